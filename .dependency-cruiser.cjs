@@ -1,0 +1,74 @@
+// Left never imports right. The order is the one of docs/ARCHITECTURE.md.
+const rooms = [
+  ['^packages/core/src/(ids|errors|clock|random)\\.ts$'],
+  ['^packages/core/src/(codec|crypto)/'],
+  ['^packages/core/src/(database|network)/'],
+  ['^packages/core/src/membership/'],
+  ['^packages/core/src/ledger/'],
+  ['^packages/core/src/catalogue/'],
+  ['^packages/core/src/content/'],
+  ['^packages/core/src/transfer/'],
+  ['^packages/core/src/replication/'],
+  ['^packages/core/src/(node/|index\\.ts$)'],
+]
+const tests = '\\.test\\.ts$|/testing\\.ts$'
+const leftNeverImportsRight = rooms.slice(0, -1).map((paths, level) => ({
+  name: `left-to-right-${level}`,
+  severity: 'error',
+  comment: 'A room may import only rooms to its left; take a function instead, wired in node/components.ts.',
+  from: { path: paths, pathNot: tests },
+  to: { path: rooms.slice(level + 1).flat() },
+}))
+
+module.exports = {
+  forbidden: [
+    ...leftNeverImportsRight,
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'only-network-imports-libp2p',
+      severity: 'error',
+      from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/network/|${tests}` },
+      to: { path: 'node_modules/(libp2p|@libp2p|@multiformats/multiaddr)' },
+    },
+    {
+      name: 'only-database-opens-sqlite',
+      severity: 'error',
+      from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/database/|${tests}` },
+      to: { path: 'node_modules/better-sqlite3' },
+    },
+    {
+      name: 'through-the-door',
+      severity: 'error',
+      comment: "Other rooms import a room's index.ts only.",
+      from: { path: '^packages/core/src/([a-z]+)/', pathNot: tests },
+      to: {
+        path: '^packages/core/src/([a-z]+)/',
+        pathNot: ['^packages/core/src/$1/', '^packages/core/src/[a-z]+/index\\.ts$'],
+      },
+    },
+    {
+      name: 'core-knows-nobody-outside',
+      severity: 'error',
+      from: { path: '^packages/core/' },
+      to: { path: '^packages/(api|client)/|^apps/|^test/|^examples/' },
+    },
+    {
+      name: 'client-and-cli-do-not-reach-in',
+      severity: 'error',
+      from: { path: '^packages/client/' },
+      to: { path: '^packages/(core|api)/|^apps/' },
+    },
+    {
+      name: 'only-up-builds-a-node',
+      severity: 'error',
+      from: { path: '^apps/cli/src/', pathNot: `^apps/cli/src/commands/up\\.ts$|${tests}` },
+      to: { path: '^packages/(core|api)/|node_modules/@malote/(core|api)' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|dist' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    exclude: { path: '/dist/' },
+  },
+}

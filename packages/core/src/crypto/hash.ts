@@ -1,0 +1,42 @@
+import { createHash, hash } from 'node:crypto'
+import { Blake3Hasher } from '@napi-rs/blake-hash'
+
+/** BLAKE3, 32 bytes: names everything in the store (chunks, manifests, boxes). */
+export function blake3(...parts: Uint8Array[]): Uint8Array {
+  const hasher = new Blake3Hasher()
+  for (const part of parts) hasher.update(asBuffer(part))
+  return new Uint8Array(hasher.digestBuffer())
+}
+
+/** BLAKE3 in keyed mode (a PRF, BLAKE3 paper section 2.2). @param key 32 bytes */
+export function blake3Keyed(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
+  const hasher = Blake3Hasher.newKeyed(asBuffer(key))
+  for (const part of parts) hasher.update(asBuffer(part))
+  return new Uint8Array(hasher.digestBuffer())
+}
+
+/** Incremental BLAKE3 for what arrives in pieces. */
+export function blake3Stream(): { update(part: Uint8Array): void; digest(): Uint8Array } {
+  const hasher = new Blake3Hasher()
+  return {
+    update: (part) => void hasher.update(asBuffer(part)),
+    digest: () => new Uint8Array(hasher.digestBuffer()),
+  }
+}
+
+/** SHA-256, 32 bytes: names entries (faster than BLAKE3 through an addon on a few hundred bytes). */
+export function sha256(...parts: Uint8Array[]): Uint8Array {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return new Uint8Array(hash('sha256', only, 'buffer'))
+  const hasher = createHash('sha256')
+  for (const part of parts) hasher.update(part)
+  return new Uint8Array(hasher.digest())
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && Buffer.compare(a, b) === 0
+}

@@ -1,0 +1,8 @@
+export * from './audience-keys.ts'
+export { domain, NO_NETWORK, type Purpose } from './domain.ts'
+export { SealBrokenError } from './errors.ts'
+export * from './file-keys.ts'
+export { asBuffer, blake3, blake3Keyed, blake3Stream, equalBytes, sha256 } from './hash.ts'
+export { deriveKey, SEAL_OVERHEAD, seal, unseal } from './seal.ts'
+export { SetHash } from './set-hash.ts'
+export { generateSigningKey, type SigningKey, sign, signingKeyFromSeed, verify } from './sign.ts'

@@ -1,0 +1,114 @@
+/**
+ * The only place that opens SQLite. One writer per file; `write` is the only way to change it, and what should be told
+ * to the world is told in `afterCommit`, when it is true.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import Sqlite from 'better-sqlite3'
+import { MaloteError } from '../errors.ts'
+import { DatabaseDamagedError, DatabaseNewerError } from './errors.ts'
+
+/** "MALO" in ASCII: tells our files from any other SQLite database. */
+const APPLICATION_ID = 0x4d414c4f
+const MIGRATION_NAME = /^(\d{4})-[a-z0-9-]+\.sql$/
+
+export interface DatabaseInit {
+  /** file path, or `:memory:` */
+  path: string
+  /** folder of numbered SQL files, `0001-init.sql` and so on, each run once in a transaction of its own */
+  migrations: string
+  /**
+   * `full` makes each commit durable against power loss, `normal` only consistent.
+   * @default 'full'
+   */
+  synchronous?: 'full' | 'normal'
+}
+
+export interface Database {
+  /** A prepared statement; cached by its text. */
+  prepare<Row = unknown>(sql: string): Sqlite.Statement<unknown[], Row>
+  exec(sql: string): void
+  /** Runs `work` in one transaction; nested calls join the outer one. Rolls back, and forgets `afterCommit`, when it throws. */
+  write<T>(work: () => T): T
+  /** Runs `tell` after the outermost `write` has committed; at once when there is none. */
+  afterCommit(tell: () => void): void
+  close(): void
+}
+
+/**
+ * @throws {DatabaseNewerError} when a newer Malote wrote the file
+ * @throws {DatabaseDamagedError} when it is not ours or cannot be read
+ */
+export function openDatabase(init: DatabaseInit): Database {
+  let sqlite: Sqlite.Database
+  try {
+    sqlite = new Sqlite(init.path)
+    sqlite.pragma('journal_mode = WAL')
+    sqlite.pragma(`synchronous = ${init.synchronous ?? 'full'}`)
+    sqlite.pragma('foreign_keys = ON')
+    sqlite.pragma('secure_delete = ON') // what a branch may no longer see must not linger in free pages
+    sqlite.pragma('cache_size = -16384')
+    sqlite.pragma('temp_store = MEMORY')
+    migrate(sqlite, init)
+  } catch (error) {
+    if (error instanceof MaloteError) throw error
+    throw new DatabaseDamagedError(init.path, error)
+  }
+  return wrap(sqlite)
+}
+
+function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
+  const files = readdirSync(init.migrations).filter((name) => MIGRATION_NAME.test(name)).sort()
+  const known = files.length
+  const found = sqlite.pragma('user_version', { simple: true }) as number
+  const application = sqlite.pragma('application_id', { simple: true }) as number
+  if (found > known) throw new DatabaseNewerError(init.path, found, known)
+  if (found > 0 && application !== APPLICATION_ID) throw new DatabaseDamagedError(init.path, new Error('not a Malote database'))
+  files.slice(found).forEach((name, index) => {
+    const sql = readFileSync(join(init.migrations, name), 'utf8')
+    sqlite.transaction(() => {
+      sqlite.exec(sql)
+      sqlite.pragma(`application_id = ${APPLICATION_ID}`)
+      sqlite.pragma(`user_version = ${found + index + 1}`)
+    })()
+  })
+}
+
+function wrap(sqlite: Sqlite.Database): Database {
+  const statements = new Map<string, Sqlite.Statement<unknown[], unknown>>()
+  let pending: (() => void)[] = []
+  let depth = 0
+  return {
+    prepare<Row>(sql: string) {
+      let statement = statements.get(sql)
+      if (statement === undefined) {
+        statement = sqlite.prepare(sql)
+        statements.set(sql, statement)
+      }
+      return statement as Sqlite.Statement<unknown[], Row>
+    },
+    exec: (sql) => void sqlite.exec(sql),
+    write<T>(work: () => T): T {
+      if (depth > 0) return work()
+      let result: T
+      depth += 1
+      try {
+        result = sqlite.transaction(work).immediate()
+      } catch (error) {
+        pending = []
+        throw error
+      } finally {
+        depth -= 1
+      }
+      const tellings = pending
+      pending = []
+      for (const tell of tellings) tell()
+      return result
+    },
+    afterCommit(tell) {
+      if (depth > 0) pending.push(tell)
+      else tell()
+    },
+    close: () => void sqlite.close(),
+  }
+}

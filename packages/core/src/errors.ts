@@ -1,0 +1,89 @@
+/**
+ * The base of every expected failure. `code` is stable: scripts, the API and the CLI rely on it. One class per failure
+ * stands in the `errors.ts` of the folder where it is thrown; HTTP status and exit code are derived from the code in
+ * one place each (`packages/api/src/error-map.ts`, `apps/cli/src/output`).
+ */
+export type ErrorCode =
+  | 'usage'
+  | 'not-found'
+  | 'ambiguous'
+  | 'not-owner'
+  | 'not-admin'
+  | 'not-a-member'
+  | 'not-holder'
+  | 'already-member'
+  | 'denied-node'
+  | 'quarantined'
+  | 'invite-invalid'
+  | 'invite-expired'
+  | 'invite-used'
+  | 'invite-revoked'
+  | 'wrong-network'
+  | 'handoff-pending'
+  | 'handoff-not-pending'
+  | 'not-deleted'
+  | 'deleted'
+  | 'owner-cannot-be-denied'
+  | 'orphans-left'
+  | 'conflict'
+  | 'clock-skew'
+  | 'disconnected'
+  | 'no-source'
+  | 'unreachable'
+  | 'timeout'
+  | 'interrupted'
+  | 'disk-full'
+  | 'quota'
+  | 'read-only'
+  | 'name-invalid'
+  | 'file-changed'
+  | 'unreadable'
+  | 'upload-aborted'
+  | 'decode'
+  | 'protocol'
+  | 'damaged'
+  | 'newer-database'
+  | 'locked'
+  | 'not-running'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'rate-limited'
+  | 'precondition-failed'
+  | 'range-invalid'
+  | 'too-large'
+  | 'unsupported'
+  | 'internal'
+
+export interface MaloteErrorOptions {
+  /** What the user can do about it, one sentence. */
+  advice?: string
+  /** Fields that a program may want, e.g. the candidates of an ambiguous name. */
+  details?: Record<string, unknown>
+  cause?: unknown
+}
+
+export class MaloteError extends Error {
+  override name = 'MaloteError'
+  readonly code: ErrorCode
+  readonly advice: string | undefined
+  readonly details: Record<string, unknown>
+
+  constructor(code: ErrorCode, message: string, options: MaloteErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.advice = options.advice
+    this.details = options.details ?? {}
+  }
+}
+
+export class IdInvalidError extends MaloteError {
+  override name = 'IdInvalidError'
+  constructor(text: string) {
+    super('usage', `not a valid id: ${JSON.stringify(text.slice(0, 80))}`)
+  }
+}
+
+/** The stable code of anything thrown; `internal` for what is not an expected failure. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof MaloteError ? error.code : 'internal'
+}

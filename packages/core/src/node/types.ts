@@ -1,0 +1,389 @@
+/**
+ * The public face of a node: what the SDK, the HTTP API and, through it, the command line see. Shapes are plain JSON
+ * values (ids and times are text, sizes are bytes), so that the API passes them on unchanged.
+ */
+import type { Readable } from 'node:stream'
+
+export interface CallOptions {
+  /** Ends the wait; what was already made durable stays. */
+  signal?: AbortSignal
+}
+
+// ---------------------------------------------------------------------------------------------------------- views
+
+export type Role = 'member' | 'admin'
+export type MemberState = 'member' | 'quarantined' | 'left' | 'expelled'
+
+export interface NodeView {
+  /** PeerId */
+  id: string
+  /** branch name; `name~prefix` when two branches bear one name */
+  branch: string
+  role: Role
+  connected: boolean
+  /** ISO 8601, or null when never seen by this node */
+  lastSeen: string | null
+  path: 'tcp' | 'udp' | 'relay' | null
+  rttMs: number | null
+  self: boolean
+  state: MemberState
+  /** multiaddrs under which it was last known */
+  addresses: string[]
+  /** what all members should know about it, e.g. `feed-forked`, `invite-reused` */
+  marks: string[]
+}
+
+export interface FileView {
+  id: string
+  name: string
+  size: number
+  /** media type */
+  type: string
+  version: number
+  owner: { id: string; branch: string }
+  createdAt: string
+  updatedAt: string
+  campaign: string | null
+  tags: string[]
+  audience: 'everyone' | 'except' | 'only'
+  /** current node of each denied branch (for `only`: of each branch that is not named) */
+  denied: string[]
+  copies: { held: number; target: number }
+  local: 'complete' | 'partial' | 'none'
+  state: 'live' | 'deleted' | 'orphaned'
+  /** an offer of the file that is still open */
+  handoff: { to: { id: string; branch: string }; since: string } | null
+  hasPreview: boolean
+}
+
+export interface VersionView {
+  version: number
+  size: number
+  name: string
+  createdAt: string
+  author: { id: string; branch: string }
+  current: boolean
+  /** written beside another version that came first */
+  conflict: boolean
+  local: 'complete' | 'partial' | 'none'
+  copies: { held: number; target: number }
+}
+
+export interface InviteView {
+  id: string
+  branch: string
+  role: Role
+  expires: string
+  state: 'open' | 'used' | 'expired' | 'revoked'
+  replaces: string | null
+  usedBy: string | null
+}
+
+export type TransferKind = 'upload' | 'fetch' | 'replicate' | 'drain'
+export type TransferState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled'
+
+export interface TransferView {
+  id: string
+  kind: TransferKind
+  fileId: string
+  /** null when this node may not know it */
+  name: string | null
+  state: TransferState
+  bytes: number
+  total: number
+  bytesPerSecond: number
+  etaSeconds: number | null
+  sources: { id: string; branch: string; bytes: number }[]
+  startedAt: string
+  finishedAt: string | null
+  error: { code: string; message: string } | null
+}
+
+export interface LedgerEntryView {
+  /** counts local arrivals; the cursor of `after` */
+  arrival: number
+  id: string
+  kind: string
+  author: { id: string; branch: string | null }
+  feed: string
+  seq: number
+  /** ISO 8601 time of the entry's clock */
+  time: string
+  /** file, node or audience that it is about */
+  subject: string | null
+  refused: { code: string; reason: string } | null
+}
+
+export interface DigestView {
+  heads: { author: string; feed: string; seq: number; id: string }[]
+  entries: number
+  state: string
+}
+
+export interface StatusView {
+  id: string
+  branch: string | null
+  role: Role | null
+  network: { id: string; name: string } | null
+  connected: boolean
+  members: { total: number; connected: number }
+  files: { total: number; bytes: number; atRisk: number }
+  ledger: { entries: number; state: string; inSyncWith: number; held: number }
+  reachability: { tcp: string; udp: string; relay: string; nat: string }
+  disk: { used: number; free: number; capacity: number | null }
+  addresses: string[]
+  version: string
+  uptimeSeconds: number
+  /** what the operator should know, each with a stable code */
+  warnings: { code: string; message: string; advice: string | null }[]
+}
+
+export interface DoctorCheck {
+  name: string
+  state: 'ok' | 'warning' | 'problem'
+  message: string
+  advice: string | null
+}
+
+export interface Page<T> {
+  items: T[]
+  /** pass as `cursor` for what follows; null at the end */
+  next: string | null
+}
+
+// --------------------------------------------------------------------------------------------------------- events
+
+/** Everything that happens, after it is durable. A reader who must miss nothing uses `events.since`. */
+export interface EventMap {
+  'network:joined': { network: string; name: string }
+  'network:left': { network: string }
+  'member:joined': { node: string; branch: string }
+  'member:changed': { node: string; branch: string; state: MemberState; role: Role }
+  'member:connected': { node: string; branch: string }
+  'member:disconnected': { node: string; branch: string }
+  'file:published': { fileId: string; name: string; version: number }
+  'file:updated': { fileId: string; name: string; version: number }
+  'file:hidden': { fileId: string }
+  'file:deleted': { fileId: string }
+  'file:restored': { fileId: string; version: number }
+  'file:purged': { fileId: string }
+  'file:owner': { fileId: string; owner: string; branch: string }
+  'file:copies': { fileId: string; held: number; target: number }
+  'file:durable': { fileId: string; version: number }
+  'handoff:offered': { fileId: string; from: string; to: string }
+  'handoff:ended': { fileId: string; outcome: 'accepted' | 'declined' | 'cancelled' }
+  'transfer:progress': TransferView
+  'transfer:ended': TransferView
+  'leave:progress': { phase: 'drain' | 'draw' | 'farewell' | 'done'; done: number; total: number; message: string }
+  'ledger:entry': LedgerEntryView
+  'ledger:diverged': { node: string }
+  warning: { code: string; message: string }
+}
+export type EventName = keyof EventMap
+export type NodeEvent = { [K in EventName]: { id: number; time: string; type: K; data: EventMap[K] } }[EventName]
+
+export interface NodeEvents {
+  on<K extends EventName>(type: K, listener: (data: EventMap[K]) => void): () => void
+  /**
+   * Every event after `lastId` (a bounded buffer: the oldest may be gone), then the live ones, until the signal ends it.
+   */
+  since(lastId: number | undefined, options: { signal: AbortSignal }): AsyncIterable<NodeEvent>
+}
+
+// ---------------------------------------------------------------------------------------------------------- verbs
+
+/** A node reference: branch name, PeerId, or a unique prefix (6+). A file reference: id, unique id prefix (6+), exact name. */
+export type NodeRef = string
+export type FileRef = string
+
+export interface InitRequest {
+  name: string
+  branch: string
+  policy?: { maxCopies?: number }
+}
+
+export interface NetworkVerbs {
+  /** Founds a network. @returns the recovery key, which is shown once and kept nowhere */
+  init(request: InitRequest, options?: CallOptions): Promise<{ status: StatusView; recoveryKey: string }>
+  register(request: { invite: string; via?: string }, options?: CallOptions): Promise<StatusView>
+  /** Leaves for good. Resolves when it has begun; progress comes as `leave:progress`. `done` settles when it has ended. */
+  unregister(request: { force?: boolean }, options?: CallOptions): Promise<{ done: Promise<void> }>
+  connect(options?: CallOptions): Promise<StatusView>
+  disconnect(options?: CallOptions): Promise<StatusView>
+  recover(request: { recoveryKey: string }, options?: CallOptions): Promise<StatusView>
+}
+
+export interface MemberVerbs {
+  list(): NodeView[]
+  get(ref: NodeRef): NodeView
+  setRole(ref: NodeRef, role: Role, options?: CallOptions): Promise<NodeView>
+  quarantine(ref: NodeRef, options?: CallOptions): Promise<NodeView>
+  release(ref: NodeRef, options?: CallOptions): Promise<NodeView>
+  /** Quarantines at once. @returns what finality waits for, null when final */
+  expel(ref: NodeRef, options?: CallOptions): Promise<{ node: NodeView; waitsFor: string | null }>
+  invite(
+    request: { branch: string; role?: Role; expiresInMs?: number; replaces?: NodeRef },
+    options?: CallOptions,
+  ): Promise<{ invite: string; view: InviteView }>
+  invites(): InviteView[]
+  revokeInvite(id: string, options?: CallOptions): Promise<void>
+}
+
+export interface FileQuery {
+  q?: string
+  campaign?: string
+  owner?: NodeRef
+  tag?: string
+  deleted?: boolean
+  cursor?: string
+  /** @default 100, at most 1,000 */
+  limit?: number
+}
+
+export interface UploadDetails {
+  name: string
+  /** media type; guessed from the name when absent */
+  type?: string
+  denied?: NodeRef[]
+  only?: NodeRef[]
+  campaign?: string
+  tags?: string[]
+}
+
+/**
+ * An upload whose details may come after its bytes (multipart fields in any order): write the bytes, then publish.
+ * Nothing is visible to anyone before `publish`; `abort` leaves nothing behind.
+ */
+export interface PendingUpload {
+  /** Seals and stores the stream; memory stays flat. Rejects with `disk-full`, `quota`, … and leaves nothing behind. */
+  write(content: Readable | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<{ size: number }>
+  publish(details: UploadDetails, options?: CallOptions): Promise<FileView>
+  abort(): Promise<void>
+}
+
+/** The same for a new version; name, type, tags and campaign stay as they are unless given. */
+export interface PendingUpdate {
+  write(content: Readable | AsyncIterable<Uint8Array>, options?: CallOptions): Promise<{ size: number }>
+  publish(
+    details?: { name?: string; type?: string; campaign?: string; tags?: string[]; ifMatch?: number },
+    options?: CallOptions,
+  ): Promise<FileView>
+  abort(): Promise<void>
+}
+
+export interface ContentReader {
+  name: string
+  type: string
+  size: number
+  version: number
+  /** opaque, changes with the content */
+  etag: string
+  /** Plain bytes of [start, end), chunk by chunk as they arrive from disk or from other members. */
+  read(range?: { start: number; end: number }, options?: CallOptions): AsyncIterable<Uint8Array>
+}
+
+export interface BlacklistItem {
+  fileId: string
+  node: string
+}
+
+export interface FileVerbs {
+  list(query?: FileQuery): Page<FileView>
+  /** @throws NotFoundError also for a file that this branch may not see */
+  get(ref: FileRef): FileView
+  versions(ref: FileRef): VersionView[]
+  beginUpload(): Promise<PendingUpload>
+  beginUpdate(ref: FileRef): Promise<PendingUpdate>
+  /** Reads one file without following links; one that changes meanwhile is an error. */
+  upload(path: string, details?: Partial<UploadDetails>, options?: CallOptions): Promise<FileView>
+  update(ref: FileRef, path: string, options?: CallOptions & { ifMatch?: number }): Promise<FileView>
+  content(ref: FileRef, options?: CallOptions & { version?: number }): Promise<ContentReader>
+  preview(ref: FileRef, options?: CallOptions): Promise<{ type: string; bytes: Uint8Array } | null>
+  /** Makes a local copy now. */
+  fetch(ref: FileRef, options?: CallOptions & { version?: number }): Promise<TransferView>
+  /** Resolves when the file is held by so many; rejects when the signal ends it. */
+  waitFor(ref: FileRef, level: 'durable' | 'replicated', options?: CallOptions): Promise<FileView>
+  remove(ref: FileRef, options?: CallOptions & { purge?: boolean; ifMatch?: number }): Promise<void>
+  restore(ref: FileRef, options?: CallOptions & { version?: number }): Promise<FileView>
+  blacklist(ref?: FileRef): BlacklistItem[]
+  deny(ref: FileRef, nodes: NodeRef[], options?: CallOptions & { reseal?: boolean }): Promise<FileView>
+  allow(ref: FileRef, nodes: NodeRef[] | 'all', options?: CallOptions & { reseal?: boolean }): Promise<FileView>
+  setBlacklist(ref: FileRef, nodes: NodeRef[], options?: CallOptions & { reseal?: boolean }): Promise<FileView>
+  handoffs(): { incoming: FileView[]; outgoing: FileView[] }
+  offer(ref: FileRef, to: NodeRef, options?: CallOptions): Promise<FileView>
+  cancelOffer(ref: FileRef, options?: CallOptions): Promise<FileView>
+  acceptOffer(ref: FileRef, options?: CallOptions): Promise<FileView>
+  declineOffer(ref: FileRef, options?: CallOptions): Promise<void>
+  adopt(ref: FileRef, options?: CallOptions): Promise<FileView>
+  assign(ref: FileRef, to: NodeRef, options?: CallOptions): Promise<FileView>
+}
+
+export interface RateLimits {
+  /** bytes per second; null = unlimited */
+  up: number | null
+  down: number | null
+}
+
+export interface TransferVerbs {
+  list(): TransferView[]
+  get(id: string): TransferView
+  pause(id: string): Promise<TransferView>
+  resume(id: string): Promise<TransferView>
+  cancel(id: string): Promise<TransferView>
+  limits(): RateLimits
+  setLimits(limits: Partial<RateLimits>): Promise<RateLimits>
+}
+
+export interface LedgerVerbs {
+  /** @param after arrival number; entries that arrived later follow */
+  entries(query?: { after?: number; limit?: number }): { items: LedgerEntryView[]; next: number | null }
+  digest(): DigestView
+  /** Recomputes the state from the entries and compares. */
+  verify(options?: CallOptions): Promise<{ ok: boolean; entries: number; state: string; recomputed: string; problems: string[] }>
+}
+
+export interface MaloteNode {
+  readonly id: string
+  readonly addresses: string[]
+  readonly network: NetworkVerbs
+  readonly members: MemberVerbs
+  readonly files: FileVerbs
+  readonly transfers: TransferVerbs
+  readonly ledger: LedgerVerbs
+  readonly events: NodeEvents
+  status(): StatusView
+  doctor(options?: CallOptions): Promise<DoctorCheck[]>
+  /** Prometheus text exposition. */
+  metrics(): string
+  /** Ends everything that was started; a second call does no harm. */
+  stop(): Promise<void>
+}
+
+export interface NodeInit {
+  /** made when absent, mode 0700 */
+  dataDir: string
+  /** swarm port, TCP and later UDP; 0 = any free one @default 4373 */
+  port?: number
+  /** multiaddrs to listen on, instead of every interface at `port` */
+  listen?: string[]
+  /** addresses under which others reach this node (port forward), bare IP, `IP:port`, DNS name or multiaddr */
+  announce?: string[]
+  /** serve as relay for other members @default false */
+  relay?: boolean
+  /** find members on the LAN by multicast DNS @default true */
+  mdns?: boolean
+  /** bytes that this node offers to the network; null = what the disk has, less the free-space floor */
+  capacity?: number | null
+  /** defaults that tests and policies may want to change */
+  tuning?: Partial<Tuning>
+}
+
+/** Times in milliseconds; see docs/LIMITS.md for every default and why. */
+export interface Tuning {
+  heartbeatMs: number
+  headsIntervalMs: number
+  repairGraceMs: number
+  repairIntervalMs: number
+  retentionMs: number
+  drawSilenceMs: number
+}
