@@ -1,1 +1,2 @@
-export const x = 1
+export { type ErrorCode, MaloteError } from './errors.ts'
+export type * from './node/types.ts'

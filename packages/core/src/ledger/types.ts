@@ -46,3 +46,29 @@ export interface OrderKey {
   readonly feed: FeedId
   readonly id: EntryId
 }
+
+/** The stored entries, as the rooms to the right read them. Everything happens inside the caller's transaction. */
+export interface EntryReader {
+  get(id: EntryId): Entry | undefined
+  /** all control entries, in order of arrival; kept in memory, since they are few */
+  control(): readonly Entry[]
+  /** ordinary entries about one subject (file or audience id, 16 bytes; for `capacity` the author's key), unordered */
+  bySubject(subject: Uint8Array): Entry[]
+  /** subjects of all ordinary entries of one author: what depends on that author's standing */
+  subjectsOf(author: NodeId): Uint8Array[]
+  count(): number
+}
+
+export interface EntryStore extends EntryReader {
+  setVerdict(id: EntryId, refusal: { code: string; reason: string } | null): void
+}
+
+/** What the ledger must know of kinds, which belong to the rooms beside it. Unknown kinds are stored and passed on. */
+export interface KindInfo {
+  readonly isControl: boolean
+  /** what an ordinary entry is about; null when the body has not the form it must have, or is about nothing */
+  subject(body: CborValue, authorKey: Uint8Array): Uint8Array | null
+}
+
+/** Executes new entries. Called inside the transaction that stores them. */
+export type Apply = (entries: readonly Entry[]) => void
