@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { NodeId } from '../ids.ts'
+import { type DutyInput, decideDuty } from './duty.ts'
+
+const [a, b, c] = ['a', 'b', 'c'] as NodeId[] as [NodeId, NodeId, NodeId]
+const base: DutyInput = {
+  self: a,
+  list: [a, b],
+  completeHolders: new Set(),
+  local: 'none',
+  mayHold: true,
+  isKept: false,
+}
+
+describe('decideDuty', () => {
+  it.each<[string, Partial<DutyInput>, string]>([
+    ['listed and without it', {}, 'fetch'],
+    ['listed with a part', { local: 'partial' }, 'fetch'],
+    ['listed and complete', { local: 'all' }, 'rest'],
+    ['listed but not allowed', { mayHold: false }, 'decline'],
+    ['listed, complete, no longer allowed to fetch', { mayHold: false, local: 'all' }, 'rest'],
+    ['not listed, nothing here', { list: [b, c] }, 'rest'],
+    [
+      'not listed, the listed do not all have it',
+      { list: [b, c], local: 'all', completeHolders: new Set([b]) },
+      'rest',
+    ],
+    ['not listed, the listed all have it', { list: [b, c], local: 'all', completeHolders: new Set([b, c]) }, 'drop'],
+    [
+      'not listed, a person wants it here',
+      { list: [b, c], local: 'all', completeHolders: new Set([b, c]), isKept: true },
+      'rest',
+    ],
+    ['nobody is listed', { list: [], local: 'all' }, 'rest'],
+  ])('%s', (_, input, duty) => expect(decideDuty({ ...base, ...input })).toBe(duty))
+
+  it('never drops while a listed member lacks it: the last copies are safe', () => {
+    const nodes = [a, b, c]
+    fc.assert(
+      fc.property(
+        fc.subarray(nodes),
+        fc.subarray(nodes),
+        fc.boolean(),
+        fc.boolean(),
+        (list, holders, mayHold, isKept) => {
+          const duty = decideDuty({ ...base, list, completeHolders: new Set(holders), local: 'all', mayHold, isKept })
+          if (duty === 'drop') expect(list.length > 0 && list.every((node) => holders.includes(node))).toBe(true)
+        },
+      ),
+    )
+  })
+})

@@ -1,0 +1,37 @@
+/** What this node should do about one version, decided from what it knows. Pure. */
+import type { NodeId } from '../ids.ts'
+import type { HoldState } from './types.ts'
+
+export interface DutyInput {
+  readonly self: NodeId
+  /** who should hold it, from `placementList` */
+  readonly list: readonly NodeId[]
+  /** members that say they have all of it, this node not among them */
+  readonly completeHolders: ReadonlySet<NodeId>
+  readonly local: HoldState
+  /** false when this node must not hold it: it had the key of a closed access epoch, or its capacity is used up */
+  readonly mayHold: boolean
+  /** a person at this branch asked for a copy, or the branch owns the file */
+  readonly isKept: boolean
+}
+
+export type Duty =
+  /** get what is missing */
+  | 'fetch'
+  /** nothing to do: complete, or not ours to hold */
+  | 'rest'
+  /** tell the others that the next in the list has to stand in */
+  | 'decline'
+  /** every listed member has it: our copy is one too many */
+  | 'drop'
+
+export function decideDuty(input: DutyInput): Duty {
+  const listed = input.list.includes(input.self)
+  if (listed) {
+    if (input.local === 'all') return 'rest'
+    return input.mayHold ? 'fetch' : 'decline'
+  }
+  if (input.local === 'none' || input.isKept) return 'rest'
+  const targetVerified = input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node))
+  return targetVerified ? 'drop' : 'rest'
+}

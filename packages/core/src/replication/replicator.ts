@@ -1,0 +1,187 @@
+/**
+ * Keeps every live version on as many members as it should have, from this node's side: fetches what it should hold,
+ * says what it holds, stands aside for what it may not hold, and drops what is one copy too many.
+ *
+ * A file is looked at again when its entry, a member, or a member's statement about it changes, and all of them at
+ * intervals. Each look is one pure decision (`decideDuty`), so a look too many does no harm.
+ */
+import type { Clock } from '../clock.ts'
+import type { FileId, NetworkId, NodeId, Root } from '../ids.ts'
+import { decideDuty } from './duty.ts'
+import { type PlacementMember, placementList } from './placement.ts'
+import { targetCopies } from './target.ts'
+import type { Copies, Holdings, HoldState, LiveVersion } from './types.ts'
+
+/** Files looked at before the event loop gets a turn. */
+const LOOKS_PER_TURN = 32
+
+export interface ReplicatorInit {
+  readonly clock: Clock
+  readonly network: NetworkId
+  readonly self: NodeId
+  readonly holdings: Holdings
+  /** ms between two looks at everything @default 60000 */
+  readonly intervalMs?: number
+  /** the file's current version, null when it is not live */
+  liveVersion(file: FileId): LiveVersion | null
+  /** every live file, without holding all in memory */
+  liveFiles(): Iterable<FileId>
+  /** current members that are not quarantined, with their weights */
+  members(): readonly PlacementMember[]
+  maxCopies(): number | null
+  /** true when a member was not seen for longer than the grace */
+  isAway(node: NodeId): boolean
+  local(root: Root): HoldState
+  mayHold(version: LiveVersion): boolean
+  isKept(version: LiveVersion): boolean
+  /** starts or joins the background transfer, and keeps the boxes */
+  want(version: LiveVersion): void
+  /** ends a transfer that is no longer wanted */
+  unwant(root: Root): void
+  drop(version: LiveVersion): Promise<void>
+  onCopies(file: FileId, copies: Copies): void
+}
+
+export interface Replicator {
+  start(): void
+  stop(): Promise<void>
+  /** Looks at one file soon. */
+  look(file: FileId): void
+  /** Looks at all files soon. */
+  lookAtAll(): void
+  /** Who holds the file's current version of those who should, and how many that is to be. */
+  copies(version: LiveVersion): Copies
+  /** Members that hold it completely, this node among them. */
+  completeHolders(version: LiveVersion): NodeId[]
+  placement(version: LiveVersion): NodeId[]
+  /** Live files with fewer copies than they should have. */
+  atRisk(): number
+}
+
+export function createReplicator(init: ReplicatorInit): Replicator {
+  const queue = new Set<FileId>()
+  const short = new Set<FileId>()
+  const lastCopies = new Map<FileId, string>()
+  const intervalMs = init.intervalMs ?? 60_000
+  let running = false
+  let working: Promise<void> | undefined
+  let cancelTimer = () => {}
+
+  function placement(version: LiveVersion): NodeId[] {
+    const members = init.members()
+    const declines = init.holdings.declines(version.shape.root)
+    return placementList({
+      network: init.network,
+      file: version.file,
+      owner: version.owner,
+      members,
+      standsAside: (node) => declines.has(node) || (node !== init.self && init.isAway(node)),
+      target: targetCopies(members.length, init.maxCopies()),
+    })
+  }
+
+  function completeHolders(version: LiveVersion): NodeId[] {
+    const current = new Set(init.members().map((member) => member.node))
+    const holders = [...init.holdings.holders(version.shape.root)]
+      .filter(([node, state]) => state === 'all' && current.has(node) && node !== init.self)
+      .map(([node]) => node)
+    if (current.has(init.self) && init.local(version.shape.root) === 'all') holders.push(init.self)
+    return holders
+  }
+
+  function copies(version: LiveVersion): Copies {
+    return { held: completeHolders(version).length, target: targetCopies(init.members().length, init.maxCopies()) }
+  }
+
+  async function lookAt(file: FileId): Promise<void> {
+    const version = init.liveVersion(file)
+    if (version === null) {
+      short.delete(file)
+      lastCopies.delete(file)
+      return
+    }
+    const { root } = version.shape
+    const local = init.local(root)
+    init.holdings.say(root, local)
+    const duty = decideDuty({
+      self: init.self,
+      list: placement(version),
+      completeHolders: new Set(completeHolders(version)),
+      local,
+      mayHold: init.mayHold(version),
+      isKept: init.isKept(version),
+    })
+    if (duty === 'fetch') init.want(version)
+    else if (duty === 'decline') {
+      init.unwant(root)
+      init.holdings.decline(root, true)
+    } else if (duty === 'drop') {
+      await init.drop(version)
+      init.holdings.say(root, init.local(root))
+    }
+    report(version)
+  }
+
+  function report(version: LiveVersion): void {
+    const now = copies(version)
+    if (now.held < now.target) short.add(version.file)
+    else short.delete(version.file)
+    const text = `${now.held}/${now.target}`
+    if (lastCopies.get(version.file) === text) return
+    lastCopies.set(version.file, text)
+    init.onCopies(version.file, now)
+  }
+
+  async function work(): Promise<void> {
+    let looks = 0
+    for (const file of queue) {
+      if (!running) return
+      queue.delete(file)
+      await lookAt(file)
+      looks += 1
+      if (looks % LOOKS_PER_TURN === 0) await new Promise(setImmediate)
+    }
+  }
+
+  function wake(): void {
+    if (!running || working !== undefined) return
+    working = new Promise<void>((resolve) => setImmediate(resolve)).then(work).finally(() => {
+      working = undefined
+      if (queue.size > 0) wake()
+    })
+  }
+
+  function lookAtAll(): void {
+    for (const file of init.liveFiles()) queue.add(file)
+    wake()
+  }
+
+  function schedule(): void {
+    cancelTimer = init.clock.after(intervalMs, () => {
+      lookAtAll()
+      schedule()
+    })
+  }
+
+  return {
+    start() {
+      running = true
+      lookAtAll()
+      schedule()
+    },
+    async stop() {
+      running = false
+      cancelTimer()
+      await working
+    },
+    look(file) {
+      queue.add(file)
+      wake()
+    },
+    lookAtAll,
+    copies,
+    completeHolders,
+    placement,
+    atRisk: () => short.size,
+  }
+}
