@@ -339,7 +339,9 @@ export interface LedgerVerbs {
   entries(query?: { after?: number; limit?: number }): { items: LedgerEntryView[]; next: number | null }
   digest(): DigestView
   /** Recomputes the state from the entries and compares. */
-  verify(options?: CallOptions): Promise<{ ok: boolean; entries: number; state: string; recomputed: string; problems: string[] }>
+  verify(
+    options?: CallOptions,
+  ): Promise<{ ok: boolean; entries: number; state: string; recomputed: string; problems: string[] }>
 }
 
 export interface MaloteNode {

@@ -55,7 +55,15 @@ describe('createDraw', () => {
       onProblem: (error) => log.push(String(error)),
       ...over,
     })
-    return { draw, log, tick: (ms: number) => ((now += ms), timer?.()), isWaiting: () => timer !== undefined }
+    return {
+      draw,
+      log,
+      tick: (ms: number) => {
+        now += ms
+        timer?.()
+      },
+      isWaiting: () => timer !== undefined,
+    }
   }
 
   it('accepts only after the better rank was silent, and then rests', () => {

@@ -12,7 +12,12 @@ function leaver(steps: ((world: World) => void)[], over: Partial<LeaveInit> = {}
     clock: {
       now: () => now,
       after: (ms, callback) => {
-        if (steps.length === 0) queueMicrotask(() => ((now += ms), callback()))
+        if (steps.length === 0) {
+          queueMicrotask(() => {
+            now += ms
+            callback()
+          })
+        }
         return () => {}
       },
     },
@@ -50,11 +55,21 @@ const signal = new AbortController().signal
 describe('runLeave', () => {
   it('drains, draws and says farewell, in this order', async () => {
     const { init, log, progress } = leaver([
-      (w) => (w.short = 1),
-      (w) => (w.short = 0),
-      (w) => (w.files = ['f2'] as FileId[]),
-      (w) => (w.files = []),
-      (w) => (w.untold = 0),
+      (w) => {
+        w.short = 1
+      },
+      (w) => {
+        w.short = 0
+      },
+      (w) => {
+        w.files = ['f2'] as FileId[]
+      },
+      (w) => {
+        w.files = []
+      },
+      (w) => {
+        w.untold = 0
+      },
     ])
     await runLeave(init, { force: false, signal })
     expect(log).toEqual(['drain', 'leave', 'left seed  false'])
@@ -68,7 +83,11 @@ describe('runLeave', () => {
   })
 
   it('does not write `left` while files have no owner', async () => {
-    const { init, log } = leaver([(w) => (w.short = 0)])
+    const { init, log } = leaver([
+      (w) => {
+        w.short = 0
+      },
+    ])
     await expect(runLeave(init, { force: false, signal })).rejects.toMatchObject({ code: 'orphans-left' })
     expect(log).toEqual(['drain', 'leave', 'end drain'])
   })

@@ -1,0 +1,44 @@
+import { MaloteError } from '../errors.ts'
+
+export class IdentityDamagedError extends MaloteError {
+  override name = 'IdentityDamagedError'
+  constructor(path: string, cause: unknown) {
+    super('damaged', `${path} is not readable as a Malote identity`, {
+      cause,
+      advice:
+        'Restore it from a backup made with `malote identity export`, or move the data folder away to start as a new node.',
+    })
+  }
+}
+
+export class NoNetworkError extends MaloteError {
+  override name = 'NoNetworkError'
+  constructor() {
+    super('not-a-member', 'this node belongs to no network', {
+      advice: 'Found one with `malote init` or join one with `malote register <invite>`.',
+    })
+  }
+}
+
+export class AlreadyMemberError extends MaloteError {
+  override name = 'AlreadyMemberError'
+  constructor(network: string) {
+    super('already-member', `this node already belongs to the network ${network}`, {
+      advice: 'Leave it first with `malote unregister`, or use another --data folder.',
+    })
+  }
+}
+
+export class DisconnectedError extends MaloteError {
+  override name = 'DisconnectedError'
+  constructor() {
+    super('disconnected', 'this node is disconnected', { advice: 'Run `malote connect` first.' })
+  }
+}
+
+export class LeavingError extends MaloteError {
+  override name = 'LeavingError'
+  constructor() {
+    super('conflict', 'this node is leaving the network', { advice: 'Wait until it has left.' })
+  }
+}

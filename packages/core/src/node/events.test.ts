@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
+import { createEventHub } from './events.ts'
+import type { NodeEvent } from './types.ts'
+
+const warn = (hub: ReturnType<typeof createEventHub>, message: string) => hub.emit('warning', { code: 'x', message })
+
+describe('createEventHub', () => {
+  it('tells listeners until they leave, and survives one that throws', () => {
+    const problems: unknown[] = []
+    const hub = createEventHub(systemClock, (error) => problems.push(error))
+    const heard: string[] = []
+    hub.on('warning', () => {
+      throw new Error('listener')
+    })
+    const leave = hub.on('warning', (data) => heard.push(data.message))
+    warn(hub, 'one')
+    leave()
+    warn(hub, 'two')
+    expect(heard).toEqual(['one'])
+    expect(problems).toHaveLength(2)
+  })
+
+  it('replays what came after an id, then goes on live, and ends with its signal', async () => {
+    const hub = createEventHub(systemClock, () => {})
+    const end = new AbortController()
+    const seen: string[] = []
+    const first = hub.since(0, { signal: end.signal })
+    warn(hub, 'one')
+    warn(hub, 'two')
+    const one = (await first[Symbol.asyncIterator]().next()).value as NodeEvent
+    const reader = (async () => {
+      for await (const event of hub.since(one.id, { signal: end.signal })) {
+        seen.push((event.data as { message: string }).message)
+        if (seen.length === 2) end.abort()
+      }
+    })()
+    warn(hub, 'three')
+    await reader
+    expect(seen).toEqual(['two', 'three'])
+  })
+})

@@ -1,0 +1,60 @@
+/** What has happened, told after it is durable; the newest are kept so that a reader can come back and miss nothing. */
+import type { Clock } from '../clock.ts'
+import type { EventMap, EventName, NodeEvent, NodeEvents } from './types.ts'
+
+const KEPT = 10_000
+
+export interface EventHub extends NodeEvents {
+  emit<K extends EventName>(type: K, data: EventMap[K]): void
+}
+
+/** @param onProblem a listener threw: our fault or the SDK user's, never a reason to stop */
+export function createEventHub(clock: Clock, onProblem: (error: unknown) => void): EventHub {
+  const listeners = new Map<EventName, Set<(data: never) => void>>()
+  const kept: NodeEvent[] = []
+  const waiting = new Set<() => void>()
+  // ids go on rising over a restart, so that a reader's last id stays meaningful
+  let nextId = clock.now() * 1000
+
+  return {
+    emit(type, data) {
+      const event = { id: nextId++, time: new Date(clock.now()).toISOString(), type, data } as NodeEvent
+      kept.push(event)
+      if (kept.length > KEPT) kept.splice(0, kept.length - KEPT)
+      for (const listener of [...(listeners.get(type) ?? [])]) {
+        try {
+          listener(data as never)
+        } catch (error) {
+          onProblem(error)
+        }
+      }
+      for (const wake of [...waiting]) wake()
+    },
+    on(type, listener) {
+      const set = listeners.get(type) ?? new Set()
+      listeners.set(type, set)
+      set.add(listener as (data: never) => void)
+      return () => void set.delete(listener as (data: never) => void)
+    },
+    async *since(lastId, { signal }) {
+      let cursor = lastId ?? nextId - 1
+      while (!signal.aborted) {
+        const next = kept.find((event) => event.id > cursor)
+        if (next === undefined) {
+          await new Promise<void>((resolve) => {
+            const wake = () => {
+              waiting.delete(wake)
+              signal.removeEventListener('abort', wake)
+              resolve()
+            }
+            waiting.add(wake)
+            signal.addEventListener('abort', wake, { once: true })
+          })
+          continue
+        }
+        cursor = next.id
+        yield next
+      }
+    },
+  }
+}
