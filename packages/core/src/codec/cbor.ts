@@ -51,7 +51,8 @@ export function decodeCbor(bytes: Uint8Array, maxBytes: number): CborValue {
 }
 
 function assertNoFloats(value: CborValue | undefined): void {
-  if (typeof value === 'number' && !Number.isSafeInteger(value)) throw new TypeError('floats have no canonical form here')
+  if (typeof value === 'number' && !Number.isSafeInteger(value))
+    throw new TypeError('floats have no canonical form here')
   if (Array.isArray(value)) for (const item of value) assertNoFloats(item)
   else if (typeof value === 'object' && value !== null && !(value instanceof Uint8Array)) {
     for (const item of Object.values(value)) assertNoFloats(item as CborValue)

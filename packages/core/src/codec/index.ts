@@ -1,5 +1,5 @@
 export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts'
 export { DecodeError } from './errors.ts'
 export { encodeFrame, FrameDecoder, frameHeader } from './frames.ts'
-export * as shape from './shape.ts'
 export type { Shape, ShapeOf } from './shape.ts'
+export * as shape from './shape.ts'

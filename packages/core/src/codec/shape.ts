@@ -36,7 +36,8 @@ export function bytesUpTo(max: number): Shape<Uint8Array> {
 /** Length in UTF-16 units, as in the limits that users see. */
 export function text(max: number, min = 0): Shape<string> {
   return (value, path = '') => {
-    if (typeof value !== 'string' || value.length > max || value.length < min) throw wrong(path, `text of ${min} to ${max}`)
+    if (typeof value !== 'string' || value.length > max || value.length < min)
+      throw wrong(path, `text of ${min} to ${max}`)
     return value
   }
 }
@@ -70,7 +71,9 @@ export function array<T>(item: Shape<T>, max: number): Shape<T[]> {
 }
 
 /** A fixed list of differently shaped items. */
-export function tuple<const S extends readonly Shape<unknown>[]>(...items: S): Shape<{ -readonly [K in keyof S]: ShapeOf<S[K]> }> {
+export function tuple<const S extends readonly Shape<unknown>[]>(
+  ...items: S
+): Shape<{ -readonly [K in keyof S]: ShapeOf<S[K]> }> {
   return (value, path = '') => {
     if (!Array.isArray(value) || value.length !== items.length) throw wrong(path, `a list of ${items.length}`)
     return items.map((item, index) => item(value[index] as CborValue, `${path}[${index}]`)) as never

@@ -1,7 +1,14 @@
 /**
  * Audience keys: 32 random bytes that wrap the file keys of everything shared with one audience. Spec: docs/specs/audiences.md.
  */
-import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto'
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
 import { type AudienceId, type FileId, idBytes, idFrom, type KeyId, type NetworkId } from '../ids.ts'
 import { domain } from './domain.ts'
@@ -27,7 +34,9 @@ export interface SealingKey {
 
 export function generateSealingKey(): SealingKey {
   const { privateKey } = generateKeyPairSync('x25519')
-  return sealingKeyFromSecret(new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)))
+  return sealingKeyFromSecret(
+    new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)),
+  )
 }
 
 /** @param secret 32 bytes */
@@ -48,16 +57,28 @@ export function keyIdOf(network: NetworkId, audience: AudienceId, key: Uint8Arra
 
 /** Signs the renewal of this key: only who had a key can say what comes after it. */
 export function audienceProofKey(network: NetworkId, audience: AudienceId, key: Uint8Array): SigningKey {
-  return signingKeyFromSeed(deriveKey(key, 'audience', network, Buffer.concat([Buffer.from('proof/'), idBytes(audience)])))
+  return signingKeyFromSeed(
+    deriveKey(key, 'audience', network, Buffer.concat([Buffer.from('proof/'), idBytes(audience)])),
+  )
 }
 
 /** Seals a box that belongs to the audience itself (its list). */
-export function sealAudienceBox(network: NetworkId, audience: AudienceId, key: Uint8Array, plain: Uint8Array): Uint8Array {
+export function sealAudienceBox(
+  network: NetworkId,
+  audience: AudienceId,
+  key: Uint8Array,
+  plain: Uint8Array,
+): Uint8Array {
   return seal(deriveKey(key, 'audience', network, 'box'), randomBytes(NONCE_BYTES), plain, idBytes(audience))
 }
 
 /** @throws {SealBrokenError} */
-export function openAudienceBox(network: NetworkId, audience: AudienceId, key: Uint8Array, sealed: Uint8Array): Uint8Array {
+export function openAudienceBox(
+  network: NetworkId,
+  audience: AudienceId,
+  key: Uint8Array,
+  sealed: Uint8Array,
+): Uint8Array {
   return unseal(deriveKey(key, 'audience', network, 'box'), sealed, idBytes(audience))
 }
 
@@ -68,17 +89,39 @@ function wrapContext(network: NetworkId, file: FileId, epoch: number): Uint8Arra
 }
 
 /** Wraps an access epoch's file key under an audience key. @returns 60 bytes */
-export function wrapFileKey(network: NetworkId, audienceKey: Uint8Array, file: FileId, epoch: number, fileKey: Uint8Array): Uint8Array {
-  return seal(deriveKey(audienceKey, 'file-key', network, 'wrap'), randomBytes(NONCE_BYTES), fileKey, wrapContext(network, file, epoch))
+export function wrapFileKey(
+  network: NetworkId,
+  audienceKey: Uint8Array,
+  file: FileId,
+  epoch: number,
+  fileKey: Uint8Array,
+): Uint8Array {
+  return seal(
+    deriveKey(audienceKey, 'file-key', network, 'wrap'),
+    randomBytes(NONCE_BYTES),
+    fileKey,
+    wrapContext(network, file, epoch),
+  )
 }
 
 /** @throws {SealBrokenError} */
-export function unwrapFileKey(network: NetworkId, audienceKey: Uint8Array, file: FileId, epoch: number, wrap: Uint8Array): Uint8Array {
+export function unwrapFileKey(
+  network: NetworkId,
+  audienceKey: Uint8Array,
+  file: FileId,
+  epoch: number,
+  wrap: Uint8Array,
+): Uint8Array {
   return unseal(deriveKey(audienceKey, 'file-key', network, 'wrap'), wrap, wrapContext(network, file, epoch))
 }
 
 /** Seals to one member (HPKE base mode, RFC 9180). @param recipient its 32-byte X25519 key @returns enc (32 bytes) and ciphertext */
-export async function sealTo(network: NetworkId, recipient: Uint8Array, context: Uint8Array, plain: Uint8Array): Promise<Uint8Array> {
+export async function sealTo(
+  network: NetworkId,
+  recipient: Uint8Array,
+  context: Uint8Array,
+  plain: Uint8Array,
+): Promise<Uint8Array> {
   const recipientPublicKey = await suite.kem.deserializePublicKey(exact(recipient))
   const sender = await suite.createSenderContext({ recipientPublicKey, info: exact(domain('grant', network)) })
   const sealed = new Uint8Array(await sender.seal(exact(plain), exact(context)))
@@ -86,7 +129,12 @@ export async function sealTo(network: NetworkId, recipient: Uint8Array, context:
 }
 
 /** @throws {SealBrokenError} when it was not sealed to this key and context */
-export async function openSealedTo(network: NetworkId, recipient: SealingKey, context: Uint8Array, sealed: Uint8Array): Promise<Uint8Array> {
+export async function openSealedTo(
+  network: NetworkId,
+  recipient: SealingKey,
+  context: Uint8Array,
+  sealed: Uint8Array,
+): Promise<Uint8Array> {
   try {
     const recipientKey = await suite.kem.deserializePrivateKey(exact(recipient.secret))
     const receiver = await suite.createRecipientContext({
@@ -105,7 +153,13 @@ export async function openSealedTo(network: NetworkId, recipient: SealingKey, co
  * show who is in the audience.
  * @returns 16 bytes
  */
-export function grantSlot(network: NetworkId, own: SealingKey, other: Uint8Array, audience: AudienceId, keyId: KeyId): Uint8Array {
+export function grantSlot(
+  network: NetworkId,
+  own: SealingKey,
+  other: Uint8Array,
+  audience: AudienceId,
+  keyId: KeyId,
+): Uint8Array {
   const publicKey = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, other]), format: 'der', type: 'spki' })
   const shared = diffieHellman({ privateKey: own.key, publicKey })
   return deriveKey(shared, 'grant-slot', network, Buffer.concat([idBytes(audience), idBytes(keyId)]), 16)

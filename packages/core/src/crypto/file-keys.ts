@@ -88,6 +88,12 @@ export function proveKey(keys: EpochKeys, ...parts: Uint8Array[]): Uint8Array {
 }
 
 /** @param proofKey the public half from the entry that opened the epoch */
-export function verifyKeyProof(network: NetworkId, proofKey: Uint8Array, file: FileId, proof: Uint8Array, ...parts: Uint8Array[]): boolean {
+export function verifyKeyProof(
+  network: NetworkId,
+  proofKey: Uint8Array,
+  file: FileId,
+  proof: Uint8Array,
+  ...parts: Uint8Array[]
+): boolean {
   return verify(proofKey, proof, 'key-proof', network, idBytes(file), ...parts)
 }

@@ -12,7 +12,13 @@ export const SEAL_OVERHEAD = NONCE_BYTES + TAG_BYTES
 type AesKey = Uint8Array | KeyObject
 
 /** @returns `length` bytes for one label of one purpose */
-export function deriveKey(secret: Uint8Array, purpose: Purpose, network: NetworkId, label: string | Uint8Array, length = 32): Uint8Array {
+export function deriveKey(
+  secret: Uint8Array,
+  purpose: Purpose,
+  network: NetworkId,
+  label: string | Uint8Array,
+  length = 32,
+): Uint8Array {
   const info = Buffer.concat([domain(purpose, network), typeof label === 'string' ? Buffer.from(label) : label])
   return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, length))
 }

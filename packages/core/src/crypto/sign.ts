@@ -1,5 +1,12 @@
 /** Ed25519 (RFC 8032) by node:crypto, with raw 32-byte keys outside. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign as nodeSign, verify as nodeVerify } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as nodeSign,
+  verify as nodeVerify,
+} from 'node:crypto'
 import type { NetworkId } from '../ids.ts'
 import { domain, type Purpose } from './domain.ts'
 
@@ -18,7 +25,9 @@ export interface SigningKey {
 
 export function generateSigningKey(): SigningKey {
   const { privateKey } = generateKeyPairSync('ed25519')
-  return signingKeyFromSeed(new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)))
+  return signingKeyFromSeed(
+    new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }).subarray(PKCS8_PREFIX.length)),
+  )
 }
 
 /** @param seed 32 bytes */

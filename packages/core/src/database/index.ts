@@ -1,4 +1,4 @@
 export { DatabaseDamagedError, DatabaseNewerError, FolderLockedError } from './errors.ts'
-export { lockFolder, type FolderLock } from './lock.ts'
+export { type FolderLock, lockFolder } from './lock.ts'
 export { migrationsFolder } from './migrations.ts'
 export { type Database, type DatabaseInit, openDatabase } from './open.ts'

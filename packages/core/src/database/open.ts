@@ -58,12 +58,15 @@ export function openDatabase(init: DatabaseInit): Database {
 }
 
 function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
-  const files = readdirSync(init.migrations).filter((name) => MIGRATION_NAME.test(name)).sort()
+  const files = readdirSync(init.migrations)
+    .filter((name) => MIGRATION_NAME.test(name))
+    .sort()
   const known = files.length
   const found = sqlite.pragma('user_version', { simple: true }) as number
   const application = sqlite.pragma('application_id', { simple: true }) as number
   if (found > known) throw new DatabaseNewerError(init.path, found, known)
-  if (found > 0 && application !== APPLICATION_ID) throw new DatabaseDamagedError(init.path, new Error('not a Malote database'))
+  if (found > 0 && application !== APPLICATION_ID)
+    throw new DatabaseDamagedError(init.path, new Error('not a Malote database'))
   files.slice(found).forEach((name, index) => {
     const sql = readFileSync(join(init.migrations, name), 'utf8')
     sqlite.transaction(() => {

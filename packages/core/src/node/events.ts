@@ -39,7 +39,7 @@ export function createEventHub(clock: Clock, onProblem: (error: unknown) => void
     async *since(lastId, { signal }) {
       let cursor = lastId ?? nextId - 1
       while (!signal.aborted) {
-        const next = kept.find((event) => event.id > cursor)
+        const next = kept[Math.max(0, cursor + 1 - (kept[0]?.id ?? 0))] // ids have no gaps
         if (next === undefined) {
           await new Promise<void>((resolve) => {
             const wake = () => {
