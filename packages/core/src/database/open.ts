@@ -32,6 +32,8 @@ export interface Database {
   write<T>(work: () => T): T
   /** Runs `tell` after the outermost `write` has committed; at once when there is none. */
   afterCommit(tell: () => void): void
+  /** Runs `undo` when the outermost `write` rolls back: for what is kept in memory beside the tables. Nothing outside of `write`. */
+  afterRollback(undo: () => void): void
   close(): void
 }
 
@@ -80,6 +82,7 @@ function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
 function wrap(sqlite: Sqlite.Database): Database {
   const statements = new Map<string, Sqlite.Statement<unknown[], unknown>>()
   let pending: (() => void)[] = []
+  let undos: (() => void)[] = []
   let depth = 0
   return {
     prepare<Row>(sql: string) {
@@ -98,19 +101,26 @@ function wrap(sqlite: Sqlite.Database): Database {
       try {
         result = sqlite.transaction(work).immediate()
       } catch (error) {
+        const undoing = undos
         pending = []
+        undos = []
+        for (const undo of undoing) undo()
         throw error
       } finally {
         depth -= 1
       }
       const tellings = pending
       pending = []
+      undos = []
       for (const tell of tellings) tell()
       return result
     },
     afterCommit(tell) {
       if (depth > 0) pending.push(tell)
       else tell()
+    },
+    afterRollback(undo) {
+      if (depth > 0) undos.push(undo)
     },
     close: () => void sqlite.close(),
   }
