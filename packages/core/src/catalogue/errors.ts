@@ -1,0 +1,143 @@
+import { MaloteError } from '../errors.ts'
+import type { AudienceId, FileId } from '../ids.ts'
+
+/** The file does not exist, or this branch may not see it: the two are never told apart. */
+export class FileNotFoundError extends MaloteError {
+  override name = 'FileNotFoundError'
+  constructor(ref: string) {
+    super('not-found', `no file ${JSON.stringify(ref.slice(0, 300))}`, { advice: 'See `malote ls` for the files of this branch.' })
+  }
+}
+
+export class FileAmbiguousError extends MaloteError {
+  override name = 'FileAmbiguousError'
+  constructor(ref: string, candidates: readonly FileId[]) {
+    super('ambiguous', `${JSON.stringify(ref.slice(0, 300))} names several files: ${candidates.join(', ')}`, {
+      advice: 'Name the file by its id.',
+      details: { candidates },
+    })
+  }
+}
+
+export class CursorInvalidError extends MaloteError {
+  override name = 'CursorInvalidError'
+  constructor() {
+    super('usage', 'the cursor is not one that a listing has given', { advice: 'Begin the listing anew, without a cursor.' })
+  }
+}
+
+export class NotOwnerError extends MaloteError {
+  override name = 'NotOwnerError'
+  constructor(file: FileId) {
+    super('not-owner', `only the branch that owns ${file} may do this, from its current machine`)
+  }
+}
+
+/** A file command on a machine that is no current member. */
+export class AuthorNotMemberError extends MaloteError {
+  override name = 'AuthorNotMemberError'
+  constructor(state: string) {
+    super(state === 'quarantined' ? 'quarantined' : 'not-a-member', `this node is not a current member (${state})`)
+  }
+}
+
+export class AuthorNotAdminError extends MaloteError {
+  override name = 'AuthorNotAdminError'
+  constructor() {
+    super('not-admin', 'only an admin may do this')
+  }
+}
+
+export class HandoffPendingError extends MaloteError {
+  override name = 'HandoffPendingError'
+  constructor(file: FileId) {
+    super('handoff-pending', `${file} is offered to another branch and cannot be changed until that ends`, {
+      advice: 'Wait for the answer, or take the offer back with `malote handoff cancel`.',
+    })
+  }
+}
+
+export class NoHandoffError extends MaloteError {
+  override name = 'NoHandoffError'
+  constructor(file: FileId) {
+    super('handoff-not-pending', `no offer of ${file} is open for this branch`)
+  }
+}
+
+export class VersionMismatchError extends MaloteError {
+  override name = 'VersionMismatchError'
+  constructor(file: FileId, wanted: number, found: number) {
+    super('precondition-failed', `${file} is at version ${found}, not ${wanted}`, {
+      advice: 'Look at the newer version first.',
+      details: { version: found },
+    })
+  }
+}
+
+/** The content was sealed for an access epoch that is over. Ours; sealing it anew and trying again helps. */
+export class EpochMovedError extends MaloteError {
+  override name = 'EpochMovedError'
+  constructor(file: FileId) {
+    super('conflict', `who may read ${file} changed while the new version was being sealed`, { advice: 'Try again.' })
+  }
+}
+
+export class FileDeletedError extends MaloteError {
+  override name = 'FileDeletedError'
+  constructor(file: FileId) {
+    super('deleted', `${file} is in the trash`, { advice: 'Restore it first: `malote restore`.' })
+  }
+}
+
+export class FileNotDeletedError extends MaloteError {
+  override name = 'FileNotDeletedError'
+  constructor(file: FileId) {
+    super('not-deleted', `${file} is not in the trash`)
+  }
+}
+
+export class OwnerDeniedError extends MaloteError {
+  override name = 'OwnerDeniedError'
+  constructor() {
+    super('owner-cannot-be-denied', 'the branch that owns a file cannot be denied it', { advice: 'Hand the file off first.' })
+  }
+}
+
+/** A receiver that the file is denied to, or that is no branch of the network any more. */
+export class DeniedReceiverError extends MaloteError {
+  override name = 'DeniedReceiverError'
+  constructor(message: string) {
+    super('denied-node', message, { advice: 'Allow the branch first, or choose another.' })
+  }
+}
+
+export class SelfReceiverError extends MaloteError {
+  override name = 'SelfReceiverError'
+  constructor() {
+    super('usage', 'a file cannot be handed to the branch that owns it')
+  }
+}
+
+/** We belong to the audience but no reader that could give us its key is within reach. Try again later. */
+export class AudienceKeyMissingError extends MaloteError {
+  override name = 'AudienceKeyMissingError'
+  constructor(audience: AudienceId) {
+    super('unreachable', `the key of audience ${audience} is not here yet and no connected member could give it`, {
+      advice: 'Try again when other members are connected.',
+    })
+  }
+}
+
+export class NameInvalidError extends MaloteError {
+  override name = 'NameInvalidError'
+  constructor(what: string, reason: string) {
+    super('name-invalid', `the ${what} ${reason}`)
+  }
+}
+
+export class PreviewTooLargeError extends MaloteError {
+  override name = 'PreviewTooLargeError'
+  constructor(bytes: number, max: number) {
+    super('too-large', `a preview of ${bytes} bytes where at most ${max} are allowed`)
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * How audience keys get to those who are entitled to them: from the own slot of a grants box, from a reader on request,
+ * and all at once at admission. Whoever a key comes from, it must fit its commitment. Spec: docs/specs/keys-protocol.md.
+ */
+import type { Clock } from '../clock.ts'
+import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
+import { equalBytes, grantSlot, openSealedTo, type SealingKey, sealTo } from '../crypto/index.ts'
+import {
+  type AudienceId,
+  type BranchId,
+  EVERYONE,
+  idBytes,
+  idFrom,
+  type KeyId,
+  type NetworkId,
+  type NodeId,
+} from '../ids.ts'
+import type { Host } from '../network/types.ts'
+import { type Random, shuffled } from '../random.ts'
+import { type AudienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
+import { decodeGrants, openGone, openList } from './boxes-format.ts'
+import type { HeldAudienceKey, Keyring } from './keyring.ts'
+import { ASK_MAX, decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type WantedKey } from './keys-format.ts'
+import type { Boxes, BoxSources, SharedReads } from './reads.ts'
+
+/** Members asked for one batch before it is given up for now. */
+const PEERS_PER_ROUND = 16
+const ASK_TIMEOUT_MS = 10_000
+const BOX_TIMEOUT_MS = 15_000
+/** A member that did not have a key is not asked for it again for this long, twice as long each time. */
+const BACKOFF_MS = 15_000
+const BACKOFF_MAX_MS = 15 * 60_000
+/** (key, member) pairs remembered as asked in vain; beyond that all are forgotten and may be asked again. */
+const REFUSALS_MAX = 50_000
+/** Keys handed over at admission; the rest is asked for. About 600 KiB. */
+const HANDED_MAX = 8192
+const HANDED_BYTES_MAX = 1024 * 1024
+const HANDED_CONTEXT = new TextEncoder().encode('registration')
+
+export interface GrantsInit {
+  network: NetworkId
+  self: NodeId
+  sealing: SealingKey
+  clock: Clock
+  random: Random
+  host: Pick<Host, 'connections' | 'request'>
+  reads: SharedReads
+  keyring: Keyring
+  boxes: Boxes
+  sources: BoxSources
+}
+
+export interface Grants {
+  /**
+   * Resolves to true when the key is here. Looks into the own slot first, then, unless `ask` is false, asks connected
+   * members. Calls for one key are one search; it never rejects.
+   */
+  acquire(audience: AudienceId, key: KeyId, options?: { ask?: boolean }): Promise<boolean>
+  /** Reads what is sealed beside a key that is here: the list and who was gone. False when a box is out of reach. */
+  complete(audience: AudienceId, key: KeyId): Promise<boolean>
+  /** Answers a member: per key, sealed to it, or null where it is not entitled or the key is not here. */
+  answer(peer: NodeId, wanted: readonly WantedKey[]): Promise<(Uint8Array | null)[]>
+  /** All audience keys that a newcomer is entitled to, sealed to it, for `register`. */
+  grantsFor(receiver: { branch: BranchId; sealing: Uint8Array }): Promise<Uint8Array>
+  /** Keeps the keys that fit their commitment. @returns how many @throws {SealBrokenError} @throws {DecodeError} */
+  takeGrants(blob: Uint8Array): Promise<number>
+  /** A key arrived; the return value unsubscribes. */
+  onKey(listener: (audience: AudienceId, key: KeyId) => void): () => void
+  /** Ends what is under way. */
+  stop(): void
+}
+
+interface Ask {
+  readonly audience: AudienceId
+  readonly key: KeyId
+  readonly settle: (found: boolean) => void
+}
+
+export function createGrants(init: GrantsInit): Grants {
+  const { network, self, sealing, clock, host, reads, keyring, boxes } = init
+  const listeners = new Set<(audience: AudienceId, key: KeyId) => void>()
+  const searches = new Map<string, Promise<boolean>>()
+  const refusals = new Map<string, { until: number; wait: number }>()
+  const stopped = new AbortController()
+  let asks: Ask[] = []
+  let asking = false
+
+  function has(audience: AudienceId, key: KeyId): boolean {
+    const held = keyring.audienceKey(audience, key)
+    held?.secret.fill(0)
+    return held !== null
+  }
+
+  function keep(audience: AudienceId, key: KeyId, secret: Uint8Array): boolean {
+    const known = has(audience, key)
+    const kept = keyring.putAudienceKey(audience, key, secret)
+    secret.fill(0)
+    if (kept && !known) for (const listener of listeners) listener(audience, key)
+    return kept
+  }
+
+  function keyRow(audience: AudienceId, key: KeyId) {
+    return reads.audience(audience)?.keys.find((row) => row.key === key)
+  }
+
+  async function box(audience: AudienceId, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<Uint8Array | null> {
+    const here = boxes.local(hash)
+    if (here !== null) return here
+    const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(BOX_TIMEOUT_MS)])
+    return await boxes.get(hash, init.sources({ audience, author }), { signal }).catch(() => null)
+  }
+
+  /** Both ends of a grant name what it is for. */
+  function contextOf(audience: AudienceId, key: KeyId): Uint8Array {
+    return Buffer.concat([idBytes(audience), idBytes(key)])
+  }
+
+  async function fromSlot(audience: AudienceId, key: KeyId): Promise<boolean> {
+    const row = keyRow(audience, key)
+    if (row === undefined) return false
+    const bytes = await box(audience, row.author, row.grants)
+    if (bytes === null) return false
+    try {
+      const { from, slots } = decodeGrants(bytes)
+      const own = grantSlot(network, sealing, from, audience, key)
+      const slot = slots.find(([name]) => equalBytes(name, own))
+      if (slot === undefined) return false
+      return keep(audience, key, await openSealedTo(network, sealing, contextOf(audience, key), slot[1]))
+    } catch {
+      return false // a box that its writer made wrongly; a reader can still give the key
+    }
+  }
+
+  function ask(audience: AudienceId, key: KeyId): Promise<boolean> {
+    return new Promise((settle) => {
+      asks.push({ audience, key, settle })
+      if (asking) return
+      asking = true
+      // one turn later, so that what is wanted together is asked for together
+      queueMicrotask(() => void askAll())
+    })
+  }
+
+  async function askAll(): Promise<void> {
+    while (asks.length > 0) {
+      const batch = asks.slice(0, ASK_MAX)
+      asks = asks.slice(ASK_MAX)
+      await askRound(batch).catch(() => undefined)
+      for (const each of batch) each.settle(has(each.audience, each.key))
+    }
+    asking = false
+  }
+
+  async function askRound(batch: readonly Ask[]): Promise<void> {
+    const { members } = reads.membership()
+    const connected = [...new Set(host.connections().map((connection) => connection.peer))]
+    const peers = shuffled(connected.filter((peer) => peer !== self && members.get(peer)?.state === 'member'), init.random)
+    let left = PEERS_PER_ROUND
+    for (const peer of peers) {
+      if (left === 0 || stopped.signal.aborted) return
+      const open = batch.filter(({ audience, key }) => !has(audience, key))
+      if (open.length === 0) return
+      const now = clock.now()
+      const wanted = open.filter(({ key }) => (refusals.get(`${key}/${peer}`)?.until ?? 0) <= now)
+      if (wanted.length === 0) continue
+      left -= 1
+      const grants = await request(peer, wanted)
+      for (const [i, { audience, key }] of wanted.entries()) {
+        const sealed = grants?.[i] ?? null
+        if (sealed === null || !(await take(audience, key, sealed))) refused(key, peer)
+      }
+    }
+  }
+
+  async function request(peer: NodeId, wanted: readonly Ask[]): Promise<(Uint8Array | null)[] | null> {
+    const frame = encodeRequest({ ask: wanted.map(({ audience, key }): WantedKey => [idBytes(audience), idBytes(key)]) })
+    const options = { maxFrameBytes: KEYS_FRAME_MAX, timeoutMs: ASK_TIMEOUT_MS, connectedOnly: true, signal: stopped.signal }
+    try {
+      const answer = decodeAnswer(await host.request(peer, 'keys', frame, options))
+      return 'grants' in answer ? answer.grants : null
+    } catch {
+      return null // out of reach or not sensible: another reader is asked
+    }
+  }
+
+  async function take(audience: AudienceId, key: KeyId, sealed: Uint8Array): Promise<boolean> {
+    try {
+      return keep(audience, key, await openSealedTo(network, sealing, contextOf(audience, key), sealed))
+    } catch {
+      return false
+    }
+  }
+
+  function refused(key: KeyId, peer: NodeId): void {
+    const name = `${key}/${peer}`
+    const wait = Math.min((refusals.get(name)?.wait ?? BACKOFF_MS / 2) * 2, BACKOFF_MAX_MS)
+    if (refusals.size >= REFUSALS_MAX) refusals.clear()
+    refusals.set(name, { until: clock.now() + wait, wait })
+  }
+
+  async function search(audience: AudienceId, key: KeyId, mayAsk: boolean): Promise<boolean> {
+    if (keyRow(audience, key) === undefined) return false
+    const found = (await fromSlot(audience, key)) || (mayAsk && !stopped.signal.aborted && (await ask(audience, key)))
+    if (found) await complete(audience, key)
+    return found
+  }
+
+  async function complete(audience: AudienceId, key: KeyId): Promise<boolean> {
+    const row = keyRow(audience, key)
+    const held = keyring.audienceKey(audience, key)
+    if (row === undefined || held === null) return false
+    try {
+      const gone = held.gone ?? (await readGone(held, row.author, row.grants))
+      const list = audience === EVERYONE ? EVERYONE_LIST : (held.list ?? (row.list === null ? null : await readList(held, row.author, row.list)))
+      keyring.note(audience, key, { ...(gone === null ? {} : { gone }), ...(list === null ? {} : { list }) })
+      return gone !== null && list !== null
+    } finally {
+      held.secret.fill(0)
+    }
+  }
+
+  async function readGone(held: HeldAudienceKey, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<NodeId[] | null> {
+    const bytes = await box(held.audience, author, hash)
+    if (bytes === null) return null
+    try {
+      return openGone(network, held.audience, held.secret, decodeGrants(bytes).gone)
+    } catch {
+      return [] // nobody counts as left out
+    }
+  }
+
+  async function readList(held: HeldAudienceKey, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<AudienceList | null> {
+    const bytes = await box(held.audience, author, hash)
+    if (bytes === null) return null
+    try {
+      return openList(network, held.audience, held.secret, bytes)
+    } catch {
+      return null
+    }
+  }
+
+  function listOf(held: HeldAudienceKey): AudienceList | null {
+    return held.audience === EVERYONE ? EVERYONE_LIST : held.list
+  }
+
+  return {
+    acquire(audience, key, options = {}) {
+      if (has(audience, key)) return Promise.resolve(true)
+      const name = `${audience}/${key}/${options.ask ?? true}`
+      const running = searches.get(name)
+      if (running !== undefined) return running
+      const started = search(audience, key, options.ask ?? true)
+        .catch(() => false)
+        .finally(() => searches.delete(name))
+      searches.set(name, started)
+      return started
+    },
+    complete,
+    async answer(peer, wanted) {
+      const member = reads.membership().members.get(peer)
+      const grants: (Uint8Array | null)[] = []
+      for (const [audienceBytes, keyBytes] of wanted) {
+        const audience = idFrom<AudienceId>(audienceBytes)
+        const key = idFrom<KeyId>(keyBytes)
+        const held = member?.state === 'member' ? keyring.audienceKey(audience, key) : null
+        const list = held === null ? null : listOf(held)
+        const may = member !== undefined && held !== null && list !== null && entitled(list, member.branch)
+        grants.push(may ? await sealTo(network, member.sealing, contextOf(audience, key), held.secret) : null)
+        held?.secret.fill(0)
+      }
+      return grants
+    },
+    async grantsFor({ branch, sealing: receiver }) {
+      const keys: Uint8Array[][] = []
+      for (const held of keyring.audienceKeys()) {
+        const list = listOf(held)
+        if (keys.length >= HANDED_MAX) break
+        if (list !== null && entitled(list, branch)) keys.push([idBytes(held.audience), idBytes(held.key), held.secret])
+      }
+      const plain = encodeCbor({ keys })
+      try {
+        return await sealTo(network, receiver, HANDED_CONTEXT, plain)
+      } finally {
+        plain.fill(0)
+        for (const [, , secret] of keys) secret?.fill(0)
+      }
+    },
+    async takeGrants(blob) {
+      const plain = await openSealedTo(network, sealing, HANDED_CONTEXT, blob.subarray(0, HANDED_BYTES_MAX))
+      const { keys } = handed(decodeCbor(plain, HANDED_BYTES_MAX))
+      let taken = 0
+      for (const [audience, key, secret] of keys) {
+        if (keep(idFrom<AudienceId>(audience), idFrom<KeyId>(key), secret)) taken += 1
+      }
+      plain.fill(0)
+      return taken
+    },
+    onKey(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    stop: () => stopped.abort(),
+  }
+}
+
+const handed = shape.object({
+  keys: shape.array(shape.tuple(shape.bytes(16), shape.bytes(16), shape.bytes(32)), HANDED_MAX),
+})

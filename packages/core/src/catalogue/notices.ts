@@ -1,0 +1,134 @@
+/**
+ * Notices to denied nodes: signed by the machine that wrote the `share`, kept until delivered. Spec:
+ * docs/specs/keys-protocol.md.
+ */
+import { type SigningKey, sign, verify } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
+import { type EntryId, type FileId, idBytes, idFrom, type NetworkId, type NodeId, publicKeyFromNodeId, toHex } from '../ids.ts'
+import type { Host } from '../network/types.ts'
+import { decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type Notice, type NoticeOutcome } from './keys-format.ts'
+import type { SharedReads } from './reads.ts'
+
+const NOTICE_TIMEOUT_MS = 20_000
+/** Notices sent to one node in one go. */
+const BATCH = 64
+
+export interface NoticesInit {
+  db: Database
+  network: NetworkId
+  self: NodeId
+  signer: SigningKey
+  host: Pick<Host, 'connections' | 'request'>
+  reads: SharedReads
+  /** the author of an entry that is stored here; null otherwise */
+  authorOf(entry: EntryId): NodeId | null
+  /** whether the file's audience takes this node in, as far as this node can read the list */
+  isEntitled(file: FileId, node: NodeId): boolean
+  /** tries to get the key of the file's current access epoch; true when it is here */
+  tryToRead(file: FileId): Promise<boolean>
+  /** forgets keys, boxes and view of the file */
+  drop(file: FileId): void
+}
+
+export interface Notices {
+  /** Keeps a notice for each node and sends it to those that are connected. Durable when it returns. */
+  send(file: FileId, share: EntryId, nodes: readonly NodeId[]): void
+  /** Sends what is kept to everyone who is connected; one run at a time. */
+  deliver(): Promise<void>
+  /** Handles a notice from the wire. */
+  take(notice: Notice): Promise<NoticeOutcome>
+  pending(): number
+  stop(): void
+}
+
+interface NoticeRow {
+  file: Uint8Array
+  entry: Uint8Array
+  node: string
+  signature: Uint8Array
+}
+
+export function createNotices(init: NoticesInit): Notices {
+  const { db, network, self, host, reads } = init
+  const stopped = new AbortController()
+  let running: Promise<void> | null = null
+  let again = false
+
+  function forget(row: NoticeRow): void {
+    db.prepare('DELETE FROM notices WHERE file = ? AND entry = ? AND node = ?').run(row.file, row.entry, row.node)
+  }
+
+  /** A notice that nobody needs any more: the file or the member is gone, or the node was let in again. */
+  function isMoot(file: FileId, node: NodeId): boolean {
+    const shared = reads.file(file)
+    const state = reads.membership().members.get(node)?.state
+    return shared == null || shared.state === 'purged' || (state !== 'member' && state !== 'quarantined') || init.isEntitled(file, node)
+  }
+
+  async function sendTo(node: NodeId): Promise<void> {
+    const rows = db.prepare<NoticeRow>('SELECT * FROM notices WHERE node = ? LIMIT ?').all(node, BATCH)
+    for (const row of rows) {
+      const file = idFrom<FileId>(row.file)
+      if (isMoot(file, node)) {
+        forget(row)
+        continue
+      }
+      const notice: Notice = { file: row.file, entry: row.entry, node: publicKeyFromNodeId(node), sig: row.signature }
+      const options = { maxFrameBytes: KEYS_FRAME_MAX, timeoutMs: NOTICE_TIMEOUT_MS, connectedOnly: true, signal: stopped.signal }
+      const answer = decodeAnswer(await host.request(node, 'keys', encodeRequest({ notice }), options))
+      if ('notice' in answer && answer.notice !== 'unknown') forget(row)
+    }
+  }
+
+  async function deliverAll(): Promise<void> {
+    const nodes = db.prepare<{ node: string }>('SELECT DISTINCT node FROM notices').all().map((row) => row.node as NodeId)
+    const connected = new Set(host.connections().map((connection) => connection.peer))
+    // side by side: one silent node must not hold up the others
+    await Promise.all(
+      nodes.filter((node) => connected.has(node) && !stopped.signal.aborted).map((node) => sendTo(node).catch(() => undefined)),
+    )
+  }
+
+  async function run(): Promise<void> {
+    do {
+      again = false
+      await deliverAll()
+    } while (again && !stopped.signal.aborted)
+    running = null
+  }
+
+  function deliver(): Promise<void> {
+    if (running !== null) again = true
+    else running = run()
+    return running
+  }
+
+  return {
+    send(file, share, nodes) {
+      const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node, signature) VALUES (?, ?, ?, ?)')
+      db.write(() => {
+        for (const node of nodes) {
+          const signature = sign(init.signer, 'notice', network, idBytes(file), idBytes(share), publicKeyFromNodeId(node))
+          insert.run(idBytes(file), idBytes(share), node, signature)
+        }
+      })
+      if (nodes.length > 0) void deliver()
+    },
+    deliver,
+    async take(notice) {
+      const file = idFrom<FileId>(notice.file)
+      const entry = toHex(notice.entry) as EntryId
+      const opened = reads.epochs(file).find((row) => row.entry === entry)
+      const author = opened === undefined ? null : init.authorOf(entry)
+      if (opened === undefined || author === null) return 'unknown'
+      const own = publicKeyFromNodeId(self)
+      const isForUs = Buffer.compare(notice.node, own) === 0
+      if (!isForUs || !verify(publicKeyFromNodeId(author), notice.sig, 'notice', network, notice.file, notice.entry, own)) return 'kept'
+      if (await init.tryToRead(file)) return 'kept'
+      init.drop(file)
+      return 'dropped'
+    },
+    pending: () => db.prepare<{ n: number }>('SELECT count(*) AS n FROM notices').get()?.n ?? 0,
+    stop: () => stopped.abort(),
+  }
+}
