@@ -18,7 +18,10 @@ const branchName = shape.text(BRANCH_NAME_MAX, 1)
 /** A file and the proof of who owned it first: file id = H('file-id', author, salt). */
 const ownershipRef = { file: fileId, author: key32, salt: shape.bytes(16) }
 
-/** The last sequence number that counts in each feed of one author; feeds that are not listed are closed from 0. */
+/**
+ * The last sequence number that counts in each feed of one author; feeds that are not listed are closed from 0. What the
+ * closing entry had seen counts in any case.
+ */
 const cuts = shape.array(shape.tuple(incarnation, shape.uint()), 256)
 
 export const controlBodies = {
@@ -36,6 +39,8 @@ export const controlBodies = {
     role,
     expires: shape.uint(),
     replaces: shape.optional(key32),
+    /** with `replaces`: how far the issuer knew the old feeds; they are not cut before that */
+    cuts: shape.optional(cuts),
   }),
   revoke: shape.object({ invite: id32 }),
   /** `proof`: the invite's key over (node, sealing); `accepts`: the newcomer's own key over (invite, sealing). `cuts` with `replaces`. */
@@ -57,6 +62,8 @@ export const controlBodies = {
     accepted: shape.array(id32, 1024),
     orphans: shape.array(fileId, 1024),
     force: shape.bool,
+    /** the author's other feeds; the one it is written in ends with this entry */
+    cuts: shape.optional(cuts),
   }),
   /** `to`: the branch that shall own it; `builds`: the newest file entry that the owner stands by. */
   offer: shape.object({ ...ownershipRef, to: id32, builds: id32 }),

@@ -1,0 +1,86 @@
+/** Leaving and expulsion. Spec: docs/specs/control.md, "Departure". Pure. */
+import type { EntryId, FileId, NodeId } from '../ids.ts'
+import { feedIncarnation, idFrom, nodeIdFromPublicKey } from '../ids.ts'
+import { type Act, type Draft, type Judge, refuse } from './draft.ts'
+import type { ControlBody } from './kinds.ts'
+import { revokeInvite } from './rules-admission.ts'
+import { canAnswer, quarantine } from './rules-authority.ts'
+import type { Member } from './types.ts'
+
+export const judgeLeave: Judge<ControlBody<'leave'>> = ({ draft, entry, author, index }) => {
+  if (draft.departures.has(author.branch)) return refuse('already-leaving', 'it is on its way out')
+  openDeparture(draft, author, entry.id, index)
+  return null
+}
+
+export const judgeLeft: Judge<ControlBody<'left'>> = ({ draft, entry, author, body, index }) => {
+  const departure = draft.departures.get(author.branch)
+  if (departure === undefined || departure.seed !== idFrom<EntryId>(body.leave)) {
+    return refuse('not-leaving', 'there is no such leave of this member')
+  }
+  if (body.orphans.length > 0 && !body.force) return refuse('orphans-left', 'files without a new owner need force')
+  draft.departures.set(author.branch, {
+    ...departure,
+    left: { index, orphans: body.orphans.map((file) => idFrom<FileId>(file)) },
+  })
+  // its own feed ends with this entry, the others where it says
+  draft.close(author, entry.id, body.cuts ?? [], [[feedIncarnation(entry.feed), entry.seq]])
+  end(draft, author, 'left')
+  return null
+}
+
+export const judgeExpel: Judge<ControlBody<'expel'>> = (act) => {
+  const { draft, entry, author, body, hasAuthority, index } = act
+  const target = draft.present(nodeIdFromPublicKey(body.node))
+  if (target === undefined) return refuse('not-a-member', 'no such member')
+  if (target.node === author.node && !entry.cosigned) return refuse('self', 'a member leaves, it does not expel itself')
+  if (!hasAuthority && !draft.hasVoice(author.node)) return refuse('not-admin', 'only an admin may expel')
+  // a voice without power counts in the vote, but does not quarantine anyone by itself
+  if (hasAuthority || canAnswer(draft, entry, author)) quarantine(draft, target, entry)
+  const others = draft.standing(target.node).votes.filter((vote) => vote.voter !== author.node)
+  draft.updateStanding(target.node, { votes: [...others, { voter: author.node, entry: entry.id }] })
+  if (!isFinal(act, target)) return null
+
+  draft.close(draft.members.get(target.node) ?? target, entry.id, body.cuts)
+  for (const invite of draft.invites.values()) {
+    if (invite.issuer === target.node && !invite.revoked) {
+      const isUsed = draft.inviteRecords.get(invite.id)?.uses.some(({ admit }) => draft.hasSeen(entry.id, admit))
+      if (isUsed !== true) revokeInvite(draft, invite.id, entry.id)
+    }
+  }
+  if (!draft.departures.has(target.branch)) openDeparture(draft, target, entry.id, index)
+  end(draft, target, 'expelled')
+  return null
+}
+
+/** The recovery key, the network's only admin, or two admins neither of whom appointed the other. */
+function isFinal({ draft, entry, author }: Act<ControlBody<'expel'>>, target: Member): boolean {
+  if (entry.cosigned) return true
+  const { votes } = draft.standing(target.node)
+  if (votes.some(({ voter }) => draft.hasVoice(voter) && draft.independent(voter, author.node))) return true
+  return draft.hasPower(author.node) && !hasOtherVoice(draft, author.node)
+}
+
+function hasOtherVoice(draft: Draft, node: NodeId): boolean {
+  for (const member of draft.members.values()) if (member.node !== node && draft.hasVoice(member.node)) return true
+  return false
+}
+
+function openDeparture(draft: Draft, member: Member, seed: EntryId, index: number): void {
+  draft.departures.set(member.branch, {
+    seed,
+    branch: member.branch,
+    node: member.node,
+    index,
+    candidates: draft.membersSeenBy(seed).filter((node) => node !== member.node),
+    left: null,
+  })
+}
+
+function end(draft: Draft, { node }: Member, state: 'left' | 'expelled'): void {
+  const member = draft.members.get(node)
+  if (member === undefined) return
+  draft.updateMember(member, { state })
+  const branch = draft.branches.get(member.branch)
+  if (branch !== undefined) draft.branches.set(branch.id, { ...branch, state })
+}

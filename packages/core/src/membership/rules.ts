@@ -1,0 +1,193 @@
+/**
+ * The rules of control entries: who belongs, who may decide, who is on the way out. Spec: docs/specs/control.md.
+ * Pure: a fold is fed entries in control order (ledger/order.ts sorts them, asking `rank` among concurrent ones) and
+ * yields states that never change.
+ *
+ * A closure of feeds reaches back: what the closed member wrote beyond it without having been seen by the closing entry
+ * counts for nothing, although it may sort before. Then all entries are gone through once more without it, in the same
+ * order. Such exclusions only grow, so that this ends.
+ */
+import { type CborValue, DecodeError } from '../codec/index.ts'
+import type { EntryId, NodeId } from '../ids.ts'
+import { Causality } from './causality.ts'
+import { type Act, type Closure, Draft, refuse } from './draft.ts'
+import { type ControlBody, type ControlKind, controlBodies, isControlKind, RULES_VERSION } from './kinds.ts'
+import { judgeAdmit, judgeFound, judgeInvite, judgeRevoke } from './rules-admission.ts'
+import { judgeQuarantine, judgeRelease, judgeRole, judgeUpgrade, rankOf } from './rules-authority.ts'
+import { judgeExpel, judgeLeave, judgeLeft } from './rules-departure.ts'
+import { judgeAccept, judgeOwnership } from './rules-ownership.ts'
+import type { ControlEntry, MembershipState, Refusal } from './types.ts'
+
+/** A running fold. Fed in control order. */
+export interface MembershipFold {
+  /** @returns this, so that it fits a fold's `apply` */
+  apply(entry: ControlEntry): MembershipFold
+  /** among concurrent entries the smallest comes first */
+  rank(entry: ControlEntry): number[]
+  /** the state after all that was applied; never changes afterwards */
+  state(): MembershipState
+}
+
+/** Where the fold of a state stands, so that `applyControl` can go on from it. */
+const origins = new WeakMap<MembershipState, { readonly fold: Fold; readonly length: number }>()
+
+class Fold implements MembershipFold {
+  readonly #history: ControlEntry[] = []
+  readonly #causality = new Causality()
+  readonly #exclusions = new Map<NodeId, Closure[]>()
+  #draft = new Draft(this.#causality)
+  #state: MembershipState | undefined
+
+  get length(): number {
+    return this.#history.length
+  }
+
+  history(length: number): readonly ControlEntry[] {
+    return this.#history.slice(0, length)
+  }
+
+  rank(entry: ControlEntry): number[] {
+    return rankOf({ network: this.#draft.network, members: this.#draft.members.peek() }, entry)
+  }
+
+  apply(entry: ControlEntry): this {
+    if (this.#causality.has(entry.id)) return this
+    this.#state = undefined
+    const index = this.#causality.add(entry)
+    this.#history.push(entry)
+    this.#step(entry, index)
+    if (this.#takeClosures()) this.#replay()
+    return this
+  }
+
+  state(): MembershipState {
+    if (this.#state === undefined) {
+      this.#state = this.#draft.handOut()
+      origins.set(this.#state, { fold: this, length: this.#history.length })
+    }
+    return this.#state
+  }
+
+  #step(entry: ControlEntry, index: number): void {
+    const draft = this.#draft
+    // the rest belongs to rules that this software does not have: it is neither applied nor refused
+    if (draft.network !== null && draft.network.rules > RULES_VERSION) return
+    draft.verdicts.set(entry.id, this.#isExcluded(entry) ? CLOSED : judge(draft, entry, index))
+  }
+
+  #isExcluded(entry: ControlEntry): boolean {
+    return (this.#exclusions.get(entry.author) ?? []).some((closure) => this.#isBeyond(closure, entry))
+  }
+
+  #isBeyond({ seed, last }: Closure, entry: ControlEntry): boolean {
+    const cut = last.get(entry.feed)
+    return entry.id !== seed && (cut === undefined || entry.seq > cut) && !this.#causality.hasSeen(seed, entry.id)
+  }
+
+  /** @returns whether one of the closures just made takes the effect from entries that had one */
+  #takeClosures(): boolean {
+    let reachesBack = false
+    for (const closure of this.#draft.closures) {
+      const hadEffect = (id: EntryId) => this.#draft.verdicts.get(id) === null
+      const undone = this.#causality
+        .entriesBy(closure.node)
+        .some((each) => hadEffect(each.id) && this.#isBeyond(closure, each))
+      if (!undone) continue
+      reachesBack = true
+      this.#exclusions.set(closure.node, [...(this.#exclusions.get(closure.node) ?? []), closure])
+    }
+    this.#draft.closures = []
+    return reachesBack
+  }
+
+  #replay(): void {
+    for (let again = true; again; ) {
+      again = false
+      this.#draft = new Draft(this.#causality)
+      for (const [index, entry] of this.#history.entries()) {
+        this.#step(entry, index)
+        again = this.#takeClosures()
+        if (again) break
+      }
+    }
+  }
+}
+
+const CLOSED = refuse('feed-closed', 'beyond the end of its author’s feed')
+
+function judge(draft: Draft, entry: ControlEntry, index: number): Refusal | null {
+  if (!isControlKind(entry.kind)) return refuse('unknown-kind', 'not a kind of the active rules')
+  let body: ControlBody<ControlKind>
+  try {
+    body = controlBodies[entry.kind](entry.body as CborValue)
+  } catch (error) {
+    if (error instanceof DecodeError) return refuse('malformed', 'the body has not the form of its kind')
+    throw error
+  }
+  if (entry.kind === 'found') return judgeFound(draft, entry, body as ControlBody<'found'>)
+  if (draft.closed.has(entry.author)) return CLOSED
+  const author = draft.present(entry.author)
+  if (author === undefined) return refuse('not-a-member', 'its author is no member at this place')
+  const hasAuthority = entry.cosigned || draft.hasPower(entry.author)
+  return execute(entry.kind, { draft, entry, author, body, index, hasAuthority })
+}
+
+function execute(kind: Exclude<ControlKind, 'found'>, act: Act<ControlBody<ControlKind>>): Refusal | null {
+  const as = <K extends ControlKind>() => act as Act<ControlBody<K>>
+  switch (kind) {
+    case 'invite':
+      return judgeInvite(as<'invite'>())
+    case 'revoke':
+      return judgeRevoke(as<'revoke'>())
+    case 'admit':
+      return judgeAdmit(as<'admit'>())
+    case 'role':
+      return judgeRole(as<'role'>())
+    case 'quarantine':
+      return judgeQuarantine(as<'quarantine'>())
+    case 'release':
+      return judgeRelease(as<'release'>())
+    case 'expel':
+      return judgeExpel(as<'expel'>())
+    case 'leave':
+      return judgeLeave(as<'leave'>())
+    case 'left':
+      return judgeLeft(as<'left'>())
+    case 'upgrade':
+      return judgeUpgrade(as<'upgrade'>())
+    case 'accept':
+      return judgeAccept(as<'accept'>())
+    case 'offer':
+    case 'decline':
+    case 'cancel':
+    case 'assign':
+    case 'adopt':
+      return judgeOwnership(kind, as<typeof kind>())
+  }
+}
+
+export function createFold(): MembershipFold {
+  return new Fold()
+}
+
+export function emptyMembership(): MembershipState {
+  return createFold().state()
+}
+
+/**
+ * The state after one more entry, which must sort after all that the state was made from. The given state stays as it is.
+ * One after the other costs what each entry touches; from a state that was already gone on from, a whole fold.
+ */
+export function applyControl(state: MembershipState, entry: ControlEntry): MembershipState {
+  const origin = origins.get(state)
+  if (origin === undefined) throw new TypeError('not a state made by this fold')
+  if (origin.fold.length === origin.length) return origin.fold.apply(entry).state()
+  const fold = new Fold()
+  for (const each of origin.fold.history(origin.length)) fold.apply(each)
+  return fold.apply(entry).state()
+}
+
+/** False when an `upgrade` activated rules that this software does not have: it stores and passes on, but folds no more. */
+export function understandsRules(state: MembershipState): boolean {
+  return state.network === null || state.network.rules <= RULES_VERSION
+}
