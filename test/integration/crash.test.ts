@@ -1,0 +1,165 @@
+/** SIGKILL at any moment, two of five gone, a reader that was away: nothing acknowledged is lost. */
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Branch, Json } from '../support/branch.ts'
+import { sha256File } from '../support/branch.ts'
+import { type Cluster, contentOf, postFile, share, startCluster } from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { makeVideo } from '../support/media.ts'
+
+let cluster: Cluster | undefined
+afterEach(() => cluster?.close())
+
+describe('with five members', () => {
+  it('any two may be killed, and every file can still be fetched', async () => {
+    cluster = await startCluster(5)
+    const files: { id: string; content: Buffer }[] = []
+    for (const [at, branch] of cluster.branches.entries()) {
+      const content = randomBytes(200_000 + at)
+      const file = await share(branch, cluster.branches, `arquivo-${at}.bin`, content)
+      files.push({ id: file.id, content })
+    }
+    for (const { id } of files) {
+      await eventually('it is replicated', async () => {
+        const { copies } = await (cluster?.branches[0] as Branch).api(`/files/${id}`)
+        return copies.held >= 3 && copies.target === 3
+      })
+    }
+    const pairs = [
+      [0, 1],
+      [2, 4],
+      [1, 3],
+    ] as const
+    for (const [a, b] of pairs) {
+      const gone = [cluster.branches[a], cluster.branches[b]] as Branch[]
+      await Promise.all(gone.map((branch) => branch.end('SIGKILL')))
+      const reader = cluster.branches.find((branch) => branch.isRunning) as Branch
+      for (const { id, content } of files) expect((await contentOf(reader, id)).equals(content)).toBe(true)
+      for (const branch of gone) await branch.up()
+      await cluster.settled()
+    }
+  }, 180_000)
+
+  it('a fetch that was killed goes on with what it had', async () => {
+    cluster = await startCluster(5)
+    const [owner] = cluster.branches as [Branch]
+    const path = cluster.path('film.y4m')
+    await makeVideo(path, 150 * 1024 * 1024)
+    const file = await owner.json('upload', path, '--wait', 'replicated')
+    const views = await Promise.all(
+      cluster.branches.map((branch) => eventually('listed', () => branch.api(`/files/${file.id}`).catch(() => false))),
+    )
+    const reader = cluster.branches[views.findIndex((view: Json) => view.local === 'none')] as Branch
+    await reader.api('/limits', { method: 'PUT', json: { down: 60 * 1024 * 1024 } })
+    const transfer = await reader.api(`/files/${file.id}/fetch`, { method: 'POST' })
+    await eventually('some of it is here', async () =>
+      (await reader.api('/transfers')).items.some(
+        (each: Json) => each.id === transfer.id && each.bytes > 50 * 1024 * 1024,
+      ),
+    )
+    await reader.end('SIGKILL')
+    await reader.up()
+    const out = cluster.path('out.y4m')
+    const outcome = await reader.run('fetch', file.id, '-o', out)
+    expect(outcome.code, outcome.stderr).toBe(0)
+    expect(await sha256File(out)).toBe(await sha256File(path))
+    const { items } = await reader.api('/transfers')
+    const fetched = items
+      .filter((each: Json) => each.fileId === file.id && each.state === 'done')
+      .flatMap((each: Json) => each.sources)
+      .reduce((sum: number, source: Json) => sum + source.bytes, 0)
+    // a crash may cost what was not yet synced, never the whole
+    expect(fetched).toBeLessThan(file.size - 30 * 1024 * 1024)
+  }, 120_000)
+
+  it('a member that was away catches up with 1,000 entries', async () => {
+    cluster = await startCluster(5)
+    const [one, two, , , five] = cluster.branches as [Branch, Branch, Branch, Branch, Branch]
+    await five.end()
+    for (let batch = 0; batch < 50; batch++) {
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, n) => {
+          const answer = await postFile(n % 2 === 0 ? one : two, `nota-${batch}-${n}.txt`, Buffer.from(`${batch} ${n}`))
+          expect(answer.status).toBe(201)
+          await answer.arrayBuffer()
+        }),
+      )
+    }
+    const entries = (await one.api('/ledger/digest')).entries
+    expect(entries).toBeGreaterThan(1000)
+    await five.up()
+    await cluster.settled()
+    await eventually('it sees all of them', async () => (await five.api('/status')).files.total === 1000)
+    expect((await five.api('/ledger/verify')).ok).toBe(true)
+  }, 180_000)
+})
+
+describe('a node that is killed while it writes', () => {
+  it('starts again with everything that it had acknowledged', async () => {
+    cluster = await startCluster(3)
+    const [one, two] = cluster.branches as [Branch, Branch]
+    const acknowledged: { id: string; content: Buffer }[] = []
+    for (const delay of [0, 3, 7, 15, 31]) {
+      const uploads = Array.from({ length: 8 }, async (_, n) => {
+        const content = randomBytes(500_000)
+        const answer = await postFile(one, `corte-${delay}-${n}.bin`, content).catch(() => undefined)
+        if (answer?.status !== 201) return
+        const file = (await answer.json().catch(() => undefined)) as Json
+        if (file !== undefined) acknowledged.push({ id: file.id, content })
+      })
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      await one.end('SIGKILL')
+      await Promise.all(uploads)
+      await one.up()
+      for (const { id, content } of acknowledged) expect((await contentOf(one, id)).equals(content)).toBe(true)
+    }
+    const after = await share(one, [two], 'depois.txt', Buffer.from('still writes'))
+    expect((await contentOf(two, after.id)).toString()).toBe('still writes')
+    await cluster.settled()
+    expect((await one.api('/ledger/verify')).ok).toBe(true)
+    expect((await two.api('/ledger/verify')).ok).toBe(true)
+  }, 120_000)
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('ends cleanly on %s and starts again', async (signal) => {
+    cluster = await startCluster(3)
+    const [one, two] = cluster.branches as [Branch, Branch]
+    const file = await share(one, [two], 'a.txt', Buffer.from('a'))
+    expect(await one.end(signal)).toBe(0)
+    await one.up()
+    expect((await contentOf(one, file.id)).toString()).toBe('a')
+    const next = await share(one, [two], 'b.txt', Buffer.from('b'))
+    expect((await contentOf(two, next.id)).toString()).toBe('b')
+    await cluster.settled()
+  })
+})
+
+describe('a file of 2 GiB', () => {
+  it('is uploaded and fetched byte-equal with little memory', async () => {
+    cluster = await startCluster(3)
+    const [one, two] = cluster.branches as [Branch, Branch]
+    const path = cluster.path('longo.y4m')
+    await makeVideo(path, 2 * 1024 ** 3 - 50 * 1024 ** 2)
+    const peaks = watchMemory(cluster.branches)
+    const file = await one.json('upload', path)
+    await eventually('it is listed', () => two.api(`/files/${file.id}`).catch(() => false))
+    const out = cluster.path('out.y4m')
+    const outcome = await two.run('fetch', file.id, '-o', out)
+    expect(outcome.code, outcome.stderr).toBe(0)
+    expect(await sha256File(out)).toBe(await sha256File(path))
+    for (const [name, peak] of peaks()) expect(peak, `${name} used ${peak} MiB`).toBeLessThan(300)
+  }, 300_000)
+})
+
+/** Peak resident memory of each branch's process since now, MiB; the kernel keeps the high-water mark. */
+function watchMemory(branches: readonly Branch[]): () => [string, number][] {
+  return () =>
+    branches.map((branch) => {
+      const status = readProc(branch.pid as number)
+      return [branch.name, Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024]
+    })
+}
+
+function readProc(pid: number): string {
+  return readFileSync(`/proc/${pid}/status`, 'utf8')
+}
