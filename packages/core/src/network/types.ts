@@ -67,9 +67,18 @@ export interface Host {
   useNetwork(network: NetworkId | null, gate: Gate): Promise<void>
   handle(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler): void
   /** Opens a stream to a member, dialling it when there is no connection. @throws {UnreachableError} */
-  open(peer: NodeId, protocol: ProtocolName, options: Wait & { maxFrameBytes: number; connectedOnly?: boolean }): Promise<FrameStream>
+  open(
+    peer: NodeId,
+    protocol: ProtocolName,
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+  ): Promise<FrameStream>
   /** One frame there, one frame back. @throws {UnreachableError} @throws {TimeoutError} */
-  request(peer: NodeId, protocol: ProtocolName, frame: Uint8Array, options: Wait & { maxFrameBytes: number; connectedOnly?: boolean }): Promise<Uint8Array>
+  request(
+    peer: NodeId,
+    protocol: ProtocolName,
+    frame: Uint8Array,
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+  ): Promise<Uint8Array>
   /** Dials addresses (bare IP, `IP:port`, DNS name, multiaddr) and returns who answered. */
   dial(addresses: string[], wait?: Wait): Promise<NodeId>
   /** Adds addresses under which a peer may be found. */

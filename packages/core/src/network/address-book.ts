@@ -1,0 +1,36 @@
+/** Addresses under which a peer may be found: the newest few, so that lies and old news cannot pile up. */
+import type { PeerStore } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { NodeId } from '../ids.ts'
+
+/** Addresses per peer; a machine with several interfaces, a port forward and two relays has about ten. */
+export const MAX_ADDRESSES = 16
+/** Peers with addresses; the network's members and those who lately were. */
+const MAX_PEERS = 16_384
+
+export class AddressBook {
+  readonly #store: PeerStore
+  readonly #known = new Map<NodeId, string[]>()
+
+  constructor(store: PeerStore) {
+    this.#store = store
+  }
+
+  async learn(peer: NodeId, addresses: readonly Multiaddr[]): Promise<void> {
+    if (addresses.length === 0) return
+    const before = this.#known.get(peer) ?? []
+    const newest = addresses.map((address) => address.toString())
+    const kept = [...new Set([...newest, ...before])].slice(0, MAX_ADDRESSES)
+    if (kept.length === before.length && kept.every((address) => before.includes(address))) return
+    if (before.length === 0 && this.#known.size >= MAX_PEERS) return
+    this.#known.set(peer, kept)
+    const byText = new Map(addresses.map((address) => [address.toString(), address]))
+    const dropped = before.filter((address) => !kept.includes(address))
+    const id = peerIdFromString(peer)
+    if (dropped.length === 0) return void (await this.#store.merge(id, { multiaddrs: [...byText.values()] }))
+    const stored = (await this.#store.get(id)).addresses.map(({ multiaddr }) => multiaddr)
+    const remaining = stored.filter((address) => kept.includes(address.toString()))
+    await this.#store.patch(id, { multiaddrs: [...remaining, ...byText.values()] })
+  }
+}

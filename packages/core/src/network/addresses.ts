@@ -1,0 +1,121 @@
+/** What a person may type as an address, and what libp2p needs. */
+import { isIP } from 'node:net'
+import { CODE_P2P, CODE_P2P_CIRCUIT, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { IdInvalidError } from '../errors.ts'
+import { type NodeId, publicKeyFromNodeId } from '../ids.ts'
+import { AddressInvalidError } from './errors.ts'
+import type { PathKind } from './types.ts'
+
+/** Swarm port when an address names none. */
+export const DEFAULT_PORT = 4373
+/** Longest address that is looked at; a relayed one with two PeerIds and a DNS name stays below. */
+export const MAX_ADDRESS_LENGTH = 512
+
+/** RFC 1123 host name, underscore excluded, without the trailing dot. */
+const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i
+
+/**
+ * Bare IPv4 or IPv6, `IP:port`, `[IPv6]:port`, DNS name with or without a port, or a multiaddr, as a multiaddr.
+ * @throws {AddressInvalidError}
+ * @example parseAddress('192.0.2.7') // /ip4/192.0.2.7/tcp/4373
+ */
+export function parseAddress(text: string, defaultPort = DEFAULT_PORT): string {
+  const trimmed = text.trim()
+  if (trimmed.length === 0) throw new AddressInvalidError(text, 'it is empty')
+  if (trimmed.length > MAX_ADDRESS_LENGTH) throw new AddressInvalidError(text, 'it is too long')
+  if (trimmed.startsWith('/')) return parseMultiaddr(trimmed).toString()
+  const { host, port } = splitHostPort(trimmed, defaultPort)
+  if (isIP(host) === 4) return `/ip4/${host}/tcp/${port}`
+  if (isIP(host) === 6) return parseMultiaddr(ip6Multiaddr(host, port)).toString()
+  // what looks like an IPv4 address but is none must not be asked of a name server
+  if (/^[\d.]+$/.test(host)) throw new AddressInvalidError(text, 'not an IP address')
+  if (!HOST_NAME.test(host)) throw new AddressInvalidError(text, 'not a host name')
+  return `/dns/${host.toLowerCase()}/tcp/${port}`
+}
+
+/** @throws {AddressInvalidError} when the text is not a multiaddr that we can dial or listen on */
+export function parseMultiaddr(text: string): Multiaddr {
+  let parsed: Multiaddr
+  try {
+    parsed = multiaddr(text)
+  } catch (error) {
+    throw new AddressInvalidError(text, error instanceof Error ? error.message : 'malformed')
+  }
+  const names = parsed.getComponents().map((component) => component.name)
+  const first = names[0] ?? ''
+  if (!['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'ip6zone'].includes(first)) {
+    throw new AddressInvalidError(text, 'it must begin with ip4, ip6 or dns')
+  }
+  if (!names.includes('tcp')) throw new AddressInvalidError(text, 'it names no TCP port')
+  return parsed
+}
+
+/** Every PeerId that an address names, the target's last. */
+export function peersIn(address: Multiaddr): NodeId[] {
+  return address
+    .getComponents()
+    .filter((component) => component.code === CODE_P2P)
+    .map((component) => component.value as NodeId)
+}
+
+/** True when the text is the PeerId of an Ed25519 key. */
+export function isNodeId(text: string): text is NodeId {
+  try {
+    publicKeyFromNodeId(text)
+    return true
+  } catch (error) {
+    if (error instanceof IdInvalidError) return false
+    throw error
+  }
+}
+
+export function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some((component) => component.code === CODE_P2P_CIRCUIT)
+}
+
+export function pathOf(address: Multiaddr): PathKind {
+  if (isRelayed(address)) return 'relay'
+  return address.getComponents().some((component) => component.name === 'udp') ? 'udp' : 'tcp'
+}
+
+/** True for addresses that mean something on this machine only. */
+export function isLoopback(address: Multiaddr): boolean {
+  const [first] = address.getComponents()
+  return first?.value?.startsWith('127.') === true || first?.value === '::1' || first?.value === 'localhost'
+}
+
+/** 10.x, 192.168.x and so on (RFC 1918, 6598, 4193, 3927, 4291): not reachable from the Internet. */
+export function isPrivateIp(ip: string): boolean {
+  if (isIP(ip) === 6) return /^(?:::1$|f[cd]|fe[89ab])/i.test(ip)
+  return /^(?:10\.|127\.|169\.254\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)/.test(
+    ip,
+  )
+}
+
+function ip6Multiaddr(host: string, port: number): string {
+  const [ip, zone] = host.split('%')
+  return zone === undefined ? `/ip6/${ip}/tcp/${port}` : `/ip6zone/${zone}/ip6/${ip}/tcp/${port}`
+}
+
+function splitHostPort(text: string, defaultPort: number): { host: string; port: number } {
+  if (isIP(text) !== 0) return { host: text, port: defaultPort }
+  const bracketed = /^\[([^\]]+)\](?::(\d{1,5}))?$/.exec(text)
+  if (bracketed !== null) {
+    const host = bracketed[1] ?? ''
+    if (isIP(host) !== 6) throw new AddressInvalidError(text, 'no IPv6 address between the brackets')
+    return { host, port: parsePort(text, bracketed[2], defaultPort) }
+  }
+  const colon = text.lastIndexOf(':')
+  if (colon < 0) return { host: text, port: defaultPort }
+  if (text.indexOf(':') !== colon) throw new AddressInvalidError(text, 'an IPv6 address with a port needs brackets')
+  const digits = text.slice(colon + 1)
+  if (!/^\d{1,5}$/.test(digits)) throw new AddressInvalidError(text, 'the port is not a number')
+  return { host: text.slice(0, colon), port: parsePort(text, digits, defaultPort) }
+}
+
+function parsePort(text: string, digits: string | undefined, defaultPort: number): number {
+  if (digits === undefined) return defaultPort
+  const port = Number(digits)
+  if (port < 1 || port > 65_535) throw new AddressInvalidError(text, 'the port must be from 1 to 65535')
+  return port
+}

@@ -1,0 +1,536 @@
+/**
+ * The one libp2p node of this process, behind the `Host` interface. Owns the connections: which of several is used,
+ * which are closed as duplicates, who may be dialled, and what is known of a peer's addresses.
+ */
+import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../clock.ts'
+import type { SigningKey } from '../crypto/index.ts'
+import { MaloteError } from '../errors.ts'
+import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { AddressBook } from './address-book.ts'
+import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
+import { withDeadline } from './deadline.ts'
+import { type Discovery, startDiscovery } from './discovery.ts'
+import {
+  DisconnectedError,
+  NoNetworkError,
+  NotMemberError,
+  ProtocolUnsupportedError,
+  StreamBrokenError,
+  TimeoutError,
+  UnreachableError,
+} from './errors.ts'
+import { createFrameStream } from './frame-stream.ts'
+import { createGater, nodeIdOf } from './gater.ts'
+import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts'
+import { DEFAULT_STREAMS_PER_PEER, Handlers } from './handlers.ts'
+import { startLibp2p } from './libp2p-node.ts'
+import { protocolId } from './protocols.ts'
+import { describeReachability } from './reachability.ts'
+import { Strangers } from './strangers.ts'
+import type {
+  FrameStream,
+  Gate,
+  HandlerInit,
+  Host,
+  PeerConnection,
+  ProtocolName,
+  StreamHandler,
+  Wait,
+} from './types.ts'
+
+/** Reaching a peer: dial, handshake, protocol. Longer than a round trip over any relay, shorter than patience. */
+export const OPEN_TIMEOUT_MS = 8_000
+/** How often duplicates are closed and services are told of new members, milliseconds. */
+const TEND_INTERVAL_MS = 5_000
+/** A second connection to one peer is closed when it is unused and this old, milliseconds. */
+const DUPLICATE_AGE_MS = 10_000
+/** How long a peer that sent too much nonsense is not heard, milliseconds. */
+const HOSTILE_MS = 60_000
+/** For a graceful end of connections; then they are cut. */
+const CLOSE_MS = 250
+/** Peers that were dialled by address and may be dialled again although they are no members. */
+const MAX_INVITED = 256
+const OUTBOUND_STREAMS_PER_PROTOCOL = 256
+
+export interface HostInit {
+  signingKey: SigningKey
+  /** multiaddrs, e.g. `/ip4/0.0.0.0/tcp/4373` */
+  listen: string[]
+  /** addresses under which others reach this node: bare IP, `IP:port`, DNS name or multiaddr @default none */
+  announce?: string[]
+  /** serve as relay for other members @default false */
+  relay?: boolean
+  /** find members on the LAN by multicast DNS @default true */
+  mdns?: boolean
+  clock: Clock
+  log?: (message: string, error?: unknown) => void
+}
+
+/** What this room's own parts (presence, facts) need beside `Host`. */
+export interface NetworkHost extends Host {
+  isMember(node: NodeId): boolean
+  /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
+  setOpen(open: boolean): Promise<void>
+  isOpen(): boolean
+  /** Dials a member under its known addresses, unless connected. @throws {UnreachableError} @throws {TimeoutError} */
+  connect(peer: NodeId, wait?: Wait): Promise<void>
+  /** Asks other members for a member's addresses, and learns them. */
+  find(peer: NodeId, wait?: Wait): Promise<string[]>
+  /** The round trip as the heartbeat measured it, milliseconds. */
+  noteRtt(peer: NodeId, ms: number): void
+  /** Fires when the LAN or another member tells of a member. */
+  onFound(listener: (peer: NodeId) => void): () => void
+}
+
+/** @throws {ListenError} */
+export async function createHost(init: HostInit): Promise<NetworkHost> {
+  const host = new Libp2pHost(init)
+  await host.start()
+  return host
+}
+
+class Libp2pHost implements NetworkHost {
+  readonly id: NodeId
+  readonly #init: HostInit
+  readonly #clock: Clock
+  readonly #strangers: Strangers
+  readonly #handlers: Handlers
+  readonly #invited = new Set<NodeId>()
+  readonly #hostile = new Map<NodeId, number>()
+  readonly #registered = new Map<ProtocolName, { init: HandlerInit; handler: StreamHandler }>()
+  readonly #peerListeners = new Set<(event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void>()
+  readonly #foundListeners = new Set<(peer: NodeId) => void>()
+  readonly #announced = new Set<NodeId>()
+  readonly #rtts = new Map<NodeId, number>()
+  readonly #heard = new Map<NodeId, number>()
+  readonly #stopped = new AbortController()
+  #network: NetworkId | null = null
+  #gate: Gate | null = null
+  #open = true
+  #parts: { node: Libp2p; components: Components; guard: RegistrarGuard; book: AddressBook } | undefined
+  #discovery: Discovery | undefined
+  #changing: Promise<void> = Promise.resolve()
+  #cancelTend: () => void = () => {}
+
+  constructor(init: HostInit) {
+    this.#init = init
+    this.#clock = init.clock
+    this.id = nodeIdFromPublicKey(init.signingKey.publicKey)
+    this.#strangers = new Strangers({ clock: init.clock, isMember: (node) => this.isMember(node) })
+    this.#handlers = new Handlers({
+      clock: init.clock,
+      gate: () => this.#gate,
+      strangers: this.#strangers,
+      onHeard: (peer) => void this.#heard.set(peer, init.clock.now()),
+      onHostile: (peer) => this.#onHostile(peer),
+      log: (message, error) => this.#log(message, error),
+    })
+  }
+
+  async start(): Promise<void> {
+    let components: Components | undefined
+    let guard: RegistrarGuard | undefined
+    const node = await startLibp2p({
+      signingKey: this.#init.signingKey,
+      listen: this.#init.listen.map((address) => parseMultiaddr(address).toString()),
+      announce: (this.#init.announce ?? []).map((address) => parseAddress(address)),
+      relay: this.#init.relay ?? false,
+      gater: createGater({
+        gate: () => this.#gateWithoutHostile(),
+        isOpen: () => this.#open,
+        invited: this.#invited,
+        strangers: this.#strangers,
+      }),
+      onComponents: (parts) => {
+        components = parts
+        guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer))
+      },
+    })
+    if (components === undefined || guard === undefined) throw new TypeError('libp2p built no services')
+    this.#parts = { node, components, guard, book: new AddressBook(components.peerStore) }
+    node.addEventListener('peer:identify', (event) => this.#onIdentified(event.detail.peerId))
+    node.addEventListener('peer:disconnect', (event) => this.#onGone(event.detail))
+    this.#tendLater()
+  }
+
+  addresses(): string[] {
+    const { components } = this.#running()
+    const all = components.addressManager
+      .getAddressesWithMetadata()
+      // what peers believe to have seen of us is dialled by nobody: the port is that of an outgoing socket
+      .filter(({ type }) => type !== 'observed')
+      .map(({ multiaddr: address }) => address)
+    const elsewhere = all.filter((address) => !isLoopback(address))
+    const useful = elsewhere.some((address) => !isRelayed(address)) ? elsewhere : all
+    return [...new Set(useful.map((address) => withPeer(address, this.id)))]
+  }
+
+  isMember(node: NodeId): boolean {
+    return this.#gate?.isMember(node) === true
+  }
+
+  isOpen(): boolean {
+    return this.#open
+  }
+
+  async setOpen(open: boolean): Promise<void> {
+    this.#open = open
+    if (!open) await this.hangUp()
+  }
+
+  async useNetwork(network: NetworkId | null, gate: Gate): Promise<void> {
+    const change = this.#changing.then(() => this.#changeNetwork(network, gate))
+    this.#changing = change.catch(() => {})
+    await change
+  }
+
+  async #changeNetwork(network: NetworkId | null, gate: Gate): Promise<void> {
+    const { components } = this.#running()
+    this.#gate = network === null ? null : gate
+    if (network === this.#network) return
+    await this.#leaveNetwork()
+    this.#network = network
+    if (network === null) return
+    for (const [protocol, { init, handler }] of this.#registered) await this.#register(network, protocol, init, handler)
+    this.#discovery = await startDiscovery({
+      components,
+      network,
+      mdns: this.#init.mdns ?? true,
+      onFound: (peer, addresses, how) => this.#onFound(peer, addresses, how),
+      log: (message, error) => this.#log(message, error),
+    })
+  }
+
+  async #leaveNetwork(): Promise<void> {
+    const network = this.#network
+    if (network === null) return
+    this.#network = null
+    const { node } = this.#running()
+    await this.#discovery?.stop()
+    this.#discovery = undefined
+    await node.unhandle([...this.#registered.keys()].map((protocol) => protocolId(network, protocol)))
+    await this.hangUp()
+  }
+
+  handle(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler): void {
+    this.#registered.set(protocol, { init, handler })
+    if (this.#network === null) return
+    this.#register(this.#network, protocol, init, handler).catch((error: unknown) =>
+      this.#log('cannot register', error),
+    )
+  }
+
+  async #register(
+    network: NetworkId,
+    protocol: ProtocolName,
+    init: HandlerInit,
+    handler: StreamHandler,
+  ): Promise<void> {
+    const { node, guard } = this.#running()
+    const id = protocolId(network, protocol)
+    guard.exempt(id)
+    await node.handle(id, this.#handlers.wrap(protocol, init, handler), {
+      force: true,
+      runOnLimitedConnection: true,
+      // per connection, and a little above ours per peer, so that ours decides and says why
+      maxInboundStreams: (init.maxStreamsPerPeer ?? DEFAULT_STREAMS_PER_PEER) + 4,
+      maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
+    })
+  }
+
+  async open(
+    peer: NodeId,
+    protocol: ProtocolName,
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+  ): Promise<FrameStream> {
+    if (this.#network === null) throw new NoNetworkError()
+    if (this.#gate?.mayConnect(peer) === false) throw new NotMemberError(peer)
+    const id = protocolId(this.#network, protocol)
+    const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
+    const began = this.#clock.now()
+    let connection: Connection | undefined
+    try {
+      return await withDeadline(this.#clock, `opening ${protocol} to ${peer}`, wait, async (signal) => {
+        connection = this.#best(peer)
+        if (connection === undefined && options.connectedOnly === true) throw new UnreachableError(peer)
+        connection ??= await this.#dialPeer(peer, signal)
+        const stream = await connection.newStream(id, {
+          signal,
+          runOnLimitedConnection: true,
+          maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
+        })
+        return createFrameStream({
+          stream,
+          peer,
+          path: pathOf(connection.remoteAddr),
+          clock: this.#clock,
+          maxFrameBytes: options.maxFrameBytes,
+          onHeard: () => void this.#heard.set(peer, this.#clock.now()),
+        })
+      })
+    } catch (error) {
+      if (error instanceof TimeoutError && connection !== undefined && (this.#heard.get(peer) ?? 0) < began) {
+        // nothing at all came over it while we asked: the machine or the line is gone, TCP will notice much later
+        connection.abort(error)
+      }
+      throw this.#asOurs(error, peer, protocol)
+    }
+  }
+
+  async request(
+    peer: NodeId,
+    protocol: ProtocolName,
+    frame: Uint8Array,
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+  ): Promise<Uint8Array> {
+    return await withDeadline(this.#clock, `${protocol} with ${peer}`, options, async (signal) => {
+      const stream = await this.open(peer, protocol, { ...options, signal })
+      try {
+        await stream.write(frame, { signal, timeoutMs: 0 })
+        await stream.close()
+        const answer = await stream.read({ signal, timeoutMs: 0 })
+        if (answer === null) throw new StreamBrokenError('no answer')
+        return answer
+      } catch (error) {
+        stream.abort(error instanceof Error ? error : undefined)
+        throw error
+      }
+    })
+  }
+
+  async dial(addresses: string[], wait: Wait = {}): Promise<NodeId> {
+    if (!this.#open) throw new DisconnectedError()
+    const targets = addresses.map((address) => parseMultiaddr(parseAddress(address)))
+    if (targets.length === 0) throw new UnreachableError('anyone: no address was given')
+    for (const target of targets) for (const peer of peersIn(target)) this.#invite(peer)
+    const { node } = this.#running()
+    const winner = new AbortController()
+    try {
+      return await withDeadline(this.#clock, `dialling ${addresses.join(', ')}`, wait, async (signal) => {
+        const both = AbortSignal.any([signal, winner.signal, this.#stopped.signal])
+        const connection = await Promise.any(targets.map((target) => node.dial(target, { signal: both })))
+        const peer = nodeIdOf(connection.remotePeer)
+        this.#invite(peer)
+        return peer
+      })
+    } catch (error) {
+      if (error instanceof AggregateError) throw new UnreachableError(addresses.join(', '), error)
+      throw error
+    } finally {
+      winner.abort()
+    }
+  }
+
+  async connect(peer: NodeId, wait: Wait = {}): Promise<void> {
+    if (this.#best(peer) !== undefined) return
+    const options = { signal: wait.signal, timeoutMs: wait.timeoutMs ?? OPEN_TIMEOUT_MS }
+    try {
+      await withDeadline(this.#clock, `dialling ${peer}`, options, (signal) => this.#dialPeer(peer, signal))
+    } catch (error) {
+      throw this.#asOurs(error, peer, 'presence')
+    }
+  }
+
+  async find(peer: NodeId, wait: Wait = {}): Promise<string[]> {
+    const discovery = this.#discovery
+    if (discovery === undefined) return []
+    const found = await withDeadline(this.#clock, `looking for ${peer}`, wait, (signal) => discovery.find(peer, signal))
+    this.learn(peer, found)
+    return found
+  }
+
+  learn(peer: NodeId, addresses: string[]): void {
+    if (peer === this.id || !isNodeId(peer)) return
+    const usable: Multiaddr[] = []
+    for (const address of addresses.slice(0, 64)) {
+      try {
+        const parsed = parseMultiaddr(parseAddress(address))
+        const target = peersIn(parsed).at(-1)
+        if (target === undefined || target === peer || isRelayed(parsed)) usable.push(parsed)
+      } catch (error) {
+        this.#log(`address of ${peer} is of no use`, error)
+      }
+    }
+    this.#running()
+      .book.learn(peer, usable)
+      .catch((error: unknown) => this.#log('cannot keep addresses', error))
+  }
+
+  async hangUp(peer?: NodeId): Promise<void> {
+    const { node } = this.#running()
+    const all = peer === undefined ? node.getConnections() : node.getConnections(peerIdFromString(peer))
+    await Promise.all(all.map((connection) => closeQuickly(connection)))
+  }
+
+  connections(): PeerConnection[] {
+    const { node } = this.#running()
+    const result: PeerConnection[] = []
+    for (const peerId of node.getPeers()) {
+      const peer = nodeIdOf(peerId)
+      const connection = this.#best(peer)
+      if (connection === undefined) continue
+      const address = connection.remoteAddr.toString()
+      result.push({ peer, path: pathOf(connection.remoteAddr), rttMs: this.#rtts.get(peer) ?? null, address })
+    }
+    return result
+  }
+
+  onPeer(listener: (event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void): () => void {
+    this.#peerListeners.add(listener)
+    return () => void this.#peerListeners.delete(listener)
+  }
+
+  onFound(listener: (peer: NodeId) => void): () => void {
+    this.#foundListeners.add(listener)
+    return () => void this.#foundListeners.delete(listener)
+  }
+
+  noteRtt(peer: NodeId, ms: number): void {
+    if (this.#announced.has(peer)) this.#rtts.set(peer, ms)
+  }
+
+  reachability(): { tcp: string; udp: string; relay: string; nat: string } {
+    const { components } = this.#running()
+    return describeReachability(components.addressManager.getAddressesWithMetadata(), {
+      announces: (this.#init.announce ?? []).length > 0,
+      servesAsRelay: this.#init.relay ?? false,
+    })
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
+    this.#stopped.abort()
+    this.#cancelTend()
+    this.#strangers.stop()
+    const { node } = this.#running()
+    await this.#changing
+    await this.hangUp()
+    await this.#discovery?.stop()
+    await node.stop()
+  }
+
+  #running(): { node: Libp2p; components: Components; guard: RegistrarGuard; book: AddressBook } {
+    if (this.#parts === undefined) throw new TypeError('the host has not been started')
+    return this.#parts
+  }
+
+  /** Of several connections: direct before relayed, then the one that the smaller id has opened, then the oldest. */
+  #best(peer: NodeId): Connection | undefined {
+    const { node } = this.#running()
+    const open = node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
+    return open.sort((a, b) => this.#rank(peer, a) - this.#rank(peer, b) || a.timeline.open - b.timeline.open)[0]
+  }
+
+  #rank(peer: NodeId, connection: Connection): number {
+    const ours = connection.direction === 'outbound'
+    return (isRelayed(connection.remoteAddr) ? 2 : 0) + (ours === this.id < peer ? 0 : 1)
+  }
+
+  async #dialPeer(peer: NodeId, signal: AbortSignal): Promise<Connection> {
+    if (!this.#open) throw new DisconnectedError()
+    return await this.#running().node.dial(peerIdFromString(peer), { signal })
+  }
+
+  #asOurs(error: unknown, peer: NodeId, protocol: ProtocolName): unknown {
+    if (error instanceof MaloteError) return error
+    if (!(error instanceof Error)) return new UnreachableError(peer, error)
+    if (error.name === 'UnsupportedProtocolError') return new ProtocolUnsupportedError(peer, protocol, error)
+    return new UnreachableError(peer, error)
+  }
+
+  #invite(peer: NodeId): void {
+    if (this.#invited.size >= MAX_INVITED) this.#invited.clear()
+    this.#invited.add(peer)
+  }
+
+  #isTrusted(peer: NodeId): boolean {
+    const gate = this.#gate
+    return gate?.isMember(peer) === true && gate.mayConnect(peer) && !gate.isQuarantined(peer)
+  }
+
+  #gateWithoutHostile(): Gate | null {
+    const gate = this.#gate
+    const isHostile = (node: NodeId) => (this.#hostile.get(node) ?? 0) > this.#clock.now()
+    if (gate === null) return this.#hostile.size === 0 ? null : { ...NOBODY, mayConnect: (node) => !isHostile(node) }
+    return {
+      isMember: (node) => gate.isMember(node),
+      isQuarantined: (node) => gate.isQuarantined(node),
+      mayConnect: (node) => gate.mayConnect(node) && !isHostile(node),
+    }
+  }
+
+  #onHostile(peer: NodeId): void {
+    this.#hostile.set(peer, this.#clock.now() + HOSTILE_MS)
+    this.#log(`${peer} sent too many malformed messages`)
+    this.hangUp(peer).catch((error: unknown) => this.#log('cannot hang up', error))
+  }
+
+  #onIdentified(peerId: PeerId): void {
+    const peer = nodeIdOf(peerId)
+    if (this.#announced.has(peer)) return
+    this.#announced.add(peer)
+    for (const listener of [...this.#peerListeners]) listener({ type: 'connected', peer })
+  }
+
+  #onGone(peerId: PeerId): void {
+    const peer = nodeIdOf(peerId)
+    this.#rtts.delete(peer)
+    this.#heard.delete(peer)
+    if (!this.#announced.delete(peer)) return
+    for (const listener of [...this.#peerListeners]) listener({ type: 'disconnected', peer })
+  }
+
+  #onFound(peer: NodeId, addresses: string[], how: 'lan' | 'dht'): void {
+    if (peer === this.id || !this.isMember(peer)) return
+    this.learn(peer, addresses)
+    // what the table tells is a by-product of its traffic; only the LAN says that somebody is there now
+    if (how === 'lan') for (const listener of [...this.#foundListeners]) listener(peer)
+  }
+
+  #tendLater(): void {
+    this.#cancelTend = this.#clock.after(TEND_INTERVAL_MS, () => {
+      this.#tend()
+      this.#tendLater()
+    })
+  }
+
+  #tend(): void {
+    const { node, guard } = this.#running()
+    const now = this.#clock.now()
+    for (const [peer, until] of this.#hostile) if (until <= now) this.#hostile.delete(peer)
+    guard.catchUp()
+    for (const peerId of node.getPeers()) {
+      const best = this.#best(nodeIdOf(peerId))
+      for (const connection of node.getConnections(peerId)) {
+        const isOld = connection.timeline.open < now - DUPLICATE_AGE_MS
+        if (connection !== best && isOld && connection.streams.length === 0) void closeQuickly(connection)
+      }
+      if (this.#gate?.mayConnect(nodeIdOf(peerId)) === false) {
+        this.hangUp(nodeIdOf(peerId)).catch((error: unknown) => this.#log('cannot hang up', error))
+      }
+    }
+  }
+
+  #log(message: string, error?: unknown): void {
+    this.#init.log?.(message, error)
+  }
+}
+
+const NOBODY: Gate = { isMember: () => false, isQuarantined: () => false, mayConnect: () => true }
+
+async function closeQuickly(connection: Connection): Promise<void> {
+  const signal = AbortSignal.timeout(CLOSE_MS)
+  try {
+    await connection.close({ signal })
+  } catch (error) {
+    connection.abort(error instanceof Error ? error : new StreamBrokenError('closing'))
+  }
+}
+
+function withPeer(address: Multiaddr, id: NodeId): string {
+  if (peersIn(address).at(-1) === id) return address.toString()
+  return multiaddr(`${address.toString()}/p2p/${id}`).toString()
+}

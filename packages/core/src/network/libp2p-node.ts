@@ -1,0 +1,121 @@
+/** The libp2p node itself: transports, encryption, muxing, services and every limit of theirs. Why: decision 0002. */
+import { autoNAT } from '@libp2p/autonat'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { identify, identifyPush } from '@libp2p/identify'
+import type { ConnectionGater, Libp2p } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import type { SigningKey } from '../crypto/index.ts'
+import { ListenError } from './errors.ts'
+import type { Components } from './guard.ts'
+
+/**
+ * Receive window of a stream at its start. The yamux spec says 256 KiB; every node of ours starts higher, since on a
+ * fast path the window grows too late. Both ends must use the same number.
+ */
+export const INITIAL_WINDOW = 1024 * 1024
+/** It grows up to this where the round trip is long: 80 MB/s at 50 ms. */
+export const MAX_WINDOW = 4 * 1024 * 1024
+/** A paused stream must hold a full window, or it is reset. */
+const MAX_READ_BUFFER = MAX_WINDOW + INITIAL_WINDOW
+
+/** Members and strangers together; 1,000 members with two connections each while duplicates are pruned. */
+const MAX_CONNECTIONS = 2_200
+/** Half-open handshakes, and new connections per second and address: a branch behind one NAT restarts all at once. */
+const MAX_PENDING = 128
+const CONNECTIONS_PER_SECOND = 100
+/** One address that swallows packets must not use up the whole dial, milliseconds. */
+const ADDRESS_DIAL_TIMEOUT_MS = 4_000
+/** How many members may keep a reservation at this relay. */
+const MAX_RESERVATIONS = 1_024
+/** How many relays a node keeps a reservation with: one may go. */
+const RELAYS_WANTED = 2
+/** Circuits through one connection, in and out. */
+const MAX_CIRCUITS = 1_024
+
+export interface Libp2pNodeInit {
+  signingKey: SigningKey
+  listen: readonly string[]
+  announce: readonly string[]
+  relay: boolean
+  gater: ConnectionGater
+  /** sees the parts before any of them starts */
+  onComponents(components: Components): void
+}
+
+/** @throws {ListenError} when none, or not all, of the addresses can be listened on */
+export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
+  const { signingKey } = init
+  const node = await createLibp2p({
+    start: false,
+    // the raw form of an Ed25519 private key is seed, then public key (libp2p peer-ids spec)
+    privateKey: privateKeyFromRaw(new Uint8Array(Buffer.concat([signingKey.seed, signingKey.publicKey]))),
+    nodeInfo: { name: 'malote', version: '1', userAgent: 'malote' },
+    addresses: {
+      listen: [...init.listen, ...Array.from({ length: RELAYS_WANTED }, () => '/p2p-circuit')],
+      appendAnnounce: [...init.announce],
+    },
+    connectionGater: init.gater,
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      maxIncomingPendingConnections: MAX_PENDING,
+      inboundConnectionThreshold: CONNECTIONS_PER_SECOND,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      dialTimeout: 12_000,
+      inboundUpgradeTimeout: 10_000,
+      connectionCloseTimeout: 300,
+      // presence redials with back-off of its own; dnsaddr would ask name servers about peers
+      reconnectRetries: 0,
+      resolvers: {},
+    },
+    // presence has the heartbeat; the monitor would cut connections that are only busy
+    connectionMonitor: { enabled: false },
+    transports: [
+      tcp({ inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 }),
+      circuitRelayTransport({ maxInboundStopStreams: MAX_CIRCUITS, maxOutboundStopStreams: MAX_CIRCUITS }),
+    ],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: 256,
+        maxOutboundStreams: 256,
+        streamOptions: {
+          initialStreamWindowSize: INITIAL_WINDOW,
+          maxStreamWindowSize: MAX_WINDOW,
+          maxReadBufferLength: MAX_READ_BUFFER,
+        },
+      }),
+    ],
+    services: {
+      guard: (components: Components) => {
+        init.onComponents(components)
+        return {}
+      },
+      identify: identify({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
+      identifyPush: identifyPush({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
+      ping: ping({ runOnLimitedConnection: true }),
+      autonat: autoNAT({ protocolPrefix: 'malote' }),
+      ...(init.relay
+        ? {
+            relay: circuitRelayServer({
+              hopTimeout: 10_000,
+              maxInboundHopStreams: MAX_CIRCUITS,
+              maxOutboundStopStreams: MAX_CIRCUITS,
+              // media of hundreds of gigabytes: the bounds are membership and the transfer caps, not bytes per circuit
+              reservations: { maxReservations: MAX_RESERVATIONS, applyDefaultLimit: false },
+            }),
+          }
+        : {}),
+    },
+  })
+  try {
+    await node.start()
+  } catch (error) {
+    throw new ListenError(init.listen, error)
+  }
+  return node
+}
