@@ -111,11 +111,11 @@ export class StoreReadOnlyError extends MaloteError {
   }
 }
 
-/** The disk itself reports a fault (EIO). */
+/** The disk reports a fault, or what was written to it is gone. */
 export class DiskFaultError extends MaloteError {
   override name = 'DiskFaultError'
   constructor(path: string, cause: unknown) {
-    super('damaged', `the disk reports a fault at ${path}`, { advice: 'Check the disk; run `malote doctor`.', cause })
+    super('damaged', `the disk lost or cannot read ${path}`, { advice: 'Check the disk; run `malote doctor`.', cause })
   }
 }
 

@@ -1,5 +1,10 @@
 export { bitfieldBytes, clearBit, countBits, fullBitfield, getBit, setBit } from './bitfield.ts'
+export { type BoxStoreInit, createBoxStore, type StoppableBoxStore } from './boxes.ts'
+export { MAX_BOX_BYTES } from './boxes-protocol.ts'
 export * from './errors.ts'
+export { type ExportInit, exportTo, type OpenStreamInit, openStream } from './export.ts'
+export { clashKey, safeFileName } from './file-names.ts'
+export { type SealedStream, type SealStreamInit, sealStream } from './import.ts'
 export {
   checkShape,
   chunkCount,
@@ -14,6 +19,9 @@ export {
   MIN_CHUNK_BYTES,
   PAGE_HASHES,
 } from './manifest.ts'
+export { type CopyInit, copyUnchanged, type ResealInit, reseal } from './reseal.ts'
+export { readSourceFile, type SourceFile } from './source-file.ts'
+export { createStore, type StoreInit } from './store.ts'
 export type {
   BoxStore,
   ContentStore,

@@ -1,0 +1,111 @@
+/** Plain bytes in, a sealed version in the store out. Memory is a few chunks, whatever the size. */
+import { blake3Stream, type EpochKeys, sealChunk } from '../crypto/index.ts'
+import type { ContentStore, SealedFile } from './types.ts'
+
+/** Chunks whose writes may be on their way while the next is sealed. */
+const DEPTH = 3
+
+export interface SealStreamInit {
+  store: Pick<ContentStore, 'beginSealing'>
+  keys: EpochKeys
+  /** pieces of any size, each valid for good */
+  source: AsyncIterable<Uint8Array>
+  /** plain bytes per chunk, see `chunkSizeFor` */
+  chunk: number
+  signal?: AbortSignal | undefined
+  /** plain bytes sealed so far */
+  onProgress?: ((bytes: number) => void) | undefined
+}
+
+export interface SealedStream {
+  file: SealedFile
+  size: number
+  /** BLAKE3 of the plain bytes */
+  plainHash: Uint8Array
+}
+
+/**
+ * Nothing is in the store before the source has ended well; an error of the source or the signal leaves nothing behind.
+ * @throws {DiskFullError} @throws {StoreReadOnlyError} @throws {TooManyChunksError} and what the source throws
+ */
+export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
+  const { store, keys, source, chunk, signal, onProgress } = init
+  signal?.throwIfAborted()
+  const writer = await store.beginSealing(chunk)
+  const plainHash = blake3Stream()
+  const writes: Promise<void>[] = []
+  let index = 0
+  let size = 0
+  let part = new Uint8Array(0)
+  let filled = 0
+
+  const take = async (plain: Uint8Array) => {
+    plainHash.update(plain)
+    const sealed = sealChunk(keys, index, plain)
+    index += 1
+    size += plain.length
+    if (writes.length >= DEPTH) await writes.shift()
+    const write = writer.append(sealed, plain.length)
+    write.catch(() => undefined) // awaited in its turn
+    writes.push(write)
+    onProgress?.(size)
+  }
+
+  try {
+    for await (const piece of abortable(source, signal)) {
+      let at = 0
+      while (at < piece.length) {
+        if (filled === 0 && piece.length - at >= chunk) {
+          await take(piece.subarray(at, at + chunk))
+          at += chunk
+          continue
+        }
+        if (part.length === 0) part = new Uint8Array(chunk)
+        const length = Math.min(chunk - filled, piece.length - at)
+        part.set(piece.subarray(at, at + length), filled)
+        filled += length
+        at += length
+        if (filled < chunk) continue
+        await take(part)
+        filled = 0
+      }
+    }
+    if (filled > 0) await take(part.subarray(0, filled))
+    await Promise.all(writes)
+    signal?.throwIfAborted()
+    const file = await writer.finish()
+    return { file, size, plainHash: plainHash.digest() }
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+}
+
+/** The source's pieces until the signal fires, also while the source is silent. */
+export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]()
+  let stop: () => void = () => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal?.reason)
+  })
+  aborted.catch(() => undefined)
+  signal?.addEventListener('abort', stop, { once: true })
+  let hasEnded = false
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      const step = iterator.next()
+      step.catch(() => undefined)
+      const { done, value } = await (signal === undefined ? step : Promise.race([step, aborted]))
+      if (done) {
+        hasEnded = true
+        return
+      }
+      yield value
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    // not awaited: a source that hangs in `next` would hang here, too
+    if (!hasEnded) iterator.return?.().catch(() => undefined)
+  }
+}

@@ -1,0 +1,298 @@
+/** The sealed store: one sparse file, one manifest and one bitfield for each version. Spec: docs/specs/store.md. */
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Clock, systemClock } from '../clock.ts'
+import { SEAL_OVERHEAD } from '../crypto/index.ts'
+import type { Root } from '../ids.ts'
+import { toHex } from '../ids.ts'
+import { type Random, systemRandom } from '../random.ts'
+import { bitfieldBytes, fullBitfield } from './bitfield.ts'
+import { type Disk, nodeDisk, readWhole, writeDurable } from './disk.ts'
+import { ManifestWrongError, StoreStoppedError, VersionRemovedError } from './errors.ts'
+import { createHandlePool } from './handle-pool.ts'
+import { encodeHave, HAVE_HEADER_BYTES } from './have-file.ts'
+import {
+  checkChunk,
+  checkShape,
+  chunkCount,
+  emptyManifest,
+  manifestFromBytes,
+  manifestSize,
+  plainLength,
+  sealedSize,
+} from './manifest.ts'
+import {
+  isComplete,
+  SealedVersion,
+  type VersionContext,
+  type VersionPaths,
+  type VersionRecord,
+} from './sealed-version.ts'
+import { createSealingWriter } from './sealing-writer.ts'
+import { createSpaceGuard } from './space.ts'
+import { loadVersions } from './store-load.ts'
+import type { ContentStore, Manifest, SealedFile, SealingWriter, StoredVersion, VersionShape } from './types.ts'
+
+export interface StoreInit {
+  /** made when absent */
+  folder: string
+  clock?: Clock
+  random?: Random
+  /** bytes of the disk that are kept free @default 5 % of the disk or 10 GiB, the smaller */
+  floorBytes?: number
+  /** descriptors kept open @default 64 */
+  openFiles?: number
+  /** chunks that may be visible without a bit on disk @default 64 */
+  flushChunks?: number
+  /** milliseconds that they may be so @default 1000 */
+  flushMs?: number
+  /** for tests @default the disk of this machine */
+  disk?: Disk
+}
+
+/**
+ * Opens the store, removes what a crash has left half made, and reads which chunks are here, without reading chunks.
+ * @throws {StoreReadOnlyError} @throws {DiskFullError} @throws {DiskFaultError}
+ */
+export async function createStore(init: StoreInit): Promise<ContentStore> {
+  const { folder, disk = nodeDisk, clock = systemClock, random = systemRandom } = init
+  const temporary = join(folder, 'tmp')
+  const pathsOf = (root: Root): VersionPaths => {
+    const home = join(folder, root.slice(0, 2))
+    const base = join(home, root)
+    return { folder: home, sealed: `${base}.sealed`, manifest: `${base}.manifest`, have: `${base}.have` }
+  }
+  const { records, recheck } = await loadVersions({ disk, folder, temporary, pathsOf })
+  const pool = createHandlePool(disk, init.openFiles ?? 64)
+  const space = createSpaceGuard({ disk, folder, clock, floorBytes: init.floorBytes })
+  const listeners = new Set<(root: Root) => void>()
+  /** Objects in use elsewhere; one version must not have two. */
+  const live = new Map<Root, WeakRef<SealedVersion>>()
+  const collected = new FinalizationRegistry<Root>((root) => {
+    if (live.get(root)?.deref() === undefined) live.delete(root)
+  })
+  const busy = new Set<SealedVersion>()
+  const writers = new Set<SealingWriter>()
+  const locks = new Map<Root, Promise<unknown>>()
+  const stopping = new AbortController()
+
+  const assertRunning = () => {
+    if (stopping.signal.aborted) throw new StoreStoppedError()
+  }
+  const temporaryPath = () => join(temporary, toHex(random.bytes(16)))
+  /** Opening, adopting and removing one version never overlap. */
+  const exclusively = <T>(root: Root, work: () => Promise<T>): Promise<T> => {
+    const result = (locks.get(root) ?? Promise.resolve()).then(work)
+    const settled = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    locks.set(root, settled)
+    void settled.then(() => {
+      if (locks.get(root) === settled) locks.delete(root)
+    })
+    return result
+  }
+  const place = async (path: string, parts: readonly Uint8Array[]) => {
+    const fresh = temporaryPath()
+    await writeDurable(disk, fresh, parts)
+    await disk.rename(fresh, path)
+  }
+
+  const context: VersionContext = {
+    disk,
+    pool,
+    space,
+    clock,
+    flushChunks: init.flushChunks ?? 64,
+    flushMs: init.flushMs ?? 1000,
+    paths: pathsOf,
+    async establish(record, manifest) {
+      const paths = pathsOf(record.root)
+      space.reserve(manifestSize(record) + HAVE_HEADER_BYTES + bitfieldBytes(record.count))
+      await place(paths.manifest, manifest.pages)
+      if (records.get(record.root) !== record) {
+        const file = await disk.open(paths.sealed, 'create')
+        try {
+          await file.truncate(sealedSize(record))
+          await file.sync()
+        } finally {
+          await file.close()
+        }
+        // the record comes last: without it the rest does not count
+        await disk.syncFolder(paths.folder)
+        await place(paths.have, [encodeHave(record, record.bits ?? fullBitfield(record.count))])
+        records.set(record.root, record)
+      }
+      await disk.syncFolder(paths.folder)
+    },
+    changed(root) {
+      for (const listener of [...listeners]) listener(root)
+    },
+    busy(version, isBusy) {
+      if (isBusy) busy.add(version)
+      else busy.delete(version)
+    },
+  }
+
+  const track = (version: SealedVersion): SealedVersion => {
+    live.set(version.root, new WeakRef(version))
+    collected.register(version, version.root)
+    return version
+  }
+  const load = async (record: VersionRecord): Promise<SealedVersion> => {
+    const known = live.get(record.root)?.deref()
+    if (known !== undefined && known.record === record) return known
+    const bytes = record.hasManifest ? await readWhole(disk, pathsOf(record.root).manifest, manifestSize(record)) : null
+    const manifest = bytes === null ? null : manifestFromBytes(record, bytes)
+    // a manifest that the disk has lost is fetched again; the chunks stay
+    record.hasManifest = manifest !== null
+    return track(new SealedVersion(record, manifest, context))
+  }
+
+  const open = async (version: VersionShape): Promise<SealedVersion> => {
+    const { root, size, chunk } = version
+    const record = records.get(root)
+    if (record !== undefined) {
+      // it is on disk, so its manifest was verified: the other shape is the false one
+      if (record.size !== size || record.chunk !== chunk) throw new ManifestWrongError(root)
+      return load(record)
+    }
+    const known = live.get(root)?.deref()
+    if (known !== undefined && known.size === size && known.chunk === chunk) return known
+    const fresh = track(new SealedVersion(emptyRecord(version), null, context))
+    const manifest = size === 0 ? emptyManifest(version) : null
+    if (manifest !== null) await fresh.setManifest(manifest)
+    return fresh
+  }
+
+  /** tmp -> store. Data and manifest get their names first, the record last: a crash in between leaves nothing that counts. */
+  const adopt = async (path: string, manifest: Manifest): Promise<SealedFile> => {
+    const { root } = manifest
+    const paths = pathsOf(root)
+    const record = records.get(root)
+    const existing = record === undefined ? live.get(root)?.deref() : await load(record)
+    if (existing?.complete) {
+      await disk.remove(path)
+      return existing
+    }
+    const isOfThisShape = existing !== undefined && existing.size === manifest.size && existing.chunk === manifest.chunk
+    const version = isOfThisShape ? existing : track(new SealedVersion(emptyRecord(manifest), null, context))
+    await version.becomeComplete(manifest, async () => {
+      await pool.forget(paths.sealed)
+      await place(paths.manifest, manifest.pages)
+      await disk.rename(path, paths.sealed)
+      await disk.syncFolder(paths.folder)
+      await place(paths.have, [encodeHave(manifest, fullBitfield(manifest.count))])
+      await disk.syncFolder(paths.folder)
+      records.set(root, version.record)
+    })
+    context.changed(root)
+    return version
+  }
+
+  /** Versions whose record was damaged: their chunks are looked at one by one, while the node is already at work. */
+  const rechecking = (async () => {
+    for (const root of recheck) {
+      const record = records.get(root)
+      if (record === undefined) continue
+      const version = await exclusively(root, () => load(record)).catch(() => null)
+      if (version === null) continue
+      for (let index = 0; index < version.count && !stopping.signal.aborted; index++) {
+        await version.adopt(index).catch(() => false)
+        await nextTurn()
+      }
+    }
+  })()
+
+  return {
+    async open(version) {
+      assertRunning()
+      checkShape(version)
+      return exclusively(version.root, () => open(version))
+    },
+    async get(root) {
+      assertRunning()
+      return exclusively(root, async () => {
+        const record = records.get(root)
+        return record === undefined ? null : load(record)
+      })
+    },
+    stat(root) {
+      const record = records.get(root)
+      return record === undefined ? null : storedVersion(record)
+    },
+    list: () => [...records.values()].map(storedVersion),
+    async beginSealing(chunk) {
+      assertRunning()
+      checkChunk(chunk)
+      const writer = await createSealingWriter({
+        disk,
+        space,
+        path: temporaryPath(),
+        chunk,
+        adopt: (path, manifest) => exclusively(manifest.root, () => adopt(path, manifest)),
+        ended: () => writers.delete(writer),
+      })
+      writers.add(writer)
+      return writer
+    },
+    async remove(root) {
+      assertRunning()
+      await exclusively(root, async () => {
+        const version = live.get(root)?.deref()
+        live.delete(root)
+        await version?.end(new VersionRemovedError(root))
+        if (version !== undefined) busy.delete(version)
+        if (!records.delete(root)) return
+        const paths = pathsOf(root)
+        await disk.remove(paths.have)
+        await disk.syncFolder(paths.folder)
+        await pool.forget(paths.sealed)
+        await disk.remove(paths.sealed)
+        await disk.remove(paths.manifest)
+      })
+      context.changed(root)
+    },
+    usage() {
+      let used = 0
+      for (const record of records.values()) used += bytesOnDisk(record)
+      return { used, ...space.now() }
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    async stop() {
+      if (stopping.signal.aborted) return
+      const reason = new StoreStoppedError()
+      stopping.abort(reason)
+      await rechecking
+      await Promise.all([...writers].map((writer) => writer.abort()))
+      const versions = [...live.values()].flatMap((reference) => reference.deref() ?? [])
+      const flushed = await Promise.allSettled(versions.map((version) => version.flush()))
+      await Promise.all(versions.map((version) => version.end(reason)))
+      busy.clear()
+      await pool.close()
+      for (const result of flushed) if (result.status === 'rejected') throw result.reason
+    },
+  }
+}
+
+function emptyRecord({ root, size, chunk }: VersionShape): VersionRecord {
+  const count = chunkCount({ size, chunk })
+  return { root, size, chunk, count, held: 0, bits: new Uint8Array(bitfieldBytes(count)), hasManifest: false }
+}
+
+function bytesOnDisk(record: VersionRecord): number {
+  const { count, chunk, held, bits } = record
+  let sealed = held * (chunk + SEAL_OVERHEAD)
+  const isLastHeld = count > 0 && (bits === null || ((bits[bits.length - 1] ?? 0) & (0x80 >>> ((count - 1) & 7))) !== 0)
+  if (isLastHeld) sealed -= chunk - plainLength(record, count - 1)
+  return sealed + manifestSize(record) + HAVE_HEADER_BYTES + bitfieldBytes(count)
+}
+
+function storedVersion(record: VersionRecord): StoredVersion {
+  const { root, held, count } = record
+  return { root, held, count, complete: isComplete(record), bytes: bytesOnDisk(record) }
+}
