@@ -1,0 +1,517 @@
+/**
+ * One version from many sources at the same time.
+ *
+ * Who owns what: `picker` knows which chunk is where and decides whom to ask; a `Link` is one source, dialling or open;
+ * `holder` is this transfer's part of the process-wide receive budget: one reservation per chunk that is asked for,
+ * given back when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
+ * is ended at any moment goes on later from there.
+ */
+import type { Clock } from '../clock.ts'
+import { chunkCount, type ContentStore, type SealedFile, type VersionShape } from '../content/index.ts'
+import { SEAL_OVERHEAD } from '../crypto/index.ts'
+import { idBytes, type NodeId, type Root } from '../ids.ts'
+import type { Host } from '../network/index.ts'
+import type { Random } from '../random.ts'
+import type { Budget } from './budget.ts'
+import { createCandidates, MAX_SOURCES } from './candidates.ts'
+import { NoSourceError, SourceBrokenError, SourceRefusedError } from './errors.ts'
+import type { TransferLimits } from './limits.ts'
+import { createManifestFetch } from './manifest-fetch.ts'
+import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
+import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
+import { type Answer, SourceSession } from './source-session.ts'
+
+/** A person's transfer without any source for so long fails (ms). @default 30 s */
+export const NO_SOURCE_MS = 30_000
+/** Housekeeping: late chunks, silent sources, new sources (ms). */
+const TICK_MS = 250
+/** A source without anything for us may keep its place for so long when others could be asked (ms). */
+const USELESS_MS = 10_000
+/** A stream on which nothing was asked may be quiet for so long (ms); above the server's own limit. */
+const SESSION_IDLE_MS = 15 * 60_000
+
+export type SourceProblemKind = 'wrong-chunk' | 'wrong-manifest' | 'protocol' | 'silent' | 'unreachable' | 'refused'
+
+/** The first three are the source's fault; it is not asked again for this version. */
+export interface SourceProblem {
+  readonly peer: NodeId
+  readonly root: Root
+  readonly kind: SourceProblemKind
+  readonly index?: number
+  readonly error?: unknown
+}
+
+export interface DownloadProgress {
+  /** plain bytes that are here, also those that were before this transfer */
+  readonly bytes: number
+  readonly total: number
+  /** plain bytes that each source has delivered in this transfer */
+  readonly sources: ReadonlyMap<NodeId, number>
+  /** sealed bytes that came though they were here already */
+  readonly wasted: number
+}
+
+export interface DownloadInit {
+  readonly version: VersionShape
+  readonly store: Pick<ContentStore, 'open'>
+  readonly host: Pick<Host, 'id' | 'open'>
+  readonly clock: Clock
+  readonly random: Random
+  /** who may have chunks of it, best first; asked again while it runs */
+  readonly sources: () => Promise<readonly NodeId[]> | readonly NodeId[]
+  /** for a closed access epoch: the proof of having the newer key, for this peer */
+  readonly proof?: ((root: Root, peer: NodeId) => Uint8Array | undefined | Promise<Uint8Array | undefined>) | undefined
+  readonly budget: Budget
+  readonly limits: Pick<TransferLimits, 'down'>
+  /** a person waits for it */
+  readonly urgent: boolean
+  readonly onSourceProblem?: ((problem: SourceProblem) => void) | undefined
+  /** the version's file is open: others may be told what arrives */
+  readonly onFile?: ((file: SealedFile) => void) | undefined
+  /** a chunk has become visible */
+  readonly onChunk?: ((index: number) => void) | undefined
+  readonly signal: AbortSignal
+  /** @default NO_SOURCE_MS */
+  readonly noSourceMs?: number | undefined
+  /** chunks to begin with */
+  readonly priority?: readonly number[] | undefined
+}
+
+export interface Download {
+  /**
+   * Resolves when every chunk is here and on disk. Rejects with the signal's reason, with `NoSourceError` (a person's
+   * only; background work waits), or with what the store throws (`DiskFullError`, …).
+   */
+  readonly done: Promise<SealedFile>
+  /** Sources may have appeared: asks and dials again at once. */
+  refresh(): void
+  /** A reader's position: these chunks first. */
+  prioritise(indexes: readonly number[]): void
+  setUrgent(urgent: boolean): void
+  progress(): DownloadProgress
+  /** Milliseconds since there was last a source that had something for us. */
+  hopelessMs(): number
+}
+
+interface Link {
+  readonly peer: NodeId
+  readonly ending: AbortController
+  readonly since: number
+  session: SourceSession | undefined
+  /** chunks reserved for it that have not come */
+  owed: number
+  pagesOwed: number
+}
+
+export function createDownload(init: DownloadInit): Download {
+  const download = new RunningDownload(init)
+  return download
+}
+
+class RunningDownload implements Download {
+  readonly done: Promise<SealedFile>
+  readonly #init: DownloadInit
+  readonly #count: number
+  readonly #chunkBytes: number
+  readonly #rootBytes: Uint8Array
+  readonly #ending = new AbortController()
+  readonly #links = new Map<NodeId, Link>()
+  readonly #delivered = new Map<NodeId, number>()
+  readonly #candidates: ReturnType<typeof createCandidates>
+  readonly #manifest: ReturnType<typeof createManifestFetch<NodeId>>
+  readonly #holder: ReturnType<Budget['holder']>
+  readonly #running = new Set<Promise<void>>()
+  readonly #settled = Promise.withResolvers<void>()
+  #file: SealedFile | undefined
+  #picker: SourcePicker<NodeId> | undefined
+  #priority: readonly number[]
+  #urgent: boolean
+  #bytes = 0
+  #wasted = 0
+  #writing = 0
+  #hadHope: number
+  #cancelTick: (() => void) | undefined
+  #cancelPump: (() => void) | undefined
+
+  constructor(init: DownloadInit) {
+    this.#init = init
+    this.#count = chunkCount(init.version)
+    this.#chunkBytes = init.version.chunk + SEAL_OVERHEAD
+    this.#rootBytes = idBytes(init.version.root)
+    this.#urgent = init.urgent
+    this.#priority = init.priority ?? []
+    this.#hadHope = init.clock.now()
+    this.#manifest = createManifestFetch(init.version)
+    const { clock, sources } = init
+    this.#candidates = createCandidates({ clock, self: init.host.id, sources, onKnown: () => this.#dialDue() })
+    this.#holder = init.budget.holder({ urgent: init.urgent, onFree: () => this.#pump() })
+    this.done = this.#run()
+    // whoever started it may only ever look at its state
+    this.done.catch(() => undefined)
+  }
+
+  refresh(): void {
+    this.#candidates.refresh()
+    this.#dial()
+  }
+
+  prioritise(indexes: readonly number[]): void {
+    this.#priority = indexes
+    this.#picker?.prioritise(indexes)
+    this.#pump()
+  }
+
+  setUrgent(urgent: boolean): void {
+    if (this.#urgent === urgent) return
+    this.#urgent = urgent
+    this.#hadHope = this.#now()
+    this.#holder.setUrgent(urgent)
+    this.#pump()
+  }
+
+  progress(): DownloadProgress {
+    return { bytes: this.#bytes, total: this.#init.version.size, sources: this.#delivered, wasted: this.#wasted }
+  }
+
+  hopelessMs(): number {
+    return this.#now() - this.#hadHope
+  }
+
+  #now(): number {
+    return this.#init.clock.now()
+  }
+
+  async #run(): Promise<SealedFile> {
+    const { signal, store, version } = this.#init
+    const stop = () => this.#settled.reject(signal.reason)
+    // a rejection may come before anyone waits for it
+    this.#settled.promise.catch(() => undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      signal.throwIfAborted()
+      const file = await store.open(version)
+      signal.throwIfAborted()
+      this.#begin(file)
+      await this.#settled.promise
+      await this.#end()
+      await file.flush()
+      return file
+    } catch (error) {
+      await this.#end()
+      // what has arrived is worth keeping; why we ended is worth more than why it could not be
+      await this.#file?.flush().catch(() => undefined)
+      throw error
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#cancelTick?.()
+    this.#cancelPump?.()
+    this.#ending.abort(new Error('transfer ended'))
+    await Promise.allSettled(this.#running)
+    this.#holder.close()
+  }
+
+  #begin(file: SealedFile): void {
+    this.#file = file
+    const isHere = (index: number) => file.has(index)
+    this.#picker = new SourcePicker({ count: this.#count, chunkBytes: this.#chunkBytes, isHere, random: this.#init.random })
+    for (let index = 0; index < this.#count; index++) if (isHere(index)) this.#bytes += this.#plainLength(index)
+    this.#picker.prioritise(this.#priority)
+    this.#init.onFile?.(file)
+    this.#finishWhenDone()
+    this.#tick()
+  }
+
+  #plainLength(index: number): number {
+    const { size, chunk } = this.#init.version
+    return Math.min(chunk, size - index * chunk)
+  }
+
+  #isReady(): boolean {
+    return this.#file?.manifest != null
+  }
+
+  #finishWhenDone(): void {
+    if (this.#isReady() && this.#picker?.states.isDone && this.#writing === 0) this.#settled.resolve()
+  }
+
+  /** Sources, silent ones, late chunks, and whether there is still hope. */
+  #tick(): void {
+    const picker = this.#picker
+    if (picker === undefined || this.#ending.signal.aborted) return
+    this.#cancelTick = this.#init.clock.after(TICK_MS, () => this.#tick())
+    const now = this.#now()
+    picker.setMaxWindow(!this.#urgent && this.#init.budget.urgentActive ? MIN_WINDOW : MAX_WINDOW)
+    this.#sendCancels(picker.sweep(now))
+    this.#dropSilent(picker, now)
+    if (this.#hasHope(picker)) this.#hadHope = now
+    else if (this.#urgent && now - this.#hadHope >= (this.#init.noSourceMs ?? NO_SOURCE_MS)) {
+      const details = { missing: picker.states.left, sources: this.#links.size }
+      this.#settled.reject(new NoSourceError(this.#init.version.root, details))
+      return
+    }
+    this.#rotate(picker, now)
+    this.#dial()
+    this.#askManifest()
+    this.#pump()
+  }
+
+  /** Makes room for sources that were not tried yet, when all links are taken and one of them has nothing for us. */
+  #rotate(picker: SourcePicker<NodeId>, now: number): void {
+    if (this.#links.size < MAX_SOURCES || !this.#candidates.hasMore([...this.#links.keys()])) return
+    for (const link of this.#links.values()) {
+      if (now - link.since < USELESS_MS || picker.isUseful(link.peer)) continue
+      link.ending.abort(new Error('has nothing for us'))
+      return
+    }
+  }
+
+  #hasHope(picker: SourcePicker<NodeId>): boolean {
+    if (this.#writing > 0) return true
+    for (const link of this.#links.values()) {
+      if (link.session === undefined || picker.isSilent(link.peer)) continue
+      if (!this.#isReady() ? link.pagesOwed > 0 : picker.isUseful(link.peer)) return true
+    }
+    return false
+  }
+
+  /** Sources that stayed silent after their work was taken back. */
+  #dropSilent(picker: SourcePicker<NodeId>, now: number): void {
+    for (const link of this.#links.values()) {
+      const heard = picker.lastHeard(link.peer)
+      if (heard === undefined || picker.outstanding(link.peer) === 0) continue
+      if (now - heard < 2 * silentAfter(this.#chunkBytes)) continue
+      this.#problem({ peer: link.peer, kind: 'silent' })
+      link.ending.abort(new Error('silent'))
+    }
+  }
+
+  #dial(): void {
+    this.#candidates.poll()
+    this.#dialDue()
+  }
+
+  #dialDue(): void {
+    if (this.#picker === undefined || this.#ending.signal.aborted) return
+    for (const peer of this.#candidates.due([...this.#links.keys()])) this.#track(this.#link(peer))
+  }
+
+  #track(work: Promise<void>): void {
+    this.#running.add(work)
+    void work.finally(() => this.#running.delete(work)).catch((error: unknown) => this.#settled.reject(error))
+  }
+
+  /** One source from dialling to its end. */
+  async #link(peer: NodeId): Promise<void> {
+    const init = this.#init
+    const link: Link = { peer, ending: new AbortController(), since: this.#now(), session: undefined, owed: 0, pagesOwed: 0 }
+    const signal = AbortSignal.any([link.ending.signal, this.#ending.signal])
+    this.#links.set(peer, link)
+    try {
+      const proof = await init.proof?.(init.version.root, peer)
+      const session = await SourceSession.open({
+        host: init.host,
+        peer,
+        root: init.version.root,
+        rootBytes: this.#rootBytes,
+        chunk: init.version.chunk,
+        count: this.#count,
+        urgent: this.#urgent,
+        proof,
+        idleMs: SESSION_IDLE_MS,
+        signal,
+      })
+      link.session = session
+      this.#candidates.reached(peer)
+      this.#picker?.addSource(peer, session.bits, this.#now())
+      this.#askManifest()
+      this.#pump()
+      await session.run((answer) => this.#onAnswer(link, answer), signal)
+    } catch (error) {
+      if (!signal.aborted) this.#linkFailed(peer, error)
+    } finally {
+      link.session?.abort()
+      this.#links.delete(peer)
+      this.#picker?.removeSource(peer)
+      this.#manifest.without(peer, this.#now())
+      this.#candidates.ended(peer)
+      if (link.owed > 0) this.#holder.release(link.owed * this.#chunkBytes)
+      link.owed = 0
+      if (!this.#ending.signal.aborted) {
+        this.#askManifest()
+        this.#pump()
+      }
+    }
+  }
+
+  #linkFailed(peer: NodeId, error: unknown): void {
+    if (error instanceof SourceBrokenError) {
+      this.#candidates.ban(peer)
+      this.#problem({ peer, kind: 'protocol', error })
+    } else if (error instanceof SourceRefusedError) this.#problem({ peer, kind: 'refused', error })
+    else this.#problem({ peer, kind: 'unreachable', error })
+  }
+
+  #problem(problem: Omit<SourceProblem, 'root'>): void {
+    this.#init.onSourceProblem?.({ ...problem, root: this.#init.version.root })
+  }
+
+  /** @throws {SourceBrokenError} ends the link */
+  #onAnswer(link: Link, answer: Answer): void {
+    const picker = this.#picker
+    if (picker === undefined) return
+    const now = this.#now()
+    switch (answer.t) {
+      case 'chunk':
+        return this.#onChunk(link, picker, answer.index, answer.sealed)
+      case 'page':
+        return this.#onPage(link, answer.page, answer.bytes)
+      case 'no-page':
+        link.pagesOwed = Math.max(0, link.pagesOwed - 1)
+        this.#manifest.without(link.peer, now)
+        return this.#askManifest()
+      case 'have':
+        picker.have(link.peer, answer.indexes, now)
+        return this.#pump()
+      case 'gone':
+        for (const index of answer.indexes) if (picker.gone(link.peer, index, now)) this.#giveBack(link)
+        return this.#pump()
+      case 'cancelled':
+        for (const _ of picker.confirmed(link.peer, answer.indexes, now)) this.#giveBack(link)
+        return this.#pump()
+      case 'busy':
+        return picker.heard(link.peer, now)
+      case 'answer':
+        throw new SourceBrokenError(link.peer, 'answered a challenge that was not made')
+    }
+  }
+
+  #giveBack(link: Link): void {
+    link.owed -= 1
+    this.#holder.release(this.#chunkBytes)
+  }
+
+  #onChunk(link: Link, picker: SourcePicker<NodeId>, index: number, sealed: Uint8Array): void {
+    const verdict = picker.arrived(link.peer, index, sealed.length, this.#now())
+    if (verdict === 'unasked') throw new SourceBrokenError(link.peer, `sent chunk ${index}, which was not asked for`)
+    if (verdict === 'known') {
+      this.#wasted += sealed.length
+      this.#giveBack(link)
+      return this.#pump()
+    }
+    link.owed -= 1
+    this.#writing += 1
+    this.#track(this.#keep(link, picker, index, sealed))
+    this.#pump()
+  }
+
+  /** Verifies and writes. The reservation is given back whatever comes of it. */
+  async #keep(link: Link, picker: SourcePicker<NodeId>, index: number, sealed: Uint8Array): Promise<void> {
+    let isRight: boolean | undefined
+    try {
+      isRight = await this.#file?.write(index, sealed)
+    } catch (error) {
+      picker.failed(index)
+      this.#settled.reject(error) // the store's trouble, whoever sent it
+    } finally {
+      this.#writing -= 1
+      this.#holder.release(this.#chunkBytes)
+    }
+    if (isRight === true) {
+      const plain = this.#plainLength(index)
+      this.#bytes += plain
+      this.#delivered.set(link.peer, (this.#delivered.get(link.peer) ?? 0) + plain)
+      this.#sendCancels(picker.landed(index))
+      this.#init.onChunk?.(index)
+      this.#finishWhenDone()
+    } else if (isRight === false) {
+      picker.failed(index)
+      this.#drop(link, { peer: link.peer, kind: 'wrong-chunk', index })
+    }
+    this.#pump()
+  }
+
+  #drop(link: Link, problem: Omit<SourceProblem, 'root'>): void {
+    this.#candidates.ban(link.peer)
+    if (link.ending.signal.aborted) return
+    link.ending.abort(new Error(problem.kind))
+    this.#problem(problem)
+  }
+
+  #askManifest(): void {
+    const file = this.#file
+    if (file === undefined || this.#isReady() || this.#manifest.manifest !== null) return
+    const open = [...this.#links.values()].filter((link) => link.session !== undefined && !link.ending.signal.aborted)
+    const next = this.#manifest.next(open.map((link) => link.peer), this.#now())
+    if (next === null) return
+    const link = this.#links.get(next.source)
+    if (link?.session === undefined) return
+    link.pagesOwed += 1
+    link.session.page(next.page)
+  }
+
+  #onPage(link: Link, page: number, bytes: Uint8Array): void {
+    if (link.pagesOwed === 0) throw new SourceBrokenError(link.peer, 'sent a page that was not asked for')
+    link.pagesOwed -= 1
+    if (this.#isReady()) return
+    if (!this.#manifest.page(link.peer, page, bytes)) return this.#drop(link, { peer: link.peer, kind: 'wrong-manifest' })
+    const { manifest } = this.#manifest
+    if (manifest === null) return this.#askManifest()
+    const file = this.#file
+    if (file === undefined) return
+    const keep = async () => {
+      await file.setManifest(manifest)
+      this.#finishWhenDone()
+      this.#pump()
+    }
+    this.#track(keep())
+  }
+
+  #sendCancels(cancels: readonly Asked<NodeId>[]): void {
+    for (const { source, indexes } of cancels) this.#links.get(source)?.session?.cancel(indexes)
+  }
+
+  /** Asks every source for as much as it has room for, one chunk each in turn. */
+  #pump(): void {
+    const picker = this.#picker
+    if (picker === undefined || !this.#isReady() || this.#ending.signal.aborted) return
+    const batches = new Map<Link, number[]>()
+    const now = this.#now()
+    let open = [...this.#links.values()].filter((link) => link.session !== undefined && !link.ending.signal.aborted)
+    while (open.length > 0) {
+      const still: Link[] = []
+      for (const link of open) {
+        const index = picker.next(link.peer, now)
+        if (index === undefined) continue
+        if (!this.#reserve()) {
+          picker.unasked(link.peer, index)
+          still.length = 0
+          break
+        }
+        link.owed += 1
+        const batch = batches.get(link)
+        if (batch === undefined) batches.set(link, [index])
+        else batch.push(index)
+        still.push(link)
+      }
+      open = still
+    }
+    for (const [link, indexes] of batches) link.session?.get(indexes)
+  }
+
+  /** Room in memory and under the cap for one chunk; when there is none, pumps again when there may be. */
+  #reserve(): boolean {
+    if (!this.#holder.tryReserve(this.#chunkBytes)) return false
+    const wait = this.#init.limits.down.tryTake(this.#chunkBytes, this.#urgent)
+    if (wait === 0) return true
+    this.#holder.release(this.#chunkBytes)
+    this.#cancelPump ??= this.#init.clock.after(wait, () => {
+      this.#cancelPump = undefined
+      this.#pump()
+    })
+    return false
+  }
+}

@@ -1,0 +1,58 @@
+import { MaloteError } from '../errors.ts'
+import type { NodeId, Root } from '../ids.ts'
+
+/** Nobody in reach has what is missing. Try again when more members are connected. */
+export class NoSourceError extends MaloteError {
+  override name = 'NoSourceError'
+  constructor(root: Root, details: { missing: number; sources: number }) {
+    super('no-source', `no member in reach has ${details.missing} missing chunks of ${root.slice(0, 12)}`, {
+      advice: 'Wait until a branch that has the file is connected (`malote nodes` shows who is), then try again.',
+      details: { root, ...details },
+    })
+  }
+}
+
+export class TransferNotFoundError extends MaloteError {
+  override name = 'TransferNotFoundError'
+  constructor(id: string) {
+    super('not-found', `no such transfer: ${JSON.stringify(id.slice(0, 80))}`, {
+      advice: '`malote transfers` lists them.',
+    })
+  }
+}
+
+/** The transfer is not in a state from which this can be done. */
+export class TransferStateError extends MaloteError {
+  override name = 'TransferStateError'
+  constructor(id: string, state: string, wanted: string) {
+    super('conflict', `transfer ${id} is ${state} and cannot be ${wanted}`, { details: { id, state } })
+  }
+}
+
+/** Ended by the user, or because nobody waits for it any more. What has arrived stays. */
+export class TransferCancelledError extends MaloteError {
+  override name = 'TransferCancelledError'
+  constructor(id: string) {
+    super('interrupted', `transfer ${id} was cancelled`, { details: { id } })
+  }
+}
+
+/** The peer's fault: it broke the protocol or served bytes that are not what they are named. Ask somebody else. */
+export class SourceBrokenError extends MaloteError {
+  override name = 'SourceBrokenError'
+  readonly peer: NodeId
+  constructor(peer: NodeId, message: string, cause?: unknown) {
+    super('protocol', `${peer.slice(-8)} ${message}`, { details: { peer }, cause })
+    this.peer = peer
+  }
+}
+
+/** The peer answered that it does not serve this version, to us or at all. */
+export class SourceRefusedError extends MaloteError {
+  override name = 'SourceRefusedError'
+  readonly reason: 'not-here' | 'refused' | 'busy'
+  constructor(peer: NodeId, reason: 'not-here' | 'refused' | 'busy') {
+    super('no-source', `${peer.slice(-8)} does not serve it: ${reason}`, { details: { peer, reason } })
+    this.reason = reason
+  }
+}

@@ -1,0 +1,425 @@
+/**
+ * The serving side of `transfer`: any verified chunk of any version that is here, to whom `mayFetch` allows it.
+ *
+ * Who owns what: a `Client` is one stream; its requests wait in its queue; `turns` says who is served next; `reading`
+ * bounds the bytes that are in memory for all clients together. A chunk is read while the one before it is written.
+ */
+import type { Clock } from '../clock.ts'
+import { SEAL_OVERHEAD } from '../crypto/index.ts'
+import { DecodeError } from '../codec/index.ts'
+import { idFrom, type NodeId, type Root } from '../ids.ts'
+import { type ContentStore, getBit, MAX_CHUNKS, type SealedFile, setBit } from '../content/index.ts'
+import type { FrameStream, Host } from '../network/index.ts'
+import type { TokenBucket } from './limits.ts'
+import {
+  challengeAnswer,
+  chunkHeader,
+  type ControlReply,
+  decodeRequest,
+  encodeControl,
+  MAX_HAVE,
+  MAX_PIPELINE,
+  MAX_REQUEST_BYTES,
+  pageHeader,
+} from './protocol.ts'
+import { SLOWEST_PER_MS } from './source-rate.ts'
+import { type Queue, type Request, takeRequest, Turns } from './upload-queue.ts'
+
+/** Bytes read and not yet handed to the network, all clients together. */
+const DEFAULT_READING_BYTES = 32 * 1024 * 1024
+/** Chunks in hand for one client: one being written, one being read; and for all clients of one peer. */
+const PER_CLIENT = 2
+const PER_PEER = 4
+/** Manifest pages that one client may have unanswered. */
+const MAX_PAGES = 4
+/** Streams of one peer: its fetches and replications, and challenges beside them. */
+const MAX_STREAMS_PER_PEER = 16
+/** A client that asks for nothing for so long is let go (ms). */
+const IDLE_MS = 10 * 60_000
+/** A client must have asked for a version within this (ms). */
+const OPEN_MS = 10_000
+/** A client that does not take one frame within this is let go (ms). */
+const WRITE_MS = 180_000
+/** While others wait for memory, one chunk may be on its way to a client for so long (ms, more for large chunks). */
+const HOG_MS = 30_000
+/** Sign of life to clients that wait for their turn (ms); far below the time after which they look elsewhere. */
+const BUSY_MS = 3_000
+/** A permission is asked again when it is older than this (ms); `recheck` asks at once. */
+const PERMISSION_MS = 5_000
+/** Chunks that arrive within this are told to clients together (ms). */
+const HAVE_MS = 50
+
+/** May this peer be served this version? Asked before the first byte, and again while it is served. */
+export type MayFetch = (peer: NodeId, root: Root, proof: Uint8Array | undefined) => boolean | Promise<boolean>
+
+export interface ProviderInit {
+  readonly store: ContentStore
+  readonly host: Pick<Host, 'handle'>
+  readonly clock: Clock
+  readonly mayFetch: MayFetch
+  readonly up: TokenBucket
+  /** @default 32 MiB */
+  readonly readingBytes?: number
+  /** A chunk whose bytes are no longer what was verified; the store has cleared it. */
+  readonly onDamaged?: (root: Root, index: number) => void
+}
+
+export interface Provider {
+  /** A version that is on its way here, so that others may already be told what arrives. */
+  offer(file: SealedFile): void
+  withdraw(root: Root): void
+  /** A chunk has become visible. */
+  arrived(root: Root, index: number): void
+  /** Asks `mayFetch` again, for one version or for all, and lets go whom it refuses. */
+  recheck(root?: Root): Promise<void>
+  readonly sentBytes: number
+  readonly clients: number
+  stop(): void
+}
+
+interface Client extends Queue {
+  readonly peer: NodeId
+  readonly stream: FrameStream
+  readonly file: SealedFile
+  readonly root: Root
+  readonly proof: Uint8Array | undefined
+  readonly ending: AbortController
+  /** what the client was told we have; null = everything */
+  told: Uint8Array | null
+  serving: number
+  pages: number
+  /** when the frame that is being written was begun */
+  writingSince: number | null
+  /** its refusal is on its way: let it arrive */
+  refused: boolean
+  sending: Promise<void>
+  lastSent: number
+  allowedAt: number
+}
+
+export function createProvider(init: ProviderInit): Provider {
+  const { store, clock, up } = init
+  const readingLimit = init.readingBytes ?? DEFAULT_READING_BYTES
+  const clients = new Set<Client>()
+  const offered = new Map<Root, SealedFile>()
+  const sentCounts = new Map<Root, { counts: Uint8Array; users: number }>()
+  const turns = new Turns<Client>()
+  const handsOfPeer = new Map<NodeId, number>()
+  /** what has come since clients were told; null = look at everything */
+  const fresh = new Map<Root, number[] | null>()
+  let reading = 0
+  let sentBytes = 0
+  let stopped = false
+  let cancelHave: (() => void) | undefined
+  let cancelBusy: (() => void) | undefined
+
+  const end = (client: Client, reason?: Error) => {
+    if (!client.ending.signal.aborted) client.ending.abort(reason ?? new Error('transfer ended'))
+  }
+
+  /** Frames of one client leave one after the other. A failure ends the client. */
+  const send = (client: Client, write: () => Promise<void>): Promise<void> => {
+    client.sending = client.sending
+      .then(async () => {
+        if (client.ending.signal.aborted) return
+        client.writingSince = clock.now()
+        await write()
+        client.writingSince = null
+        client.lastSent = clock.now()
+      })
+      .catch((error: unknown) => end(client, asError(error)))
+    return client.sending
+  }
+  const wait = (client: Client) => ({ signal: client.ending.signal, timeoutMs: WRITE_MS })
+  const tell = (client: Client, reply: ControlReply) =>
+    send(client, () => client.stream.write(encodeControl(reply), wait(client)))
+
+  const isAllowed = async (client: Client): Promise<boolean> => {
+    if (clock.now() - client.allowedAt < PERMISSION_MS) return true
+    if (!(await init.mayFetch(client.peer, client.root, client.proof))) return false
+    client.allowedAt = clock.now()
+    return true
+  }
+
+  const refuse = async (client: Client) => {
+    client.refused = true
+    await tell(client, { t: 'no', code: 'refused' })
+    end(client)
+  }
+
+  const serve = async (client: Client, request: Request): Promise<void> => {
+    if (!(await isAllowed(client))) return refuse(client)
+    let sealed: Uint8Array | undefined
+    try {
+      sealed = client.file.has(request.index)
+        ? await client.file.read(request.index, { verify: request.t === 'challenge' })
+        : undefined
+    } catch {
+      // missing or damaged since: the client asks somebody else, the owner of the store decides what to do
+      init.onDamaged?.(client.root, request.index)
+    }
+    if (request.t === 'challenge') {
+      const hash = sealed === undefined ? null : challengeAnswer(request.nonce, sealed)
+      await tell(client, { t: 'answer', index: request.index, hash })
+      return
+    }
+    if (sealed === undefined) {
+      await tell(client, { t: 'gone', indexes: [request.index] })
+      return
+    }
+    const bytes = sealed
+    await up.take(bytes.length, client.urgent, client.ending.signal)
+    await send(client, async () => {
+      await client.stream.writeParts([chunkHeader(request.index), bytes], wait(client))
+      sentBytes += bytes.length
+    })
+  }
+
+  const hands = (client: Client) => handsOfPeer.get(client.peer) ?? 0
+  const isFree = (client: Client) => client.serving < PER_CLIENT && hands(client) < PER_PEER
+
+  const pump = () => {
+    while (!stopped && reading < readingLimit) {
+      const client = turns.next()
+      if (client === undefined) return
+      if (client.ending.signal.aborted || !isFree(client)) continue // comes back when it has a hand free
+      const request = takeRequest(client)
+      if (request === undefined) continue
+      const bytes = client.file.chunk + SEAL_OVERHEAD
+      reading += bytes
+      client.serving += 1
+      handsOfPeer.set(client.peer, hands(client) + 1)
+      if (client.requests.length > 0 && isFree(client)) turns.add(client)
+      void serve(client, request)
+        .catch((error: unknown) => end(client, asError(error)))
+        .then(() => {
+          reading -= bytes
+          client.serving -= 1
+          const left = hands(client) - 1
+          if (left > 0) handsOfPeer.set(client.peer, left)
+          else handsOfPeer.delete(client.peer)
+          for (const each of clients) if (each.peer === client.peer && each.requests.length > 0) turns.add(each)
+          pump()
+        })
+    }
+  }
+
+  /** Lets go of the client that has held memory longest, when others wait for it. */
+  const dropHog = (now: number) => {
+    if (reading < readingLimit || turns.isEmpty) return
+    let hog: Client | undefined
+    for (const client of clients) {
+      const limit = Math.max(HOG_MS, client.file.chunk / SLOWEST_PER_MS)
+      if (client.writingSince === null || now - client.writingSince < limit) continue
+      if (hog?.writingSince == null || client.writingSince < hog.writingSince) hog = client
+    }
+    if (hog !== undefined) end(hog, new Error('too slow while others wait'))
+  }
+
+  const answerPage = async (client: Client, page: number): Promise<void> => {
+    const bytes = client.file.manifest?.pages[page]
+    if (bytes === undefined) return tell(client, { t: 'no-page', page })
+    await up.take(bytes.length, client.urgent, client.ending.signal)
+    await send(client, () => client.stream.writeParts([pageHeader(page), bytes], wait(client)))
+  }
+
+  const cancelRequests = (client: Client, indexes: readonly number[]): Promise<void> => {
+    const dropped: number[] = []
+    for (const index of indexes) {
+      const at = client.requests.findIndex((request) => request.t === 'get' && request.index === index)
+      if (at === -1) continue // on its way already
+      client.requests.splice(at, 1)
+      dropped.push(index)
+    }
+    return dropped.length === 0 ? Promise.resolve() : tell(client, { t: 'cancelled', indexes: dropped })
+  }
+
+  /** @returns null when the stream was answered and is over */
+  const admit = async (stream: FrameStream): Promise<Client | null> => {
+    const frame = await stream.read({ timeoutMs: OPEN_MS })
+    if (frame === null) return null
+    const request = decodeRequest(frame)
+    if (request.t !== 'open') throw new DecodeError('a transfer begins with open')
+    const root = idFrom<Root>(request.root)
+    const no = async (code: 'not-here' | 'refused' | 'busy'): Promise<null> => {
+      await stream.write(encodeControl({ t: 'no', code }), { timeoutMs: OPEN_MS })
+      await stream.close()
+      return null
+    }
+    if (stopped) return no('busy')
+    // before anything is said about what is here
+    if (!(await init.mayFetch(stream.peer, root, request.proof))) return no('refused')
+    const file = offered.get(root) ?? (await store.get(root))
+    if (file === null || file.count > MAX_CHUNKS) return no('not-here')
+    const shared = sentCounts.get(root) ?? { counts: new Uint8Array(file.count), users: 0 }
+    sentCounts.set(root, shared)
+    shared.users += 1
+    const told = file.complete ? null : file.bitfield()
+    return {
+      urgent: request.urgent,
+      requests: [],
+      sent: shared.counts,
+      peer: stream.peer,
+      stream,
+      file,
+      root,
+      proof: request.proof,
+      ending: new AbortController(),
+      told,
+      serving: 0,
+      pages: 0,
+      writingSince: null,
+      refused: false,
+      sending: Promise.resolve(),
+      lastSent: clock.now(),
+      allowedAt: clock.now(),
+    }
+  }
+
+  const release = (client: Client) => {
+    clients.delete(client)
+    turns.delete(client)
+    client.requests.length = 0
+    const shared = sentCounts.get(client.root)
+    if (shared === undefined) return
+    shared.users -= 1
+    if (shared.users === 0) sentCounts.delete(client.root)
+  }
+
+  const receive = (client: Client, frame: Uint8Array): void => {
+    const request = decodeRequest(frame)
+    switch (request.t) {
+      case 'open':
+        throw new DecodeError('opened twice')
+      case 'manifest':
+        if (client.pages >= MAX_PAGES) throw new DecodeError('too many pages at once')
+        client.pages += 1
+        void answerPage(client, request.page)
+          .catch((error: unknown) => end(client, asError(error)))
+          .then(() => {
+            client.pages -= 1
+          })
+        return
+      case 'cancel':
+        void cancelRequests(client, request.indexes)
+        return
+      case 'get':
+        for (const index of request.indexes) enqueue(client, { t: 'get', index, passed: 0 })
+        break
+      case 'challenge':
+        enqueue(client, { t: 'challenge', index: request.index, nonce: request.nonce, passed: 0 })
+        break
+    }
+    turns.add(client)
+    pump()
+  }
+
+  init.host.handle(
+    'transfer',
+    { maxFrameBytes: MAX_REQUEST_BYTES, timeoutMs: 0, maxStreamsPerPeer: MAX_STREAMS_PER_PEER },
+    async (stream) => {
+      const client = await admit(stream)
+      if (client === null) return
+      clients.add(client)
+      busySoon()
+      let clean = false
+      try {
+        await tell(client, { t: 'ok', count: client.file.count, bits: client.told })
+        while (!client.ending.signal.aborted) {
+          const frame = await stream.read({ signal: client.ending.signal, timeoutMs: IDLE_MS })
+          if (frame === null) {
+            clean = true
+            break
+          }
+          receive(client, frame)
+        }
+      } catch (error) {
+        // our own ending of it is no fault of the peer's
+        if (!client.ending.signal.aborted) throw error
+      } finally {
+        end(client)
+        release(client)
+        if (clean || client.refused) await stream.close()
+        else stream.abort()
+      }
+    },
+  )
+
+  /** Tells clients with a partial picture what has come since. @param arrived null = look at every chunk */
+  const tellNews = (root: Root, arrived: number[] | null) => {
+    for (const client of clients) {
+      const { told, file } = client
+      if (told === null || client.root !== root) continue
+      const candidates = arrived ?? Array.from({ length: file.count }, (_, at) => at)
+      const news = candidates.filter((at) => !getBit(told, at) && file.has(at))
+      for (const at of news) setBit(told, at)
+      for (let at = 0; at < news.length; at += MAX_HAVE) void tell(client, { t: 'have', indexes: news.slice(at, at + MAX_HAVE) })
+    }
+  }
+  const news = (root: Root, index: number | null) => {
+    const known = fresh.get(root)
+    if (index === null) fresh.set(root, null)
+    else if (known === undefined) fresh.set(root, [index])
+    else known?.push(index)
+    cancelHave ??= clock.after(HAVE_MS, () => {
+      cancelHave = undefined
+      const all = [...fresh]
+      fresh.clear()
+      for (const [each, arrived] of all) tellNews(each, arrived)
+    })
+  }
+  const busySoon = () => {
+    if (stopped || cancelBusy !== undefined) return
+    cancelBusy = clock.after(BUSY_MS, () => {
+      cancelBusy = undefined
+      const now = clock.now()
+      for (const client of clients) {
+        const owes = client.requests.length > 0 || client.serving > 0
+        if (owes && client.writingSince === null && now - client.lastSent >= BUSY_MS) void tell(client, { t: 'busy' })
+      }
+      dropHog(now)
+      if (clients.size > 0) busySoon()
+    })
+  }
+  // sealed, copied or resealed locally: chunks that did not come through this room
+  const unsubscribe = store.onChange((root) => news(root, null))
+
+  return {
+    offer: (file) => void offered.set(file.root, file),
+    withdraw: (root) => void offered.delete(root),
+    arrived: news,
+    async recheck(root) {
+      await Promise.all(
+        [...clients].map(async (client) => {
+          if (root !== undefined && client.root !== root) return
+          client.allowedAt = Number.NEGATIVE_INFINITY
+          if (!(await isAllowed(client).catch(() => false))) await refuse(client)
+        }),
+      )
+    },
+    get sentBytes() {
+      return sentBytes
+    },
+    get clients() {
+      return clients.size
+    },
+    stop() {
+      if (stopped) return
+      stopped = true
+      unsubscribe()
+      cancelHave?.()
+      cancelBusy?.()
+      for (const client of clients) end(client)
+    },
+  }
+}
+
+function enqueue(client: Client, request: Request): void {
+  if (request.index >= client.file.count) throw new DecodeError('index out of range')
+  if (client.requests.length + client.serving >= MAX_PIPELINE) throw new DecodeError('too many requests at once')
+  client.requests.push(request)
+}
+
+function asError(error: unknown): Error | undefined {
+  return error instanceof Error ? error : undefined
+}

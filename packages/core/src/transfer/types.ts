@@ -1,0 +1,87 @@
+import type { SealedFile, VersionShape } from '../content/index.ts'
+import type { FileId, NodeId, Root } from '../ids.ts'
+import type { TransferRates } from './limits.ts'
+
+/** `fetch`: a person waits. `replicate`, `drain`: the network's own work; `drain` helps a member that leaves. */
+export type TransferKind = 'fetch' | 'replicate' | 'drain'
+/**
+ *     queued -> running -> done | failed | cancelled
+ *     queued, running -> paused -> queued        running -> queued (no source, others wait)
+ *     failed -> queued (resume)                  queued, paused -> cancelled
+ */
+export type TransferState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled'
+
+export interface TransferStatus {
+  readonly id: string
+  readonly kind: TransferKind
+  readonly fileId: FileId
+  readonly root: Root
+  readonly state: TransferState
+  /** plain bytes that are here, and of the whole version */
+  readonly bytes: number
+  readonly total: number
+  readonly bytesPerSecond: number
+  readonly etaSeconds: number | null
+  /** plain bytes delivered by each */
+  readonly sources: readonly { readonly id: NodeId; readonly bytes: number }[]
+  /** ms since the epoch */
+  readonly startedAt: number
+  readonly finishedAt: number | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+export interface WantOptions {
+  readonly kind: TransferKind
+  readonly fileId: FileId
+  /**
+   * Ends this wish. When nobody else wants the version, its transfer is cancelled; what has arrived stays. A wish
+   * without signal stands, also over a restart, until it is cancelled.
+   */
+  readonly signal?: AbortSignal
+  /** chunks to begin with (a reader's position) */
+  readonly priority?: readonly number[]
+}
+
+export interface Wanted {
+  readonly id: string
+  /** The complete file. Rejects with `TransferCancelledError`, `NoSourceError`, the signal's reason, or what the store throws. */
+  readonly done: Promise<SealedFile>
+}
+
+export interface Transfers {
+  /** Goes on with what a restart interrupted. Call once the network is up. */
+  start(): void
+  /** Joins the transfer of this version if there is one; a person's wish makes a background one a person's. */
+  want(version: VersionShape, options: WantOptions): Wanted
+  /** All transfers, those that run or wait first, in their order; then the finished ones, newest first. */
+  list(): TransferStatus[]
+  /** @throws {TransferNotFoundError} */
+  get(id: string): TransferStatus
+  /** Of the version, while it is not finished. */
+  byRoot(root: Root): TransferStatus | null
+  /** queued, running -> paused. @throws {TransferNotFoundError} @throws {TransferStateError} */
+  pause(id: string): Promise<TransferStatus>
+  /** paused, failed -> queued. @throws {TransferNotFoundError} @throws {TransferStateError} */
+  resume(id: string): Promise<TransferStatus>
+  /** Ends it for everyone who wants it. A finished one is only taken off the list. @throws {TransferNotFoundError} */
+  cancel(id: string): Promise<TransferStatus>
+  /** Cancels whatever brings this version here; for versions that are purged or no longer to be held. */
+  cancelRoot(root: Root): Promise<void>
+  /** These go first among the waiting ones of their kind, in this order. @throws {TransferNotFoundError} */
+  order(ids: readonly string[]): void
+  /** A reader is at this chunk: it and the next ones first. */
+  prioritise(root: Root, index: number): void
+  /** Sources may have appeared, for one version or for all. */
+  refresh(root?: Root): void
+  limits(): TransferRates
+  setLimits(rates: Partial<TransferRates>): TransferRates
+  /** Asks `mayFetch` again for everyone who is being served: call when permissions have changed. */
+  recheck(root?: Root): Promise<void>
+  /** At most four times a second for each running transfer. The return value unsubscribes. */
+  onProgress(listener: (status: TransferStatus) => void): () => void
+  /** done, failed or cancelled, after it was written down. */
+  onEnded(listener: (status: TransferStatus) => void): () => void
+  /** Bytes since the start, and streams that are served now: for metrics. */
+  totals(): { sentBytes: number; receivedBytes: number; clients: number; receiving: number }
+  stop(): Promise<void>
+}
