@@ -1,0 +1,50 @@
+/**
+ * Hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", OPODIS 2014): wall time where it may, a counter
+ * where it must, so that what we write is later than all that we have seen.
+ */
+import type { Clock } from '../clock.ts'
+import { COUNTER_MAX } from './entry.ts'
+
+/** How far another's clock may be ahead before its entries are held, and ours off before we refuse to write. */
+export const CLOCK_TOLERANCE_MS = 60_000
+
+export interface Timestamp {
+  readonly ms: number
+  readonly counter: number
+}
+
+export interface HybridClock {
+  /** The time of our next entry: later than every one observed that is not ahead of us by more than the tolerance. */
+  next(): Timestamp
+  observe(seen: Timestamp): void
+}
+
+/** @param seen the latest time of each feed; asked again when our own clock was set back */
+export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>): HybridClock {
+  let latest: Timestamp = { ms: 0, counter: 0 }
+  const observe = (time: Timestamp) => {
+    if (isLater(time, latest) && time.ms <= clock.now() + CLOCK_TOLERANCE_MS)
+      latest = { ms: time.ms, counter: time.counter }
+  }
+  const recall = () => {
+    latest = { ms: 0, counter: 0 }
+    for (const time of seen()) observe(time)
+  }
+  recall()
+  return {
+    observe,
+    next() {
+      const now = clock.now()
+      // our clock was set back: do not follow a time that everyone else would hold
+      if (latest.ms > now + CLOCK_TOLERANCE_MS) recall()
+      if (now > latest.ms) latest = { ms: now, counter: 0 }
+      else if (latest.counter < COUNTER_MAX) latest = { ms: latest.ms, counter: latest.counter + 1 }
+      else latest = { ms: latest.ms + 1, counter: 0 }
+      return latest
+    },
+  }
+}
+
+export function isLater(a: Timestamp, b: Timestamp): boolean {
+  return a.ms > b.ms || (a.ms === b.ms && a.counter > b.counter)
+}

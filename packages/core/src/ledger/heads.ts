@@ -1,0 +1,93 @@
+/**
+ * The tips of all feeds, in memory, with a hash over each of 64 buckets of feeds, so that two nodes find out in one
+ * short message whether they differ and in a second one where. Spec: docs/specs/ledger-sync.md, "Heads".
+ */
+import { sha256 } from '../crypto/index.ts'
+import { type EntryId, type FeedId, feedAuthor, feedIncarnation, fromHex, idBytes } from '../ids.ts'
+import type { Head } from './types.ts'
+
+export interface Tip extends Head {
+  readonly ms: number
+  readonly counter: number
+  /** the row in `tips` */
+  readonly tipKey: number
+}
+
+export const BUCKETS = 64
+/** Against a chance or searched-for collision, which would hide a difference only until the bucket's next entry. */
+export const BUCKET_HASH_BYTES = 16
+
+/** Incarnations are random, so their first byte spreads feeds evenly. */
+export function bucketOf(feed: FeedId): number {
+  return (fromHex(feed.slice(65, 67))[0] ?? 0) % BUCKETS
+}
+
+export class HeadIndex {
+  readonly #tips = new Map<FeedId, Tip[]>()
+  readonly #feeds: Set<FeedId>[] = Array.from({ length: BUCKETS }, () => new Set())
+  readonly #hashes: (Uint8Array | null)[] = Array.from({ length: BUCKETS }, () => new Uint8Array(BUCKET_HASH_BYTES))
+  #hash: Uint8Array | null = null
+
+  clear(): void {
+    this.#tips.clear()
+    for (const feeds of this.#feeds) feeds.clear()
+    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#hashes[bucket] = null
+    this.#hash = null
+  }
+
+  of(feed: FeedId): readonly Tip[] {
+    return this.#tips.get(feed) ?? []
+  }
+
+  /** Highest sequence number of a feed, -1 when it has none. */
+  highest(feed: FeedId): number {
+    return this.of(feed).reduce((highest, tip) => Math.max(highest, tip.seq), -1)
+  }
+
+  /** @param replaced the tip that `tip` follows; absent for the first entry and where a feed forks */
+  put(tip: Tip, replaced?: EntryId): void {
+    const tips = (this.#tips.get(tip.feed) ?? []).filter((each) => each.id !== replaced)
+    tips.push(tip)
+    this.#tips.set(tip.feed, tips)
+    const bucket = bucketOf(tip.feed)
+    this.#feeds[bucket]?.add(tip.feed)
+    this.#hashes[bucket] = null
+    this.#hash = null
+  }
+
+  *all(): Generator<Tip> {
+    for (const tips of this.#tips.values()) yield* tips
+  }
+
+  *inBucket(bucket: number): Generator<Tip> {
+    for (const feed of this.#feeds[bucket] ?? []) yield* this.of(feed)
+  }
+
+  /** 64 hashes of 16 bytes, one after the other; zeros for an empty bucket. */
+  buckets(): Uint8Array {
+    const all = new Uint8Array(BUCKETS * BUCKET_HASH_BYTES)
+    for (let bucket = 0; bucket < BUCKETS; bucket++) all.set(this.#bucketHash(bucket), bucket * BUCKET_HASH_BYTES)
+    return all
+  }
+
+  /** 32 bytes; equal for two nodes that have the same entries. */
+  hash(): Uint8Array {
+    this.#hash ??= sha256(this.buckets())
+    return this.#hash
+  }
+
+  #bucketHash(bucket: number): Uint8Array {
+    const known = this.#hashes[bucket]
+    if (known != null) return known
+    const parts = [...this.inBucket(bucket)].map(headBytes).sort(Buffer.compare)
+    const hash = parts.length === 0 ? new Uint8Array(BUCKET_HASH_BYTES) : sha256(...parts).slice(0, BUCKET_HASH_BYTES)
+    this.#hashes[bucket] = hash
+    return hash
+  }
+}
+
+function headBytes(head: Head): Uint8Array {
+  const seq = Buffer.alloc(8)
+  seq.writeBigUInt64BE(BigInt(head.seq))
+  return Buffer.concat([feedAuthor(head.feed), feedIncarnation(head.feed), seq, idBytes(head.id)])
+}

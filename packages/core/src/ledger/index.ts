@@ -1,0 +1,34 @@
+/** The door of the ledger room. */
+export { CLOCK_TOLERANCE_MS } from './clock.ts'
+export { decodeEntry, ENTRY_MAX_BYTES, isCosigned, isSigned, recoveryKeyOf, SEEN_MAX, signedShape } from './entry.ts'
+export {
+  ClockSkewError,
+  EntryForeignError,
+  EntryTooLargeError,
+  LedgerDamagedError,
+  LedgerTakenError,
+  NotInNetworkError,
+} from './errors.ts'
+export type { IngestResult, RefusedCode } from './ingest.ts'
+export {
+  type AppendOptions,
+  createLedger,
+  type EntriesEvent,
+  type Ledger,
+  type LedgerInit,
+  type Origin,
+  type Skew,
+} from './ledger.ts'
+export {
+  type ControlFold,
+  type ControlNode,
+  compareOrdinary,
+  foldControl,
+  foldsLast,
+  frontier,
+  hasSeen,
+  seenAmong,
+} from './order.ts'
+export { folderIdOf, type LocalSettings } from './own-feed.ts'
+export type { StoredEntry } from './store.ts'
+export type { Apply, Entry, EntryReader, EntryStore, Head, KindInfo, OrderKey, SignedBytes } from './types.ts'

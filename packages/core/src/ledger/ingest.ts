@@ -1,0 +1,245 @@
+/**
+ * Entries from peers: checked, stored and executed. Spec: docs/specs/entry.md, "What is stored".
+ * An entry is taken when its network, form, author, place in its feed and authenticity are right; whether it was
+ * allowed is a matter of its execution. Every path accepts the same set.
+ */
+import type { Clock } from '../clock.ts'
+import { DecodeError } from '../codec/index.ts'
+import type { Database } from '../database/index.ts'
+import type { EntryId, FeedId, NodeId } from '../ids.ts'
+import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
+import { decodeEntry, isCosigned, isSigned } from './entry.ts'
+import { NotInNetworkError } from './errors.ts'
+import type { LedgerStore } from './store.ts'
+import type { Entry, SignedBytes } from './types.ts'
+import { HELD_LIMITS, type PoolLimits, UNSIGNED_LIMITS, WaitingPool } from './waiting.ts'
+
+/** One transaction. */
+export const BATCH_MAX_ENTRIES = 1000
+export const BATCH_MAX_BYTES = 4 * 1024 * 1024
+
+/**
+ * `malformed` and `foreign` say that the peer which sent it is faulty; `unknown-author`, `not-cosigned` and `clock`
+ * that the entry can never be taken, or not before another one.
+ */
+export type RefusedCode = 'malformed' | 'foreign' | 'unknown-author' | 'not-cosigned' | 'clock'
+
+export interface IngestResult {
+  stored: number
+  duplicates: number
+  /** held until their time, or waiting for a later entry to vouch for them */
+  waiting: number
+  /** feeds of which an entry came whose predecessor is not here */
+  missing: FeedId[]
+  refused: { code: RefusedCode; id: EntryId | null; reason: string }[]
+}
+
+export interface Ingest {
+  /** @throws nothing for what a peer sent; only what storing and `apply` throw */
+  ingest(entries: readonly SignedBytes[], from: { peer: NodeId | null; live: boolean }): IngestResult
+  held(): Entry[]
+  isHeld(id: EntryId): boolean
+  /** Highest sequence number of a feed that is stored or held. */
+  reach(feed: FeedId): number
+  stop(): void
+}
+
+export interface IngestInit {
+  db: Database
+  store: LedgerStore
+  clock: Clock
+  isControl(kind: string): boolean
+  /** Executes what was stored and tells it after the commit. Inside the transaction. */
+  execute(entries: readonly Entry[], from: { peer: NodeId | null; live: boolean }): void
+  unsignedLimits?: PoolLimits
+  heldLimits?: PoolLimits
+}
+
+export function createIngest(init: IngestInit): Ingest {
+  const { db, store, clock } = init
+  const unsigned = new WaitingPool(init.unsignedLimits ?? UNSIGNED_LIMITS, 'drop-oldest')
+  const held = new WaitingPool(init.heldLimits ?? HELD_LIMITS, 'refuse')
+  let cancelRelease: (() => void) | undefined
+  let stopped = false
+
+  /** The stored entry that this one follows; undefined when there is none; null for the first of a feed. */
+  function predecessor(entry: Entry) {
+    if (entry.prev === null) return null
+    return store.at(entry.feed, entry.seq - 1).find((link) => link.id === entry.prev)
+  }
+
+  /** Stores one entry that is authentic, or says why not. Inside `db.write`, predecessors first. */
+  function accept(entry: Entry, accepted: Entry[], result: IngestResult): void {
+    const refuse = (code: RefusedCode, reason: string) => void result.refused.push({ code, id: entry.id, reason })
+    if (entry.kind !== 'found' && !store.knowsAuthor(entry.author))
+      return refuse('unknown-author', 'no admission of its author is here')
+    const link = predecessor(entry)
+    const follows = entry.prev === null ? undefined : held.get(entry.prev)
+    if (link === undefined && (follows === undefined || follows.feed !== entry.feed || follows.seq !== entry.seq - 1)) {
+      if (!result.missing.includes(entry.feed)) result.missing.push(entry.feed)
+      return
+    }
+    const last = link ?? follows
+    if (last !== undefined && !isLater(entry, last))
+      return refuse('clock', 'its clock is not later than that of its predecessor')
+    if (follows !== undefined || entry.ms > clock.now() + CLOCK_TOLERANCE_MS || entry.seen.some((id) => held.has(id))) {
+      if (held.add(entry)) result.waiting += 1
+      return
+    }
+    // the recovery key stands in the founding entry, which may have come in this very batch
+    const network = store.network()
+    if (network === null || !isCosigned(entry, network, store.recovery()))
+      return refuse('not-cosigned', 'no valid signature by the recovery key')
+    store.insert(entry)
+    accepted.push(entry)
+    result.stored += 1
+  }
+
+  function write(entries: readonly Entry[], from: { peer: NodeId | null; live: boolean }, result: IngestResult): void {
+    db.write(() => {
+      db.afterRollback(() => store.reload())
+      const accepted: Entry[] = []
+      for (const entry of entries) accept(entry, accepted, result)
+      if (accepted.length > 0) init.execute(accepted, from)
+    })
+    scheduleRelease()
+  }
+
+  function ingestBatch(
+    batch: readonly SignedBytes[],
+    from: { peer: NodeId | null; live: boolean },
+    result: IngestResult,
+  ): void {
+    const network = store.network()
+    if (network === null) throw new NotInNetworkError()
+    const candidates = new Map<EntryId, Entry>()
+    for (const signed of batch) {
+      let entry: Entry
+      try {
+        entry = decodeEntry(signed, network)
+      } catch (error) {
+        if (!(error instanceof DecodeError)) throw error
+        result.refused.push({
+          code: error.name === 'EntryForeignError' ? 'foreign' : 'malformed',
+          id: null,
+          reason: error.message,
+        })
+        continue
+      }
+      if (candidates.has(entry.id) || held.has(entry.id) || store.has(entry)) result.duplicates += 1
+      else candidates.set(entry.id, entry)
+    }
+    const vouched = authenticate(candidates, network)
+    // what a later entry vouches for goes before it
+    const ordered: Entry[] = []
+    const placed = new Set<EntryId>()
+    for (const entry of candidates.values()) {
+      const chain: Entry[] = []
+      for (let at: Entry | undefined = entry; at !== undefined && !placed.has(at.id); at = before(at, candidates)) {
+        placed.add(at.id)
+        if (vouched.has(at.id)) chain.push(vouched.get(at.id) ?? at)
+        else if (candidates.has(at.id)) wait(at, result)
+      }
+      ordered.push(...chain.reverse())
+    }
+    for (const entry of ordered) unsigned.delete(entry.id)
+    if (ordered.length > 0) write(ordered, from, result)
+  }
+
+  /**
+   * The entries that are authentic by their own signature or by that of a later one. Going backwards, one signature
+   * per chain is checked; control entries also by themselves, since they are handed over alone at registering.
+   */
+  function authenticate(
+    candidates: ReadonlyMap<EntryId, Entry>,
+    network: Parameters<typeof isSigned>[1],
+  ): Map<EntryId, Entry> {
+    const authentic = new Map<EntryId, Entry>()
+    for (const entry of [...candidates.values()].reverse()) {
+      if (authentic.has(entry.id) || !isSigned(entry, network)) continue
+      authentic.set(entry.id, entry)
+      for (let at = before(entry, candidates); at !== undefined && !authentic.has(at.id); at = before(at, candidates)) {
+        const mustBeTrue = at.sig !== null && init.isControl(at.kind)
+        authentic.set(at.id, mustBeTrue && !isSigned(at, network) ? { ...at, sig: null } : at)
+      }
+    }
+    return authentic
+  }
+
+  /** The predecessor if it came in this batch or waits; only a true one, else a signature would vouch for a stranger's entry. */
+  function before(entry: Entry, candidates: ReadonlyMap<EntryId, Entry>): Entry | undefined {
+    if (entry.prev === null) return undefined
+    const previous = candidates.get(entry.prev) ?? unsigned.get(entry.prev)
+    return previous !== undefined && previous.feed === entry.feed && previous.seq === entry.seq - 1
+      ? previous
+      : undefined
+  }
+
+  function wait(entry: Entry, result: IngestResult): void {
+    if (!store.knowsAuthor(entry.author)) {
+      result.refused.push({ code: 'unknown-author', id: entry.id, reason: 'no admission of its author is here' })
+      return
+    }
+    unsigned.add(entry)
+    result.waiting += 1
+  }
+
+  function scheduleRelease(): void {
+    cancelRelease?.()
+    cancelRelease = undefined
+    if (stopped || held.size === 0) return
+    const earliest = Math.min(...held.all().map((entry) => entry.ms))
+    // at least a second, since an entry may wait for another one; at most a minute, since our clock may be set
+    const delay = Math.min(60_000, Math.max(1000, earliest - CLOCK_TOLERANCE_MS - clock.now()))
+    cancelRelease = clock.after(delay, release)
+  }
+
+  /** Tries all that is held again, in the order in which it came; what is still ahead is held again. */
+  function release(): void {
+    const entries = held.all()
+    for (const entry of entries) held.delete(entry.id)
+    try {
+      for (let at = 0; at < entries.length; at += BATCH_MAX_ENTRIES) {
+        write(entries.slice(at, at + BATCH_MAX_ENTRIES), { peer: null, live: false }, emptyResult())
+      }
+    } catch {
+      // a fault of ours (disk full): nobody waits for this call, and the next one who writes is told of it
+      for (const entry of entries) if (!store.has(entry)) held.add(entry)
+    }
+    scheduleRelease()
+  }
+
+  return {
+    ingest(entries, from) {
+      const result = emptyResult()
+      for (const batch of batches(entries)) ingestBatch(batch, from, result)
+      return result
+    },
+    held: () => held.all(),
+    isHeld: (id) => held.has(id),
+    reach: (feed) => Math.max(store.heads.highest(feed), held.highest(feed)),
+    stop() {
+      stopped = true
+      cancelRelease?.()
+    },
+  }
+}
+
+function emptyResult(): IngestResult {
+  return { stored: 0, duplicates: 0, waiting: 0, missing: [], refused: [] }
+}
+
+function* batches(entries: readonly SignedBytes[]): Generator<SignedBytes[]> {
+  let batch: SignedBytes[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    if (batch.length > 0 && (batch.length >= BATCH_MAX_ENTRIES || bytes + entry.bytes.length > BATCH_MAX_BYTES)) {
+      yield batch
+      batch = []
+      bytes = 0
+    }
+    batch.push(entry)
+    bytes += entry.bytes.length
+  }
+  if (batch.length > 0) yield batch
+}

@@ -1,0 +1,215 @@
+/**
+ * The ledger of one node: its own feed, the entries of all, and the one transaction in which an entry is stored and
+ * executed. Who owns what: the store owns the tables and what is in memory of them; `own-feed` which feed we write to;
+ * `ingest` what waits. All calls are synchronous, so nothing interleaves inside a transaction.
+ */
+import type { Clock } from '../clock.ts'
+import type { CborValue } from '../codec/index.ts'
+import type { SigningKey } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
+import { type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import type { Random } from '../random.ts'
+import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
+import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
+import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
+import { createIngest, type IngestResult } from './ingest.ts'
+import { frontier } from './order.ts'
+import { createOwnFeed, type LocalSettings } from './own-feed.ts'
+import { createStore, type StoredEntry } from './store.ts'
+import type { Apply, Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
+
+/** How entries came: written here, pushed by a peer as they were written, or fetched (or released) later. */
+export type Origin = 'own' | 'live' | 'catch-up'
+
+export interface EntriesEvent {
+  readonly entries: readonly Entry[]
+  readonly origin: Origin
+  /** who sent them; null when nobody did */
+  readonly from: NodeId | null
+}
+
+/** How far our clock is ahead (+) or behind (-), by how many peers. Of fewer than three the value nearest to zero counts. */
+export interface Skew {
+  readonly ms: number
+  readonly witnesses: number
+}
+
+export interface LedgerInit {
+  db: Database
+  local: LocalSettings
+  /** the network that was joined; what is stored goes before */
+  network: NetworkId | null
+  signer: SigningKey
+  clock: Clock
+  random: Random
+  kinds: (kind: string) => KindInfo | undefined
+  /** executes entries, inside the transaction that stores them */
+  apply: Apply
+  /** null while nobody can tell */
+  skew: () => Skew | null
+  /** see `folderIdOf` */
+  folderId: () => Uint8Array | null
+}
+
+export interface AppendOptions {
+  /** the recovery key: the entry then outranks everyone */
+  cosignWith?: SigningKey
+}
+
+/** What the spreading of entries needs besides; not for other rooms. */
+export interface SyncView {
+  headsHash(): Uint8Array
+  buckets(): Uint8Array
+  headsIn(bucket: number): Iterable<Head>
+  /** True for an entry that is stored or held. */
+  knows(head: Head): boolean
+  reach(feed: FeedId): number
+  arrivalsAfter(feed: FeedId, seq: number): number[]
+  byArrival(arrival: number): SignedBytes | undefined
+  unconfirmedOwn(): Head | null
+}
+
+export interface Ledger extends EntryStore {
+  readonly self: NodeId
+  readonly sync: SyncView
+  network(): NetworkId | null
+  founding(): Entry | undefined
+  /**
+   * Writes the first entry; its id is the network's.
+   * @throws {LedgerTakenError} when this ledger belongs to a network
+   */
+  found(body: CborValue): NetworkId
+  /** From now on this is the ledger of that network, whose entries come by `ingest`. @throws {LedgerTakenError} */
+  join(network: NetworkId): void
+  /**
+   * Signs, stores and executes an entry; joins the transaction of the caller, if there is one.
+   * @throws {NotInNetworkError} @throws {ClockSkewError} @throws {EntryTooLargeError}
+   */
+  append(kind: string, body: CborValue, options?: AppendOptions): Entry
+  /** Takes entries from a peer. Never throws for what they are. @throws {NotInNetworkError} */
+  ingest(entries: readonly SignedBytes[], from?: { peer: NodeId; live: boolean }): IngestResult
+  heads(): Head[]
+  after(feed: FeedId, seq: number, limit: number): Entry[]
+  /** Entries by arrival, which counts up by one from 1. */
+  page(after: number, limit: number): StoredEntry[]
+  /** Entries that are ahead of our time, outside of everything else. */
+  held(): Entry[]
+  /** After the commit. @returns the way to end it */
+  onEntries(listener: (event: EntriesEvent) => void): () => void
+  /** A peer has our feed up to this entry; if it is our newest, the feed is continued. */
+  confirmOwnFeed(head: Head): boolean
+  /** Leaves the mark of an orderly close. Before the databases are closed; the ledger is not to be used afterwards. */
+  close(): void
+}
+
+export function createLedger(init: LedgerInit): Ledger {
+  const { db, clock, signer } = init
+  const store = createStore(db, init.kinds)
+  if (init.network !== null && store.network() === null) store.setNetwork(init.network)
+  const self = nodeIdFromPublicKey(signer.publicKey)
+  const hybrid = createHybridClock(clock, () => store.heads.all())
+  const own = createOwnFeed({ ...init, publicKey: signer.publicKey, heads: store.heads })
+  const listeners = new Set<(event: EntriesEvent) => void>()
+  const isControl = (kind: string) => kind === FOUND || init.kinds(kind)?.isControl === true
+
+  /** Stored entries take effect and, once that is true, are told. */
+  function execute(entries: readonly Entry[], origin: Origin, from: NodeId | null): void {
+    for (const entry of entries) {
+      hybrid.observe(entry)
+      if (origin !== 'own' && entry.author === self) own.regained(entry.feed)
+    }
+    init.apply(entries)
+    db.afterCommit(() => {
+      for (const listener of listeners) listener({ entries, origin, from })
+    })
+  }
+
+  const ingest = createIngest({
+    db,
+    store,
+    clock,
+    isControl,
+    execute: (entries, { peer, live }) => execute(entries, live ? 'live' : 'catch-up', peer),
+  })
+
+  function write(draft: () => Entry): Entry {
+    return db.write(() => {
+      db.afterRollback(() => store.reload())
+      const entry = draft()
+      store.insert(entry)
+      execute([entry], 'own', null)
+      return entry
+    })
+  }
+
+  function assertClock(): void {
+    const skew = init.skew()
+    if (skew !== null && skew.witnesses > 0 && Math.abs(skew.ms) > CLOCK_TOLERANCE_MS) {
+      throw new ClockSkewError(skew.ms, skew.witnesses)
+    }
+  }
+
+  return {
+    self,
+    network: () => store.network(),
+    get: (id) => store.get(id),
+    control: () => store.control(),
+    bySubject: (subject) => store.bySubject(subject),
+    subjectsOf: (author) => store.subjectsOf(author),
+    count: () => store.count(),
+    setVerdict: (id, refusal) => store.setVerdict(id, refusal),
+    after: (feed, seq, limit) => store.after(feed, seq, limit),
+    page: (after, limit) => store.page(after, limit),
+    founding: () => store.control()[0],
+    found(body) {
+      const taken = store.network()
+      if (taken !== null) throw new LedgerTakenError(taken)
+      const incarnation = init.random.bytes(16)
+      const draft = { network: null, incarnation, seq: 0, prev: null, kind: FOUND, seen: [], body }
+      const entry = write(() => makeEntry({ ...draft, ...hybrid.next() }, signer))
+      own.open(feedIdFrom(signer.publicKey, incarnation))
+      return entry.id as string as NetworkId
+    },
+    join(network) {
+      const taken = store.network()
+      if (taken !== null && taken !== network) throw new LedgerTakenError(taken)
+      if (taken === null) store.setNetwork(network)
+    },
+    append(kind, body, options = {}) {
+      assertClock()
+      return write(() => {
+        const network = store.network()
+        if (network === null || kind === FOUND || !store.knowsAuthor(self)) throw new NotInNetworkError()
+        const seen = isControl(kind) ? frontier(store.control()).slice(0, SEEN_MAX) : []
+        const { incarnation, seq, prev } = own.place()
+        return makeEntry(
+          { network, incarnation, seq, prev, ...hybrid.next(), kind, seen, body },
+          signer,
+          options.cosignWith,
+        )
+      })
+    },
+    ingest: (entries, from) => ingest.ingest(entries, from ?? { peer: null, live: false }),
+    heads: () => [...store.heads.all()].map(({ feed, seq, id }) => ({ feed, seq, id })),
+    held: () => ingest.held(),
+    onEntries(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    confirmOwnFeed: (head) => own.confirm(head),
+    close() {
+      ingest.stop()
+      own.close()
+    },
+    sync: {
+      headsHash: () => store.heads.hash(),
+      buckets: () => store.heads.buckets(),
+      headsIn: (bucket) => store.heads.inBucket(bucket),
+      knows: (head) => ingest.isHeld(head.id) || store.has(head),
+      reach: (feed) => ingest.reach(feed),
+      arrivalsAfter: (feed, seq) => store.arrivalsAfter(feed, seq),
+      byArrival: (arrival) => store.byArrival(arrival),
+      unconfirmedOwn: () => own.unconfirmed(),
+    },
+  }
+}

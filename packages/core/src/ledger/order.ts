@@ -1,0 +1,209 @@
+/**
+ * The one order in which all nodes execute entries. Pure. Spec: docs/specs/entry.md, "Order".
+ * Control entries first, in causal order, concurrent ones by the authority of their authors; all others after them by
+ * their clocks.
+ */
+import type { EntryId, FeedId } from '../ids.ts'
+import type { OrderKey } from './types.ts'
+
+/** What the order needs of a control entry. */
+export interface ControlNode {
+  readonly id: EntryId
+  readonly feed: FeedId
+  readonly seq: number
+  readonly seen: readonly EntryId[]
+}
+
+export interface ControlFold<S, E> {
+  readonly state: S
+  /** in the order in which they were folded */
+  readonly order: readonly E[]
+  /** entries that name, directly or through others, one that is not here; in order of id */
+  readonly waiting: readonly E[]
+}
+
+/** Order of ordinary entries: it extends cause and effect, because clocks rise along a feed and pass every clock seen. */
+export function compareOrdinary(a: OrderKey, b: OrderKey): number {
+  return a.ms - b.ms || a.counter - b.counter || compareText(a.feed, b.feed) || compareText(a.id, b.id)
+}
+
+/**
+ * Topological order (Kahn, CACM 5(11), 1962) over what each entry had seen and its predecessors in its own feed. Of
+ * those that are ready the one with the lowest rank comes first, ranks being compared number by number, then the
+ * lowest id. The rank is asked of the state reached so far, so authority gained earlier counts.
+ */
+export function foldControl<S, E extends ControlNode>(init: {
+  entries: readonly E[]
+  initial: S
+  apply: (state: S, entry: E) => S
+  rank: (state: S, entry: E) => readonly number[]
+}): ControlFold<S, E> {
+  const graph = graphOf(init.entries)
+  const blockers = new Map<EntryId, number>()
+  const ready: E[] = []
+  for (const entry of graph.byId.values()) {
+    const parents = graph.parents.get(entry.id) ?? []
+    blockers.set(entry.id, parents.length)
+    if (parents.length === 0) ready.push(entry)
+  }
+  let state = init.initial
+  const order: E[] = []
+  const folded = new Set<EntryId>()
+  while (ready.length > 0) {
+    const at = ready.length === 1 ? 0 : lowest(ready, (entry) => init.rank(state, entry))
+    const [next] = ready.splice(at, 1)
+    if (next === undefined) break
+    state = init.apply(state, next)
+    order.push(next)
+    folded.add(next.id)
+    for (const child of graph.children.get(next.id) ?? []) {
+      const left = (blockers.get(child.id) ?? 0) - 1
+      blockers.set(child.id, left)
+      if (left === 0) ready.push(child)
+    }
+  }
+  const waiting = [...graph.byId.values()].filter((entry) => !folded.has(entry.id)).sort(byId)
+  return { state, order, waiting }
+}
+
+/**
+ * What a new control entry names as seen: the complete entries that no other complete one has seen. An entry with
+ * missing ancestors is left out, else one that names what does not exist would make everyone's entries wait for it.
+ * In ascending order.
+ */
+export function frontier(entries: readonly ControlNode[]): EntryId[] {
+  const { order } = foldControl<null, ControlNode>({ entries, initial: null, apply: () => null, rank: () => [] })
+  const covered = new Set<EntryId>()
+  const graph = graphOf(order)
+  for (const parents of graph.parents.values()) for (const parent of parents) covered.add(parent)
+  return order
+    .filter((entry) => !covered.has(entry.id))
+    .map((entry) => entry.id)
+    .sort()
+}
+
+/** True when `later` had seen `earlier`, directly or through others. For many questions about the same entries. */
+export function seenAmong(entries: readonly ControlNode[]): (later: EntryId, earlier: EntryId) => boolean {
+  const { parents } = graphOf(entries)
+  return (later, earlier) => {
+    const visited = new Set<EntryId>()
+    const open = [...(parents.get(later) ?? [])]
+    for (let id = open.pop(); id !== undefined; id = open.pop()) {
+      if (id === earlier) return true
+      if (visited.has(id)) continue
+      visited.add(id)
+      open.push(...(parents.get(id) ?? []))
+    }
+    return false
+  }
+}
+
+export function hasSeen(entries: readonly ControlNode[], later: EntryId, earlier: EntryId): boolean {
+  return seenAmong(entries)(later, earlier)
+}
+
+/**
+ * True when `entry` folds after all of `before` and lets none of them go on that waits, so that it may be applied to
+ * their state without folding again.
+ * @param before all other control entries
+ * @param waiting those of them that `foldControl` could not fold
+ */
+export function foldsLast(
+  entry: ControlNode,
+  before: readonly ControlNode[],
+  waiting: readonly ControlNode[],
+): boolean {
+  if (waiting.length > 0) return false
+  const own = predecessorsIn(before, entry)
+  const seen = new Set<EntryId>([...entry.seen, ...own])
+  const known = new Set(before.map((each) => each.id))
+  if (known.has(entry.id) || entry.seen.some((id) => !known.has(id))) return false
+  // an entry of its own feed behind it would have to follow it
+  if (before.some((each) => each.feed === entry.feed && each.seq > entry.seq)) return false
+  return frontier(before).every((id) => seen.has(id))
+}
+
+interface Graph<E> {
+  readonly byId: ReadonlyMap<EntryId, E>
+  /** may name entries that are not here */
+  readonly parents: ReadonlyMap<EntryId, readonly EntryId[]>
+  readonly children: ReadonlyMap<EntryId, readonly E[]>
+}
+
+function graphOf<E extends ControlNode>(entries: readonly E[]): Graph<E> {
+  const byId = new Map<EntryId, E>()
+  const feeds = new Map<FeedId, E[]>()
+  for (const entry of entries) {
+    if (byId.has(entry.id)) continue
+    byId.set(entry.id, entry)
+    const feed = feeds.get(entry.feed)
+    if (feed === undefined) feeds.set(entry.feed, [entry])
+    else feed.push(entry)
+  }
+  const parents = new Map<EntryId, EntryId[]>()
+  const children = new Map<EntryId, E[]>()
+  for (const feed of feeds.values()) {
+    feed.sort((a, b) => a.seq - b.seq)
+    // where the feed forked, both entries at one place come before all that follow
+    let previous: E[] = []
+    let same: E[] = []
+    for (const entry of feed) {
+      if (same[0] !== undefined && same[0].seq !== entry.seq) {
+        previous = same
+        same = []
+      }
+      same.push(entry)
+      const ids = new Set<EntryId>(entry.seen)
+      for (const each of previous) ids.add(each.id)
+      parents.set(entry.id, [...ids])
+      for (const id of ids) {
+        const known = children.get(id)
+        if (known === undefined) children.set(id, [entry])
+        else known.push(entry)
+      }
+    }
+  }
+  return { byId, parents, children }
+}
+
+function predecessorsIn(entries: readonly ControlNode[], entry: ControlNode): EntryId[] {
+  const earlier = entries.filter((each) => each.feed === entry.feed && each.seq < entry.seq)
+  const nearest = Math.max(...earlier.map((each) => each.seq))
+  return earlier.filter((each) => each.seq === nearest).map((each) => each.id)
+}
+
+function lowest<E extends ControlNode>(ready: readonly E[], rank: (entry: E) => readonly number[]): number {
+  let best = 0
+  let bestRank: readonly number[] | undefined
+  ready.forEach((entry, index) => {
+    const own = rank(entry)
+    const current = ready[best]
+    if (bestRank === undefined || current === undefined) {
+      best = index
+      bestRank = own
+      return
+    }
+    const difference = compareRanks(own, bestRank) || compareText(entry.id, current.id)
+    if (difference < 0) {
+      best = index
+      bestRank = own
+    }
+  })
+  return best
+}
+
+function compareRanks(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+function byId(a: ControlNode, b: ControlNode): number {
+  return compareText(a.id, b.id)
+}
