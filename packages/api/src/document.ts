@@ -1,0 +1,59 @@
+/** The OpenAPI 3.1 document, out of the route definitions. */
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
+import { tags } from './route.ts'
+
+export const API_PREFIX = '/api/v1'
+/** Of the API, not of the product: grows with what is added. */
+const API_VERSION = '1.0.0'
+
+export function cookieName(port: number): string {
+  return `malote_session_${port}`
+}
+
+export function documentOptions(sessionCookie: string): FastifyDynamicSwaggerOptions {
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Malote',
+        version: API_VERSION,
+        description:
+          'The local API of one node. Paste the content of `<data>/api-token` under Authorize to try the routes.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: API_PREFIX, description: 'this node' }],
+      tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'the content of `<data>/api-token`' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: sessionCookie,
+            description: 'from `POST /session`; methods other than GET want the header `x-malote: 1` too',
+          },
+        },
+      },
+    } as FastifyDynamicSwaggerOptions['openapi'] & object,
+    // `info.license.identifier` is new in 3.1 and unknown to the plugin's types: hence the cast above
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `def-${index}`) },
+    convertConstToEnum: true,
+    transformObject: (object) => ('openapiObject' in object ? finish(object.openapiObject) : object.swaggerObject),
+  }
+}
+
+/** What the plugin cannot say: bodies that may be absent, and schemas without the id that they are named by. */
+function finish<T extends object>(document: T): T {
+  const copy = structuredClone(document) as T & {
+    paths?: Record<string, Record<string, { requestBody?: { required?: boolean }; 'x-optional-body'?: boolean }>>
+    components?: { schemas?: Record<string, { title?: string; $id?: string }> }
+  }
+  for (const operations of Object.values(copy.paths ?? {})) {
+    for (const operation of Object.values(operations)) {
+      if (operation['x-optional-body'] && operation.requestBody) operation.requestBody.required = false
+      delete operation['x-optional-body']
+    }
+  }
+  for (const schema of Object.values(copy.components?.schemas ?? {})) delete schema.$id
+  return copy
+}
