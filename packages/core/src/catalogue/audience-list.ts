@@ -1,7 +1,7 @@
 /** The list of an audience: who may read. Pure. Lists are of branches, so that a new machine inherits them. */
 import { encodeCbor, type Shape, shape } from '../codec/index.ts'
-import { type BranchId, idBytes, idFrom } from '../ids.ts'
 import { sha256 } from '../crypto/index.ts'
+import { type BranchId, idBytes, idFrom } from '../ids.ts'
 import { OwnerDeniedError } from './errors.ts'
 
 export type AudienceMode = 'everyone' | 'except' | 'only'
@@ -39,7 +39,12 @@ export function entitled(list: AudienceList, branch: BranchId): boolean {
 export function withDenied(list: AudienceList, branches: Iterable<BranchId>, owner: BranchId): AudienceList {
   const denied = new Set(branches)
   if (denied.has(owner)) throw new OwnerDeniedError()
-  if (list.mode === 'only') return audienceList('only', list.branches.filter((branch) => !denied.has(branch)), owner)
+  if (list.mode === 'only')
+    return audienceList(
+      'only',
+      list.branches.filter((branch) => !denied.has(branch)),
+      owner,
+    )
   return audienceList('except', [...list.branches, ...denied], owner)
 }
 
@@ -48,7 +53,11 @@ export function withAllowed(list: AudienceList, branches: Iterable<BranchId> | '
   if (branches === 'all' || list.mode === 'everyone') return EVERYONE_LIST
   const allowed = new Set(branches)
   if (list.mode === 'only') return audienceList('only', [...list.branches, ...allowed], owner)
-  return audienceList('except', list.branches.filter((branch) => !allowed.has(branch)), owner)
+  return audienceList(
+    'except',
+    list.branches.filter((branch) => !allowed.has(branch)),
+    owner,
+  )
 }
 
 export function deniedAmong(list: AudienceList, branches: Iterable<BranchId>): BranchId[] {
@@ -56,7 +65,11 @@ export function deniedAmong(list: AudienceList, branches: Iterable<BranchId>): B
 }
 
 export function sameList(a: AudienceList, b: AudienceList): boolean {
-  return a.mode === b.mode && a.branches.length === b.branches.length && a.branches.every((branch, i) => branch === b.branches[i])
+  return (
+    a.mode === b.mode &&
+    a.branches.length === b.branches.length &&
+    a.branches.every((branch, i) => branch === b.branches[i])
+  )
 }
 
 /** As it stands in boxes and in local.db. */
@@ -69,7 +82,10 @@ export function listId(list: AudienceList): Uint8Array {
   return sha256(encodeCbor(listToCbor(list)))
 }
 
-const raw = shape.object({ mode: shape.oneOf('everyone', 'except', 'only'), branches: shape.array(shape.bytes(32), LIST_MAX) })
+const raw = shape.object({
+  mode: shape.oneOf('everyone', 'except', 'only'),
+  branches: shape.array(shape.bytes(32), LIST_MAX),
+})
 
 /** Sorts and removes doubles: another branch's list is data, whatever its form. */
 export const listShape: Shape<AudienceList> = (value, path) => {

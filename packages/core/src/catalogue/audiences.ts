@@ -3,16 +3,8 @@
  * one is not. Spec: docs/specs/audiences.md.
  */
 import type { CborValue } from '../codec/index.ts'
-import {
-  audienceProofKey,
-  grantSlot,
-  keyIdOf,
-  newAudienceKey,
-  type SealingKey,
-  sealTo,
-  sign,
-} from '../crypto/index.ts'
-import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, newAudienceId, type NodeId } from '../ids.ts'
+import { audienceProofKey, grantSlot, keyIdOf, newAudienceKey, type SealingKey, sealTo, sign } from '../crypto/index.ts'
+import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, type NodeId, newAudienceId } from '../ids.ts'
 import type { MembershipState } from '../membership/types.ts'
 import { systemRandom } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled, sameList } from './audience-list.ts'
@@ -44,7 +36,11 @@ export type KeyChoice =
  * True when someone who has the key, or may have it, is no current member. Whoever was ever admitted to an entitled
  * branch and is not a current member counts as having it, unless the key's maker had left it out as gone already.
  */
-export function isSpoiled(list: AudienceList, gone: readonly NodeId[] | null, members: MembershipState['members']): boolean {
+export function isSpoiled(
+  list: AudienceList,
+  gone: readonly NodeId[] | null,
+  members: MembershipState['members'],
+): boolean {
   const leftOut = new Set(gone ?? [])
   for (const member of members.values()) {
     if (member.state !== 'member' && entitled(list, member.branch) && !leftOut.has(member.node)) return true
@@ -56,7 +52,11 @@ export function isSpoiled(list: AudienceList, gone: readonly NodeId[] | null, me
  * The first usable key in order, of the first audience that has one; else the first audience whose key can be renewed;
  * else a new audience. A key counts only with the wanted list beside it: a renewal may have come with another one.
  */
-export function chooseKey(wanted: AudienceList, candidates: readonly CandidateAudience[], members: MembershipState['members']): KeyChoice {
+export function chooseKey(
+  wanted: AudienceList,
+  candidates: readonly CandidateAudience[],
+  members: MembershipState['members'],
+): KeyChoice {
   const fits = (key: CandidateKey) => key.readable && key.list !== null && sameList(key.list, wanted)
   for (const { audience, keys } of candidates) {
     const usable = keys.find((key) => fits(key) && !isSpoiled(wanted, key.gone, members))
@@ -137,7 +137,10 @@ export function createAudiences(init: AudiencesInit): Audiences {
       const sealed = await sealTo(network, member.sealing, context, secret)
       slots.push([grantSlot(network, sealing, member.sealing, audience, key), sealed])
     }
-    const grants = encodeGrants({ from: sealing.publicKey, gone: sealGone(network, audience, secret, gone), slots }, systemRandom.bytes)
+    const grants = encodeGrants(
+      { from: sealing.publicKey, gone: sealGone(network, audience, secret, gone), slots },
+      systemRandom.bytes,
+    )
     const body: Record<string, CborValue> = {
       audience: idBytes(audience),
       key: idBytes(key),
@@ -175,7 +178,9 @@ export function createAudiences(init: AudiencesInit): Audiences {
       else if ((reads.audience(EVERYONE)?.keys.length ?? 0) === 0) await make(list, EVERYONE, null)
       else throw new AudienceKeyMissingError(EVERYONE)
     }
-    throw new AudienceKeyMissingError(list.mode === 'everyone' ? EVERYONE : (keyring.audiencesWith(list)[0] ?? EVERYONE))
+    throw new AudienceKeyMissingError(
+      list.mode === 'everyone' ? EVERYONE : (keyring.audiencesWith(list)[0] ?? EVERYONE),
+    )
   }
 
   /** One at a time, so that two uploads do not make two audiences of one list. */

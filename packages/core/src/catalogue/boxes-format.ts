@@ -1,12 +1,6 @@
 /** What is in the sealed boxes. Spec: docs/specs/sealing.md (files), docs/specs/audiences.md (audiences). Pure. */
 import { DecodeError, decodeCbor, encodeCbor, shape } from '../codec/index.ts'
-import {
-  type EpochKeys,
-  openAudienceBox,
-  openFileBox,
-  sealAudienceBox,
-  sealFileBox,
-} from '../crypto/index.ts'
+import { type EpochKeys, openAudienceBox, openFileBox, sealAudienceBox, sealFileBox } from '../crypto/index.ts'
 import { type AudienceId, type NetworkId, type NodeId, nodeIdFromPublicKey, publicKeyFromNodeId } from '../ids.ts'
 import { type AudienceList, listShape, listToCbor } from './audience-list.ts'
 import { PreviewTooLargeError } from './errors.ts'
@@ -61,7 +55,11 @@ const metaShape = shape.object({
 
 export function sealMeta(keys: EpochKeys, meta: FileMeta): Uint8Array {
   const { name, type, tags, campaign, created, plainHash, list } = meta
-  return sealFileBox(keys, 'meta', pad(encodeCbor({ name, type, tags, campaign, created, hash: plainHash, list: listToCbor(list) })))
+  return sealFileBox(
+    keys,
+    'meta',
+    pad(encodeCbor({ name, type, tags, campaign, created, hash: plainHash, list: listToCbor(list) })),
+  )
 }
 
 /** @throws {SealBrokenError} under another key @throws {DecodeError} */
@@ -142,7 +140,12 @@ export function decodeGrants(bytes: Uint8Array): GrantsBox {
 }
 
 /** Former members that the maker of a key left out because they were gone already: their going does not spoil the key. */
-export function sealGone(network: NetworkId, audience: AudienceId, key: Uint8Array, gone: readonly NodeId[]): Uint8Array {
+export function sealGone(
+  network: NetworkId,
+  audience: AudienceId,
+  key: Uint8Array,
+  gone: readonly NodeId[],
+): Uint8Array {
   const nodes = gone.slice(0, GONE_MAX).map(publicKeyFromNodeId).sort(Buffer.compare)
   return sealAudienceBox(network, audience, key, pad(encodeCbor({ gone: nodes })))
 }
@@ -151,10 +154,13 @@ const goneShape = shape.object({ gone: shape.array(shape.bytes(32), GONE_MAX) })
 
 /** @throws {SealBrokenError} @throws {DecodeError} */
 export function openGone(network: NetworkId, audience: AudienceId, key: Uint8Array, sealed: Uint8Array): NodeId[] {
-  return goneShape(decodeCbor(unpad(openAudienceBox(network, audience, key, sealed)), BOX_MAX)).gone.map(nodeIdFromPublicKey)
+  return goneShape(decodeCbor(unpad(openAudienceBox(network, audience, key, sealed)), BOX_MAX)).gone.map(
+    nodeIdFromPublicKey,
+  )
 }
 
 function bounded(sealed: Uint8Array): Uint8Array {
-  if (sealed.length > BOX_MAX) throw new DecodeError(`a box of ${sealed.length} bytes where at most ${BOX_MAX} are allowed`)
+  if (sealed.length > BOX_MAX)
+    throw new DecodeError(`a box of ${sealed.length} bytes where at most ${BOX_MAX} are allowed`)
   return sealed
 }

@@ -5,7 +5,9 @@ import type { AudienceId, FileId } from '../ids.ts'
 export class FileNotFoundError extends MaloteError {
   override name = 'FileNotFoundError'
   constructor(ref: string) {
-    super('not-found', `no file ${JSON.stringify(ref.slice(0, 300))}`, { advice: 'See `malote ls` for the files of this branch.' })
+    super('not-found', `no file ${JSON.stringify(ref.slice(0, 300))}`, {
+      advice: 'See `malote ls` for the files of this branch.',
+    })
   }
 }
 
@@ -22,7 +24,9 @@ export class FileAmbiguousError extends MaloteError {
 export class CursorInvalidError extends MaloteError {
   override name = 'CursorInvalidError'
   constructor() {
-    super('usage', 'the cursor is not one that a listing has given', { advice: 'Begin the listing anew, without a cursor.' })
+    super('usage', 'the cursor is not one that a listing has given', {
+      advice: 'Begin the listing anew, without a cursor.',
+    })
   }
 }
 
@@ -99,7 +103,9 @@ export class FileNotDeletedError extends MaloteError {
 export class OwnerDeniedError extends MaloteError {
   override name = 'OwnerDeniedError'
   constructor() {
-    super('owner-cannot-be-denied', 'the branch that owns a file cannot be denied it', { advice: 'Hand the file off first.' })
+    super('owner-cannot-be-denied', 'the branch that owns a file cannot be denied it', {
+      advice: 'Hand the file off first.',
+    })
   }
 }
 

@@ -103,7 +103,11 @@ export function createGrants(init: GrantsInit): Grants {
     return reads.audience(audience)?.keys.find((row) => row.key === key)
   }
 
-  async function box(audience: AudienceId, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<Uint8Array | null> {
+  async function box(
+    audience: AudienceId,
+    author: NodeId,
+    hash: Parameters<Boxes['local']>[0],
+  ): Promise<Uint8Array | null> {
     const here = boxes.local(hash)
     if (here !== null) return here
     const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(BOX_TIMEOUT_MS)])
@@ -154,7 +158,10 @@ export function createGrants(init: GrantsInit): Grants {
   async function askRound(batch: readonly Ask[]): Promise<void> {
     const { members } = reads.membership()
     const connected = [...new Set(host.connections().map((connection) => connection.peer))]
-    const peers = shuffled(connected.filter((peer) => peer !== self && members.get(peer)?.state === 'member'), init.random)
+    const peers = shuffled(
+      connected.filter((peer) => peer !== self && members.get(peer)?.state === 'member'),
+      init.random,
+    )
     let left = PEERS_PER_ROUND
     for (const peer of peers) {
       if (left === 0 || stopped.signal.aborted) return
@@ -173,8 +180,15 @@ export function createGrants(init: GrantsInit): Grants {
   }
 
   async function request(peer: NodeId, wanted: readonly Ask[]): Promise<(Uint8Array | null)[] | null> {
-    const frame = encodeRequest({ ask: wanted.map(({ audience, key }): WantedKey => [idBytes(audience), idBytes(key)]) })
-    const options = { maxFrameBytes: KEYS_FRAME_MAX, timeoutMs: ASK_TIMEOUT_MS, connectedOnly: true, signal: stopped.signal }
+    const frame = encodeRequest({
+      ask: wanted.map(({ audience, key }): WantedKey => [idBytes(audience), idBytes(key)]),
+    })
+    const options = {
+      maxFrameBytes: KEYS_FRAME_MAX,
+      timeoutMs: ASK_TIMEOUT_MS,
+      connectedOnly: true,
+      signal: stopped.signal,
+    }
     try {
       const answer = decodeAnswer(await host.request(peer, 'keys', frame, options))
       return 'grants' in answer ? answer.grants : null
@@ -211,7 +225,10 @@ export function createGrants(init: GrantsInit): Grants {
     if (row === undefined || held === null) return false
     try {
       const gone = held.gone ?? (await readGone(held, row.author, row.grants))
-      const list = audience === EVERYONE ? EVERYONE_LIST : (held.list ?? (row.list === null ? null : await readList(held, row.author, row.list)))
+      const list =
+        audience === EVERYONE
+          ? EVERYONE_LIST
+          : (held.list ?? (row.list === null ? null : await readList(held, row.author, row.list)))
       keyring.note(audience, key, { ...(gone === null ? {} : { gone }), ...(list === null ? {} : { list }) })
       return gone !== null && list !== null
     } finally {
@@ -219,7 +236,11 @@ export function createGrants(init: GrantsInit): Grants {
     }
   }
 
-  async function readGone(held: HeldAudienceKey, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<NodeId[] | null> {
+  async function readGone(
+    held: HeldAudienceKey,
+    author: NodeId,
+    hash: Parameters<Boxes['local']>[0],
+  ): Promise<NodeId[] | null> {
     const bytes = await box(held.audience, author, hash)
     if (bytes === null) return null
     try {
@@ -229,7 +250,11 @@ export function createGrants(init: GrantsInit): Grants {
     }
   }
 
-  async function readList(held: HeldAudienceKey, author: NodeId, hash: Parameters<Boxes['local']>[0]): Promise<AudienceList | null> {
+  async function readList(
+    held: HeldAudienceKey,
+    author: NodeId,
+    hash: Parameters<Boxes['local']>[0],
+  ): Promise<AudienceList | null> {
     const bytes = await box(held.audience, author, hash)
     if (bytes === null) return null
     try {

@@ -6,7 +6,7 @@
  * it anew: a node that gave up a file still has the audience key of its old epochs, and must not use it.
  */
 import { type CborValue, decodeCbor, encodeCbor } from '../codec/index.ts'
-import { type EpochKeys, deriveEpochKeys, equalBytes, keyIdOf, unwrapFileKey } from '../crypto/index.ts'
+import { deriveEpochKeys, type EpochKeys, equalBytes, keyIdOf, unwrapFileKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import {
   type AudienceId,
@@ -56,6 +56,8 @@ export interface Keyring {
   /** Subkeys of an access epoch, from here, from its audience key, or (closed epochs) from the newer epoch's key. */
   fileKey(file: FileId, epoch: number): EpochKeys | null
   putFileKey(file: FileId, epoch: number, secret: Uint8Array): void
+  /** Takes back what was put for an entry that was not written after all. */
+  forgetEpoch(file: FileId, epoch: number): void
   /** Forgets the file's keys, all or through an epoch. */
   forgetFile(file: FileId, through?: number): void
   /** Remembers a box that was made or opened with an epoch's key. */
@@ -127,7 +129,11 @@ export function createKeyring(init: KeyringInit): Keyring {
   }
 
   function putFileKey(file: FileId, epoch: number, secret: Uint8Array): void {
-    db.prepare('INSERT OR REPLACE INTO file_secrets (file, epoch, secret) VALUES (?, ?, ?)').run(idBytes(file), epoch, secret)
+    db.prepare('INSERT OR REPLACE INTO file_secrets (file, epoch, secret) VALUES (?, ?, ?)').run(
+      idBytes(file),
+      epoch,
+      secret,
+    )
     const known = cache.get(cacheName(file, epoch))
     if (known !== undefined && !equalBytes(known.fileKey, secret)) cache.delete(cacheName(file, epoch))
   }
@@ -173,7 +179,12 @@ export function createKeyring(init: KeyringInit): Keyring {
     }
   }
 
-  function throughNewer(file: FileId, row: { epoch: number; proof: Uint8Array }, newer: EpochKeys, older: Uint8Array | null): EpochKeys | null {
+  function throughNewer(
+    file: FileId,
+    row: { epoch: number; proof: Uint8Array },
+    newer: EpochKeys,
+    older: Uint8Array | null,
+  ): EpochKeys | null {
     if (older === null || newer.epoch !== row.epoch + 1) return null
     try {
       const opened = openOlder(newer, older)
@@ -218,7 +229,9 @@ export function createKeyring(init: KeyringInit): Keyring {
     },
     audiencesWith(list) {
       const rows = db
-        .prepare<{ audience: Uint8Array }>('SELECT DISTINCT audience FROM audience_secrets WHERE list_id = ? ORDER BY audience')
+        .prepare<{ audience: Uint8Array }>(
+          'SELECT DISTINCT audience FROM audience_secrets WHERE list_id = ? ORDER BY audience',
+        )
         .all(listId(list))
       return rows.map((row) => idFrom<AudienceId>(row.audience))
     },
@@ -227,7 +240,9 @@ export function createKeyring(init: KeyringInit): Keyring {
       let after: AudienceRow | undefined
       for (;;) {
         const rows: AudienceRow[] = db
-          .prepare<AudienceRow>('SELECT * FROM audience_secrets WHERE (audience, key_id) > (?, ?) ORDER BY audience, key_id LIMIT 256')
+          .prepare<AudienceRow>(
+            'SELECT * FROM audience_secrets WHERE (audience, key_id) > (?, ?) ORDER BY audience, key_id LIMIT 256',
+          )
           .all(after?.audience ?? new Uint8Array(0), after?.key_id ?? new Uint8Array(0))
         for (const row of rows) yield held(row)
         after = rows.at(-1)
@@ -239,6 +254,10 @@ export function createKeyring(init: KeyringInit): Keyring {
     },
     fileKey,
     putFileKey,
+    forgetEpoch(file, epoch) {
+      db.prepare('DELETE FROM file_secrets WHERE file = ? AND epoch = ?').run(idBytes(file), epoch)
+      cache.delete(cacheName(file, epoch))
+    },
     forgetFile(file, through = ALL_EPOCHS) {
       db.prepare('DELETE FROM file_secrets WHERE file = ? AND epoch <= ?').run(idBytes(file), through)
       for (const [name, keys] of cache) {
@@ -248,7 +267,11 @@ export function createKeyring(init: KeyringInit): Keyring {
       }
     },
     noteBox(file, epoch, hash) {
-      db.prepare('INSERT OR IGNORE INTO file_boxes (file, epoch, hash) VALUES (?, ?, ?)').run(idBytes(file), epoch, idBytes(hash))
+      db.prepare('INSERT OR IGNORE INTO file_boxes (file, epoch, hash) VALUES (?, ?, ?)').run(
+        idBytes(file),
+        epoch,
+        idBytes(hash),
+      )
     },
     boxesOf(file, through = ALL_EPOCHS) {
       const rows = db
@@ -264,10 +287,9 @@ export function createKeyring(init: KeyringInit): Keyring {
       return row?.epoch ?? null
     },
     giveUp(file, epoch) {
-      db.prepare('INSERT INTO given_up (file, epoch) VALUES (?, ?) ON CONFLICT (file) DO UPDATE SET epoch = max(epoch, excluded.epoch)').run(
-        idBytes(file),
-        epoch,
-      )
+      db.prepare(
+        'INSERT INTO given_up (file, epoch) VALUES (?, ?) ON CONFLICT (file) DO UPDATE SET epoch = max(epoch, excluded.epoch)',
+      ).run(idBytes(file), epoch)
     },
     close() {
       for (const keys of cache.values()) wipe(keys)

@@ -10,7 +10,12 @@ export const KEYS_FRAME_MAX = 64 * 1024
 export const GRANT_BYTES = 80
 
 const wanted = shape.tuple(shape.bytes(16), shape.bytes(16))
-const notice = shape.object({ file: shape.bytes(16), entry: shape.bytes(32), node: shape.bytes(32), sig: shape.bytes(64) })
+const notice = shape.object({
+  file: shape.bytes(16),
+  entry: shape.bytes(32),
+  node: shape.bytes(32),
+  sig: shape.bytes(64),
+})
 const request = shape.object({
   v: shape.uint(255),
   ask: shape.optional(shape.array(wanted, ASK_MAX)),

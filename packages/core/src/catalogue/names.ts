@@ -36,11 +36,13 @@ export function checkName(name: string): void {
 /** @returns the details with tags in order and without doubles. @throws {NameInvalidError} */
 export function checkDetails(details: FileDetails): FileDetails {
   checkName(details.name)
-  if (details.type.length > TYPE_MAX || !MEDIA_TYPE.test(details.type)) throw new NameInvalidError('type', 'is not a media type')
+  if (details.type.length > TYPE_MAX || !MEDIA_TYPE.test(details.type))
+    throw new NameInvalidError('type', 'is not a media type')
   if (details.campaign !== null) checkText('campaign', details.campaign, NAME_MAX)
   for (const tag of details.tags) checkText('tag', tag, TAG_MAX)
   const tags = [...new Set(details.tags)].sort()
-  if (tags.length > TAGS_MAX) throw new NameInvalidError('list of tags', `has ${tags.length} where at most ${TAGS_MAX} are allowed`)
+  if (tags.length > TAGS_MAX)
+    throw new NameInvalidError('list of tags', `has ${tags.length} where at most ${TAGS_MAX} are allowed`)
   return { name: details.name, type: details.type, tags, campaign: details.campaign }
 }
 
@@ -52,7 +54,10 @@ function checkText(what: string, text: string, max: number): void {
   if (nul >= 0) throw new NameInvalidError(what, `has the character U+0000 at position ${nul + 1}`)
   const surrogate = /\p{Cs}/u.exec(text)
   if (surrogate !== null) {
-    throw new NameInvalidError(what, `has half of a surrogate pair (${codePoint(surrogate[0])}) at position ${surrogate.index + 1}`)
+    throw new NameInvalidError(
+      what,
+      `has half of a surrogate pair (${codePoint(surrogate[0])}) at position ${surrogate.index + 1}`,
+    )
   }
 }
 

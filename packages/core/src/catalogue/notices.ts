@@ -4,7 +4,16 @@
  */
 import { type SigningKey, sign, verify } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type EntryId, type FileId, idBytes, idFrom, type NetworkId, type NodeId, publicKeyFromNodeId, toHex } from '../ids.ts'
+import {
+  type EntryId,
+  type FileId,
+  idBytes,
+  idFrom,
+  type NetworkId,
+  type NodeId,
+  publicKeyFromNodeId,
+  toHex,
+} from '../ids.ts'
 import type { Host } from '../network/types.ts'
 import { decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type Notice, type NoticeOutcome } from './keys-format.ts'
 import type { SharedReads } from './reads.ts'
@@ -62,7 +71,12 @@ export function createNotices(init: NoticesInit): Notices {
   function isMoot(file: FileId, node: NodeId): boolean {
     const shared = reads.file(file)
     const state = reads.membership().members.get(node)?.state
-    return shared == null || shared.state === 'purged' || (state !== 'member' && state !== 'quarantined') || init.isEntitled(file, node)
+    return (
+      shared == null ||
+      shared.state === 'purged' ||
+      (state !== 'member' && state !== 'quarantined') ||
+      init.isEntitled(file, node)
+    )
   }
 
   async function sendTo(node: NodeId): Promise<void> {
@@ -74,18 +88,28 @@ export function createNotices(init: NoticesInit): Notices {
         continue
       }
       const notice: Notice = { file: row.file, entry: row.entry, node: publicKeyFromNodeId(node), sig: row.signature }
-      const options = { maxFrameBytes: KEYS_FRAME_MAX, timeoutMs: NOTICE_TIMEOUT_MS, connectedOnly: true, signal: stopped.signal }
+      const options = {
+        maxFrameBytes: KEYS_FRAME_MAX,
+        timeoutMs: NOTICE_TIMEOUT_MS,
+        connectedOnly: true,
+        signal: stopped.signal,
+      }
       const answer = decodeAnswer(await host.request(node, 'keys', encodeRequest({ notice }), options))
       if ('notice' in answer && answer.notice !== 'unknown') forget(row)
     }
   }
 
   async function deliverAll(): Promise<void> {
-    const nodes = db.prepare<{ node: string }>('SELECT DISTINCT node FROM notices').all().map((row) => row.node as NodeId)
+    const nodes = db
+      .prepare<{ node: string }>('SELECT DISTINCT node FROM notices')
+      .all()
+      .map((row) => row.node as NodeId)
     const connected = new Set(host.connections().map((connection) => connection.peer))
     // side by side: one silent node must not hold up the others
     await Promise.all(
-      nodes.filter((node) => connected.has(node) && !stopped.signal.aborted).map((node) => sendTo(node).catch(() => undefined)),
+      nodes
+        .filter((node) => connected.has(node) && !stopped.signal.aborted)
+        .map((node) => sendTo(node).catch(() => undefined)),
     )
   }
 
@@ -108,7 +132,14 @@ export function createNotices(init: NoticesInit): Notices {
       const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node, signature) VALUES (?, ?, ?, ?)')
       db.write(() => {
         for (const node of nodes) {
-          const signature = sign(init.signer, 'notice', network, idBytes(file), idBytes(share), publicKeyFromNodeId(node))
+          const signature = sign(
+            init.signer,
+            'notice',
+            network,
+            idBytes(file),
+            idBytes(share),
+            publicKeyFromNodeId(node),
+          )
           insert.run(idBytes(file), idBytes(share), node, signature)
         }
       })
@@ -123,7 +154,11 @@ export function createNotices(init: NoticesInit): Notices {
       if (opened === undefined || author === null) return 'unknown'
       const own = publicKeyFromNodeId(self)
       const isForUs = Buffer.compare(notice.node, own) === 0
-      if (!isForUs || !verify(publicKeyFromNodeId(author), notice.sig, 'notice', network, notice.file, notice.entry, own)) return 'kept'
+      if (
+        !isForUs ||
+        !verify(publicKeyFromNodeId(author), notice.sig, 'notice', network, notice.file, notice.entry, own)
+      )
+        return 'kept'
       if (await init.tryToRead(file)) return 'kept'
       init.drop(file)
       return 'dropped'

@@ -1,0 +1,34 @@
+export {
+  type AudienceList,
+  type AudienceMode,
+  audienceList,
+  deniedAmong,
+  EVERYONE_LIST,
+  entitled,
+  sameList,
+  withAllowed,
+  withDenied,
+} from './audience-list.ts'
+export type { Audiences, WritingKey } from './audiences.ts'
+export {
+  type Author,
+  type BegunFile,
+  FIRST_EPOCH,
+  type SealedContent,
+  type UpdateInit,
+  type UploadInit,
+} from './author.ts'
+export type { ChangeOptions } from './author-checks.ts'
+export { ACCEPT_MAX, type OwnershipAuthor } from './author-ownership.ts'
+export { BOX_MAX, type FileMeta, PREVIEW_MAX, type Preview } from './boxes-format.ts'
+export * from './errors.ts'
+export type { Grants } from './grants.ts'
+export type { Keyring } from './keyring.ts'
+export * from './kinds.ts'
+export { checkDetails, checkName, DEFAULT_TYPE, type FileDetails, NAME_MAX, showName } from './names.ts'
+export type { Notices } from './notices.ts'
+export type { AppendEntry, Boxes, BoxSources, BoxSubject, SharedReads } from './reads.ts'
+export { createSharing, type Sharing, type SharingInit } from './sharing.ts'
+export type * from './types.ts'
+export type { ViewEvent, Views } from './views.ts'
+export { PAGE_DEFAULT, PAGE_MAX, type ViewPage, type ViewQuery, type VisibleFile } from './views-table.ts'

@@ -1,0 +1,187 @@
+/**
+ * The key half of the catalogue put together: keys, audiences, grants, notices, what may be seen, and writing about
+ * files. Made once the network is known.
+ */
+import type { Clock } from '../clock.ts'
+import type { SealingKey, SigningKey } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
+import type { AudienceId, EntryId, FileId, NetworkId, NodeId } from '../ids.ts'
+import type { FrameStream, Host } from '../network/types.ts'
+import type { Random } from '../random.ts'
+import { entitled } from './audience-list.ts'
+import { type Audiences, createAudiences } from './audiences.ts'
+import { type Author, createAuthor } from './author.ts'
+import { createChecks } from './author-checks.ts'
+import { createOwnershipAuthor, type OwnershipAuthor } from './author-ownership.ts'
+import { createGrants, type Grants } from './grants.ts'
+import { createKeyring, type Keyring } from './keyring.ts'
+import { decodeRequest, encodeAnswer, KEYS_FRAME_MAX, type KeysAnswer } from './keys-format.ts'
+import { createNotices, type Notices } from './notices.ts'
+import type { AppendEntry, Boxes, BoxSources, SharedReads } from './reads.ts'
+import { createScrubber } from './scrub.ts'
+import type { SharedFile } from './types.ts'
+import { createViews, type Views } from './views.ts'
+
+export interface SharingInit {
+  /** local.db */
+  db: Database
+  network: NetworkId
+  self: NodeId
+  signer: SigningKey
+  sealing: SealingKey
+  clock: Clock
+  random: Random
+  host: Pick<Host, 'connections' | 'handle' | 'onPeer' | 'request'>
+  reads: SharedReads
+  boxes: Boxes
+  sources: BoxSources
+  append: AppendEntry
+  /** author of an entry that is stored here */
+  authorOf(entry: EntryId): NodeId | null
+}
+
+export interface Sharing {
+  readonly keyring: Keyring
+  readonly audiences: Audiences
+  readonly grants: Grants
+  readonly notices: Notices
+  readonly views: Views
+  readonly author: Author
+  readonly ownership: OwnershipAuthor
+  /** After every commit of shared rows. */
+  changed(change: { files?: Iterable<FileId>; audiences?: Iterable<AudienceId>; members?: boolean }): void
+  /** Serves `keys`, brings all views up to date, seeks what is missing. @param files all shared files */
+  start(files: Iterable<SharedFile>): Promise<void>
+  /** Seeks missing keys and boxes and delivers notices, now. */
+  retry(): Promise<void>
+  stop(): void
+}
+
+const EXCHANGE_TIMEOUT_MS = 30_000
+/** Members that connect together cause one run. */
+const SETTLE_MS = 200
+const RETRY_MS = 60_000
+
+export function createSharing(init: SharingInit): Sharing {
+  const { db, reads, clock, host } = init
+  const scrubber = createScrubber(db, clock)
+  const keyring = createKeyring({ db, network: init.network, reads })
+  const grants = createGrants({ ...init, keyring })
+  const views = createViews({ ...init, keyring, grants, scrubber })
+  const audiences = createAudiences({ ...init, keyring })
+  const notices = createNotices({
+    ...init,
+    isEntitled(file, node) {
+      const branch = reads.membership().members.get(node)?.branch
+      const view = views.get(file)
+      return branch !== undefined && view !== null && entitled(view.list, branch)
+    },
+    async tryToRead(file) {
+      const shared = reads.file(file)
+      const epoch = shared == null ? undefined : reads.epochs(file).find((row) => row.epoch === shared.epoch)
+      if (shared == null || epoch === undefined) return false
+      await grants.acquire(epoch.audience, epoch.key)
+      return keyring.fileKey(file, shared.epoch) !== null
+    },
+    drop: views.dropOnNotice,
+  })
+  const checks = createChecks({ self: init.self, reads, views })
+  const author = createAuthor({ ...init, keyring, audiences, views, checks, notify: notices.send })
+  const ownership = createOwnershipAuthor({ reads, keyring, checks, append: init.append })
+  const leave: (() => void)[] = [grants.onKey(views.keyArrived)]
+  let settle: (() => void) | null = null
+  let tick: (() => void) | null = null
+  let isStopped = false
+
+  async function handle(stream: FrameStream): Promise<void> {
+    const frame = await stream.read({ timeoutMs: EXCHANGE_TIMEOUT_MS })
+    if (frame === null) return
+    const request = decodeRequest(frame)
+    const answer: KeysAnswer =
+      'ask' in request
+        ? { grants: await grants.answer(stream.peer, request.ask) }
+        : { notice: await notices.take(request.notice) }
+    await stream.write(encodeAnswer(answer), { timeoutMs: EXCHANGE_TIMEOUT_MS })
+    await stream.close()
+  }
+
+  async function completeKeys(): Promise<void> {
+    for (const { audience, key, list, gone, secret } of keyring.audienceKeys()) {
+      secret.fill(0)
+      if (isStopped) return
+      if (list === null || gone === null) await grants.complete(audience, key)
+    }
+  }
+
+  async function retry(): Promise<void> {
+    await Promise.all([views.retry(), completeKeys(), notices.deliver()])
+  }
+
+  function retrySoon(): void {
+    settle ??= clock.after(SETTLE_MS, () => {
+      settle = null
+      void retry().catch(() => undefined)
+    })
+  }
+
+  function retryAlways(): void {
+    tick = clock.after(RETRY_MS, () => {
+      retrySoon()
+      retryAlways()
+    })
+  }
+
+  function audienceChanged(audience: AudienceId): void {
+    for (const { key } of reads.audience(audience)?.keys ?? []) {
+      // An audience may be no business of ours: look for the own slot, but bother nobody before a file needs it.
+      const held = keyring.audienceKey(audience, key)
+      held?.secret.fill(0)
+      if (held === null) void grants.acquire(audience, key, { ask: false })
+      else if (held.list === null || held.gone === null) void grants.complete(audience, key).catch(() => false)
+    }
+  }
+
+  return {
+    keyring,
+    audiences,
+    grants,
+    notices,
+    views,
+    author,
+    ownership,
+    changed(change) {
+      if (isStopped) return
+      if (change.members === true) audiences.membersChanged()
+      for (const audience of change.audiences ?? []) audienceChanged(audience)
+      for (const file of change.files ?? []) views.refresh(file)
+    },
+    async start(files) {
+      host.handle(
+        'keys',
+        { maxFrameBytes: KEYS_FRAME_MAX, timeoutMs: EXCHANGE_TIMEOUT_MS, maxStreamsPerPeer: 2 },
+        handle,
+      )
+      leave.push(
+        host.onPeer((event) => {
+          if (event.type === 'connected') retrySoon()
+        }),
+      )
+      retryAlways()
+      await views.reconcile(files)
+      retrySoon()
+    },
+    retry,
+    stop() {
+      if (isStopped) return
+      isStopped = true
+      for (const each of leave) each()
+      settle?.()
+      tick?.()
+      views.stop()
+      grants.stop()
+      notices.stop()
+      scrubber.stop()
+      keyring.close()
+    },
+  }
+}

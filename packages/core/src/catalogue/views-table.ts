@@ -1,0 +1,272 @@
+/** The table `views`: what this branch may see, in clear; search and paging. */
+import { decodeCbor, encodeCbor } from '../codec/index.ts'
+import type { Database } from '../database/index.ts'
+import { type BoxHash, type BranchId, type EntryId, type FileId, fromHex, idBytes, idFrom } from '../ids.ts'
+import { type AudienceList, listShape, listToCbor } from './audience-list.ts'
+import { BOX_MAX, type FileMeta } from './boxes-format.ts'
+import { CursorInvalidError, FileAmbiguousError, FileNotFoundError } from './errors.ts'
+import type { SharedFile } from './types.ts'
+
+/** A file that this branch may see. */
+export interface VisibleFile {
+  readonly file: FileId
+  readonly version: number
+  readonly epoch: number
+  readonly name: string
+  /** media type */
+  readonly type: string
+  readonly tags: readonly string[]
+  readonly campaign: string | null
+  /** BLAKE3 of the plain content, as the owner says */
+  readonly plainHash: Uint8Array
+  readonly list: AudienceList
+  /** plain bytes of the current version */
+  readonly size: number
+  readonly owner: BranchId
+  readonly state: 'live' | 'deleted' | 'orphaned'
+  readonly preview: BoxHash | null
+  /** ms, by the clocks of the upload and of the newest entry */
+  readonly created: number
+  readonly updated: number
+}
+
+export interface ViewQuery {
+  /** part of the name, of a tag or of the campaign, in any case */
+  readonly q?: string | undefined
+  /** whole campaign, in any case */
+  readonly campaign?: string | undefined
+  /** whole tag, in any case */
+  readonly tag?: string | undefined
+  readonly owner?: BranchId | undefined
+  /** what is in the trash instead of what is not @default false */
+  readonly deleted?: boolean | undefined
+  /** only files with a list */
+  readonly listed?: boolean | undefined
+  readonly cursor?: string | undefined
+  /** @default 100, at most 1,000 */
+  readonly limit?: number | undefined
+}
+
+export interface ViewPage {
+  readonly items: VisibleFile[]
+  /** newest first; null at the end */
+  readonly next: string | null
+}
+
+export interface ViewRow {
+  file: Uint8Array
+  head: Uint8Array
+  version: number
+  epoch: number
+  meta: Uint8Array
+  preview: Uint8Array | null
+  name: string
+  type: string
+  tags: string
+  campaign: string | null
+  hash: Uint8Array
+  list: Uint8Array
+  size: number
+  owner: Uint8Array
+  state: VisibleFile['state']
+  created: number
+  updated: number
+}
+
+export const PAGE_DEFAULT = 100
+export const PAGE_MAX = 1000
+const PREFIX_MIN = 6
+/** Candidates named when a reference is ambiguous. */
+const CANDIDATES_MAX = 10
+
+export interface ViewsTable {
+  row(file: FileId): ViewRow | undefined
+  get(file: FileId): VisibleFile | null
+  put(shared: SharedFile, size: number, meta: FileMeta): void
+  /** What may change without a new meta box. */
+  touch(shared: SharedFile, size: number): void
+  /** @returns whether there was one */
+  remove(file: FileId): boolean
+  list(query: ViewQuery): ViewPage
+  /**
+   * By id, unique prefix of it (6 digits or more), or exact name that only one file bears; files that are not in the
+   * trash go first. @throws {FileNotFoundError} @throws {FileAmbiguousError}
+   */
+  resolve(ref: string): VisibleFile
+  /** Ids with the head they were made at, in order of id, after one. */
+  heads(after: FileId | null, limit: number): { file: FileId; head: EntryId }[]
+  count(): { files: number; bytes: number }
+}
+
+export function createViewsTable(db: Database): ViewsTable {
+  function row(file: FileId): ViewRow | undefined {
+    return db.prepare<ViewRow>('SELECT * FROM views WHERE file = ?').get(idBytes(file))
+  }
+
+  function list(query: ViewQuery): ViewPage {
+    const limit = Math.min(Math.max(Math.trunc(query.limit ?? PAGE_DEFAULT), 1), PAGE_MAX)
+    const where = ['trashed = ?']
+    const values: unknown[] = [query.deleted === true ? 1 : 0]
+    const only = (condition: string, ...bound: unknown[]) => {
+      where.push(condition)
+      values.push(...bound)
+    }
+    if (query.owner !== undefined) only('owner = ?', idBytes(query.owner))
+    if (query.campaign !== undefined) only('campaign_key = ?', fold(query.campaign))
+    if (query.tag !== undefined) only('instr(tag_keys, ?) > 0', `\n${fold(query.tag)}\n`)
+    if (query.q !== undefined && query.q !== '') only('instr(search, ?) > 0', fold(query.q))
+    if (query.listed === true) only(`mode <> 'everyone'`)
+    if (query.cursor !== undefined) {
+      const { updated, file } = parseCursor(query.cursor)
+      // two terms, so that the index is entered at the cursor instead of walked to it
+      only('updated <= ? AND (updated < ? OR file > ?)', updated, updated, file)
+    }
+    const sql = `SELECT * FROM views WHERE ${where.join(' AND ')} ORDER BY updated DESC, file LIMIT ?`
+    const rows = db.prepare<ViewRow>(sql).all(...values, limit + 1)
+    const last = rows.length > limit ? rows[limit - 1] : undefined
+    return { items: rows.slice(0, limit).map(visible), next: last === undefined ? null : formatCursor(last) }
+  }
+
+  function only(ref: string, rows: ViewRow[]): VisibleFile | null {
+    const living = rows.filter((each) => each.state !== 'deleted')
+    const [first, ...others] = living.length > 0 ? living : rows
+    if (first === undefined) return null
+    if (others.length > 0)
+      throw new FileAmbiguousError(
+        ref,
+        [first, ...others].map((each) => idFrom<FileId>(each.file)),
+      )
+    return visible(first)
+  }
+
+  return {
+    row,
+    get(file) {
+      const found = row(file)
+      return found === undefined ? null : visible(found)
+    },
+    put(shared, size, meta) {
+      const campaignKey = meta.campaign === null ? null : fold(meta.campaign)
+      const tagKeys = meta.tags.map(fold)
+      db.prepare(
+        `INSERT OR REPLACE INTO views (file, head, version, epoch, meta, preview, name, type, tags, campaign, hash, mode, list, size,
+           owner, state, trashed, created, updated, search, campaign_key, tag_keys)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ).run(
+        idBytes(shared.file),
+        idBytes(shared.head),
+        shared.version,
+        shared.epoch,
+        idBytes(shared.meta),
+        shared.preview === null ? null : idBytes(shared.preview),
+        meta.name,
+        meta.type,
+        JSON.stringify(meta.tags),
+        meta.campaign,
+        meta.plainHash,
+        meta.list.mode,
+        encodeCbor(listToCbor(meta.list)),
+        size,
+        idBytes(shared.owner),
+        shared.state,
+        shared.state === 'deleted' ? 1 : 0,
+        shared.created,
+        shared.updated,
+        [fold(meta.name), campaignKey ?? '', ...tagKeys].join('\n'),
+        campaignKey,
+        `\n${tagKeys.join('\n')}\n`,
+      )
+    },
+    touch(shared, size) {
+      db.prepare(
+        `UPDATE views SET head = ?, version = ?, epoch = ?, preview = ?, size = ?, owner = ?, state = ?, trashed = ?, updated = ? WHERE file = ?`,
+      ).run(
+        idBytes(shared.head),
+        shared.version,
+        shared.epoch,
+        shared.preview === null ? null : idBytes(shared.preview),
+        size,
+        idBytes(shared.owner),
+        shared.state,
+        shared.state === 'deleted' ? 1 : 0,
+        shared.updated,
+        idBytes(shared.file),
+      )
+    },
+    remove: (file) => db.prepare('DELETE FROM views WHERE file = ?').run(idBytes(file)).changes > 0,
+    list,
+    resolve(ref) {
+      if (/^[0-9a-f]+$/i.test(ref) && ref.length >= PREFIX_MIN && ref.length <= 32) {
+        const low = ref.toLowerCase()
+        const from = fromHex(low.padEnd(32, '0'), 16)
+        const to = fromHex(low.padEnd(32, 'f'), 16)
+        const rows = db
+          .prepare<ViewRow>('SELECT * FROM views WHERE file BETWEEN ? AND ? LIMIT ?')
+          .all(from, to, CANDIDATES_MAX)
+        const found = only(ref, rows)
+        if (found !== null) return found
+      }
+      const rows = db
+        .prepare<ViewRow>('SELECT * FROM views WHERE name = ? ORDER BY trashed, file LIMIT ?')
+        .all(ref, CANDIDATES_MAX)
+      const found = only(ref, rows)
+      if (found === null) throw new FileNotFoundError(ref)
+      return found
+    },
+    heads(after, limit) {
+      const rows = db
+        .prepare<{ file: Uint8Array; head: Uint8Array }>(
+          'SELECT file, head FROM views WHERE file > ? ORDER BY file LIMIT ?',
+        )
+        .all(after === null ? new Uint8Array(0) : idBytes(after), limit)
+      return rows.map(({ file, head }) => ({ file: idFrom<FileId>(file), head: idFrom<EntryId>(head) }))
+    },
+    count() {
+      const row = db
+        .prepare<{ files: number; bytes: number | null }>(
+          'SELECT count(*) AS files, sum(size) AS bytes FROM views WHERE trashed = 0',
+        )
+        .get()
+      return { files: row?.files ?? 0, bytes: row?.bytes ?? 0 }
+    },
+  }
+}
+
+/** One form for what people hold to be the same text; not for Turkish. */
+function fold(text: string): string {
+  return text.normalize('NFKC').toLowerCase()
+}
+
+function visible(row: ViewRow): VisibleFile {
+  return {
+    file: idFrom<FileId>(row.file),
+    version: row.version,
+    epoch: row.epoch,
+    name: row.name,
+    type: row.type,
+    tags: JSON.parse(row.tags) as string[],
+    campaign: row.campaign,
+    plainHash: row.hash,
+    list: listShape(decodeCbor(row.list, BOX_MAX)),
+    size: row.size,
+    owner: idFrom<BranchId>(row.owner),
+    state: row.state,
+    preview: row.preview === null ? null : idFrom<BoxHash>(row.preview),
+    created: row.created,
+    updated: row.updated,
+  }
+}
+
+function formatCursor(row: ViewRow): string {
+  return `${row.updated.toString(36)}.${Buffer.from(row.file).toString('base64url')}`
+}
+
+/** @throws {CursorInvalidError} */
+function parseCursor(cursor: string): { updated: number; file: Uint8Array } {
+  const [time = '', file = ''] = cursor.split('.')
+  const bytes = Buffer.from(file, 'base64url')
+  const updated = Number.parseInt(time, 36)
+  if (!/^[0-9a-z]{1,11}$/.test(time) || !Number.isSafeInteger(updated) || bytes.length !== 16)
+    throw new CursorInvalidError()
+  return { updated, file: bytes }
+}
