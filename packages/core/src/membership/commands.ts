@@ -1,0 +1,256 @@
+/** What an operator may ask for: checks at the boundary, the entry's body, the verdict. */
+import type { Clock } from '../clock.ts'
+import { equalBytes, generateSigningKey, type SigningKey } from '../crypto/index.ts'
+import { type EntryId, type FileId, idBytes, type NodeId, publicKeyFromNodeId } from '../ids.ts'
+import type { Cuts } from './draft.ts'
+import {
+  BranchNameInvalidError,
+  ExpiryInvalidError,
+  InviteExpiredError,
+  InviteNotFoundError,
+  InviteRevokedError,
+  InviteUsedError,
+  NodeNotFoundError,
+  NotAdminError,
+  NotAMemberError,
+  QuarantinedError,
+  RecoveryKeyForeignError,
+  RefusedError,
+} from './errors.ts'
+import { formatInvite } from './invite.ts'
+import { BRANCH_NAME_MAX, type ControlBody, type ControlKind, RULES_VERSION } from './kinds.ts'
+import { parseRecoveryKey } from './recovery.ts'
+import type { Invite, Member, MembershipState, Refusal, Role } from './types.ts'
+
+export const DEFAULT_INVITE_MS = 72 * 3_600_000
+export const MAX_INVITE_MS = 365 * 86_400_000
+const MIN_INVITE_MS = 1000
+/** Of what a `left` names; the rest follows from the files themselves. */
+const MAX_NAMED = 1024
+const MIN_ID_PREFIX = 6
+
+export type AppendControl = <K extends ControlKind>(
+  kind: K,
+  body: ControlBody<K>,
+  options?: { cosignWith?: SigningKey },
+) => { readonly id: EntryId }
+
+export interface CommandsInit {
+  state(): MembershipState
+  /** Appends to this node's feed and executes it before it returns. */
+  append: AppendControl
+  self: NodeId
+  /** this node's key; signs the invite strings */
+  signer: SigningKey
+  clock: Clock
+  /** the newest sequence number known of each feed of a node */
+  cutsOf(node: NodeId): Cuts
+  /** addresses of a few reachable members, best first; up to 8 go into an invite */
+  inviteAddresses(): readonly string[]
+}
+
+export interface InviteRequest {
+  readonly branch: string
+  /** @default 'member' */
+  readonly role?: Role
+  /** @default 72 h */
+  readonly expiresInMs?: number
+  /** the machine whose place the newcomer takes */
+  readonly replaces?: NodeId
+}
+
+/** All but `leave`, `left` and `recover` throw `NotAdminError` unless this node is an admin. */
+export interface Commands {
+  invite(request: InviteRequest): Promise<{ text: string; invite: Invite }>
+  /** @param id the whole id or a prefix of it (6+) */
+  revoke(id: string): void
+  setRole(node: NodeId, role: Role): void
+  quarantine(node: NodeId): void
+  release(node: NodeId): void
+  /**
+   * Quarantines at once.
+   * @param recoveryKey makes it final alone
+   * @returns what finality waits for; null when it is final
+   */
+  expel(node: NodeId, options?: { recoveryKey?: string }): { waitsFor: string | null }
+  /** Makes this node admin by the recovery key, and lifts a quarantine. @throws {RecoveryKeyForeignError} */
+  recover(recoveryKey: string): void
+  upgrade(rules: number): void
+  leave(): EntryId
+  left(request: { accepted: readonly EntryId[]; orphans: readonly FileId[]; force: boolean }): void
+}
+
+const SECOND_ADMIN =
+  'a second admin who has not appointed this one, nor was appointed by it, must expel it too; or the recovery key'
+
+export function createCommands(init: CommandsInit): Commands {
+  const { state, append } = init
+
+  const self = (): Member => {
+    const member = state().members.get(init.self)
+    if (member === undefined || member.state === 'left' || member.state === 'expelled') throw new NotAMemberError()
+    return member
+  }
+  const admin = (): void => {
+    const { state: standing, role } = self()
+    if (role !== 'admin') throw new NotAdminError()
+    if (standing === 'quarantined') throw new QuarantinedError()
+  }
+  const target = (node: NodeId): Uint8Array => {
+    const member = state().members.get(node)
+    if (member === undefined || member.state === 'left' || member.state === 'expelled')
+      throw new NodeNotFoundError(node)
+    return member.key
+  }
+  const write: AppendControl = (kind, body, options) => {
+    const entry = append(kind, body, options)
+    const refusal = state().verdicts.get(entry.id)
+    if (refusal !== undefined && refusal !== null) throw errorOf(refusal)
+    return entry
+  }
+  const cutsOf = (node: NodeId): [Uint8Array, number][] => init.cutsOf(node).map(([feed, seq]) => [feed, seq])
+  const recoveryKey = (text: string): SigningKey => {
+    const key = parseRecoveryKey(text)
+    const { network } = state()
+    if (network === null) throw new NotAMemberError()
+    if (!equalBytes(key.publicKey, network.recovery)) throw new RecoveryKeyForeignError()
+    return key
+  }
+
+  return {
+    async invite({ branch, role = 'member', expiresInMs = DEFAULT_INVITE_MS, replaces }) {
+      admin()
+      const name = checkName(branch)
+      if (!(expiresInMs >= MIN_INVITE_MS && expiresInMs <= MAX_INVITE_MS)) throw new ExpiryInvalidError(MAX_INVITE_MS)
+      // a JWT counts in seconds
+      const expires = Math.ceil((init.clock.now() + expiresInMs) / 1000) * 1000
+      const key = generateSigningKey()
+      const old = replaces === undefined ? {} : { replaces: target(replaces), cuts: cutsOf(replaces) }
+      const { id } = write('invite', { key: key.publicKey, branch: name, role, expires, ...old })
+      const { network, invites } = state()
+      const invite = invites.get(id)
+      if (network === null || invite === undefined) throw new NotAMemberError()
+      const ticket = {
+        network: network.id,
+        networkName: network.name,
+        invite: id,
+        branch: name,
+        expires,
+        addresses: init.inviteAddresses(),
+        seed: key.seed,
+      }
+      return { text: await formatInvite(ticket, init.self, init.signer), invite }
+    },
+    revoke(ref) {
+      admin()
+      const invite = findInvite(state(), ref)
+      if (invite.usedBy.length > 0) throw new InviteUsedError()
+      if (!invite.revoked) write('revoke', { invite: idBytes(invite.id) })
+    },
+    setRole(node, role) {
+      // giving up one's own role needs no other right
+      if (node === init.self && role === 'member') self()
+      else admin()
+      const key = target(node)
+      if (role === 'admin' && state().members.get(node)?.role === 'admin') return
+      write('role', { node: key, role })
+    },
+    quarantine(node) {
+      admin()
+      write('quarantine', { node: target(node) })
+    },
+    release(node) {
+      admin()
+      write('release', { node: target(node) })
+    },
+    expel(node, options = {}) {
+      const cosign = options.recoveryKey === undefined ? {} : { cosignWith: recoveryKey(options.recoveryKey) }
+      // a quarantined admin has a voice here, so that it can answer
+      if (options.recoveryKey === undefined && self().role !== 'admin') throw new NotAdminError()
+      write('expel', { node: target(node), cuts: cutsOf(node) }, cosign)
+      return { waitsFor: state().members.get(node)?.state === 'expelled' ? null : SECOND_ADMIN }
+    },
+    recover(text) {
+      self()
+      write('role', { node: publicKeyFromNodeId(init.self), role: 'admin' }, { cosignWith: recoveryKey(text) })
+    },
+    upgrade(rules) {
+      admin()
+      write('upgrade', { rules })
+    },
+    leave() {
+      const member = self()
+      const begun = state().departures.get(member.branch)
+      return begun?.node === init.self ? begun.seed : write('leave', {}).id
+    },
+    left({ accepted, orphans, force }) {
+      const departure = state().departures.get(self().branch)
+      if (departure === undefined) throw new NotAMemberError()
+      write('left', {
+        leave: idBytes(departure.seed),
+        accepted: accepted.slice(0, MAX_NAMED).map((id) => idBytes(id)),
+        orphans: orphans.slice(0, MAX_NAMED).map((file) => idBytes(file)),
+        force,
+        cuts: cutsOf(init.self),
+      })
+    },
+  }
+}
+
+export interface FoundRequest {
+  readonly name: string
+  readonly branch: string
+  /** 32-byte X25519 public key of the founder */
+  readonly sealing: Uint8Array
+  /** 32-byte public half of the recovery key */
+  readonly recovery: Uint8Array
+  /** @default none */
+  readonly maxCopies?: number
+}
+
+/** Body of the founding entry. @throws {BranchNameInvalidError} */
+export function foundBody({ name, branch, sealing, recovery, maxCopies }: FoundRequest): ControlBody<'found'> {
+  const policy = maxCopies === undefined ? {} : { maxCopies }
+  return { name: checkName(name), branch: checkName(branch), sealing, recovery, policy, rules: RULES_VERSION }
+}
+
+/** Control, bidirectional, zero-width and line-separating characters would let one name look like another. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+
+function checkName(name: string): string {
+  const trimmed = name.trim()
+  if (trimmed.length === 0) throw new BranchNameInvalidError('it is empty')
+  if (trimmed.length > BRANCH_NAME_MAX) throw new BranchNameInvalidError(`more than ${BRANCH_NAME_MAX} characters`)
+  const unseen = UNSEEN.exec(trimmed)?.[0].codePointAt(0)
+  if (unseen !== undefined)
+    throw new BranchNameInvalidError(`it contains U+${unseen.toString(16).toUpperCase().padStart(4, '0')}`)
+  return trimmed
+}
+
+function findInvite({ invites }: MembershipState, ref: string): Invite {
+  const exact = invites.get(ref as EntryId)
+  if (exact !== undefined) return exact
+  const found = ref.length < MIN_ID_PREFIX ? [] : [...invites.values()].filter(({ id }) => id.startsWith(ref))
+  const [only] = found
+  if (only === undefined || found.length > 1) throw new InviteNotFoundError(ref)
+  return only
+}
+
+function errorOf(refusal: Refusal) {
+  switch (refusal.code) {
+    case 'not-admin':
+      return new NotAdminError()
+    case 'not-a-member':
+      return new NotAMemberError()
+    case 'quarantined':
+      return new QuarantinedError()
+    case 'invite-used':
+      return new InviteUsedError()
+    case 'invite-revoked':
+      return new InviteRevokedError()
+    case 'invite-expired':
+      return new InviteExpiredError()
+    default:
+      return new RefusedError(refusal)
+  }
+}

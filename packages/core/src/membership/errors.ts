@@ -1,0 +1,183 @@
+import { MaloteError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
+import type { Refusal } from './types.ts'
+
+const NEW_INVITE = 'Ask an admin for a new one: malote invite --branch <name>.'
+
+/** A string that is no invite, or one that somebody changed. */
+export class InviteInvalidError extends MaloteError {
+  override name = 'InviteInvalidError'
+  constructor(reason: string, cause?: unknown) {
+    super('invite-invalid', `not a valid invite: ${reason}`, {
+      advice: `Paste it whole and unchanged. ${NEW_INVITE}`,
+      cause,
+    })
+  }
+}
+
+export class InviteExpiredError extends MaloteError {
+  override name = 'InviteExpiredError'
+  constructor() {
+    super('invite-expired', 'this invite has expired', { advice: NEW_INVITE })
+  }
+}
+
+export class InviteUsedError extends MaloteError {
+  override name = 'InviteUsedError'
+  constructor() {
+    super('invite-used', 'this invite was used by another machine', {
+      advice: `An invite is good for one. ${NEW_INVITE}`,
+    })
+  }
+}
+
+export class InviteRevokedError extends MaloteError {
+  override name = 'InviteRevokedError'
+  constructor() {
+    super('invite-revoked', 'this invite was revoked', { advice: NEW_INVITE })
+  }
+}
+
+/** Who answered is not of the network that the invite names, or cannot prove that it is. */
+export class WrongNetworkError extends MaloteError {
+  override name = 'WrongNetworkError'
+  constructor(reason: string, cause?: unknown) {
+    super('wrong-network', `this is not the network of the invite: ${reason}`, {
+      advice: 'Check the address, or leave it out: the invite names addresses of members.',
+      cause,
+    })
+  }
+}
+
+/** Nobody who could admit this node answered. Worth trying again. */
+export class NoAdmitterError extends MaloteError {
+  override name = 'NoAdmitterError'
+  constructor(addresses: readonly string[], cause?: unknown) {
+    super('unreachable', 'no member could be reached', {
+      advice: 'Check that a member is running and reachable, or give its address with --via <ip[:port]>.',
+      details: { addresses },
+      cause,
+    })
+  }
+}
+
+/** Too many tries in a short time. Worth trying again after a second. */
+export class RegisterLimitError extends MaloteError {
+  override name = 'RegisterLimitError'
+  constructor() {
+    super('rate-limited', 'too many tries to register', { advice: 'Wait a second and try again.' })
+  }
+}
+
+/** The other side of `register` does not keep to the protocol. Its fault. */
+export class RegisterProtocolError extends MaloteError {
+  override name = 'RegisterProtocolError'
+  constructor(reason: string) {
+    super('protocol', `register: ${reason}`)
+  }
+}
+
+export class AlreadyMemberError extends MaloteError {
+  override name = 'AlreadyMemberError'
+  constructor() {
+    super('already-member', 'this machine is already a member', { advice: 'Leave first with `malote unregister`.' })
+  }
+}
+
+/** A machine that was a member before comes back under the same identity. */
+export class NodeKnownError extends MaloteError {
+  override name = 'NodeKnownError'
+  constructor() {
+    super('conflict', 'this machine was a member before and needs a new identity', {
+      advice: 'Use an empty data folder (--data) and register again.',
+    })
+  }
+}
+
+export class NodeNotFoundError extends MaloteError {
+  override name = 'NodeNotFoundError'
+  constructor(ref: string) {
+    super('not-found', `no such node: ${JSON.stringify(ref.slice(0, 80))}`, { advice: 'See `malote nodes`.' })
+  }
+}
+
+export class NodeAmbiguousError extends MaloteError {
+  override name = 'NodeAmbiguousError'
+  constructor(ref: string, candidates: readonly { id: NodeId; branch: string }[]) {
+    const names = candidates.map(({ id, branch }) => `${branch} (${id})`).join(', ')
+    super('ambiguous', `${JSON.stringify(ref.slice(0, 80))} may be ${names}`, {
+      advice: 'Give more of the id.',
+      details: { candidates },
+    })
+  }
+}
+
+export class InviteNotFoundError extends MaloteError {
+  override name = 'InviteNotFoundError'
+  constructor(id: string) {
+    super('not-found', `no such invite: ${JSON.stringify(id.slice(0, 80))}`, { advice: 'See `malote invite ls`.' })
+  }
+}
+
+/** This node is no member (any more). */
+export class NotAMemberError extends MaloteError {
+  override name = 'NotAMemberError'
+  constructor() {
+    super('not-a-member', 'this node is not a member of a network', {
+      advice: 'Join one with `malote register <invite>`.',
+    })
+  }
+}
+
+export class NotAdminError extends MaloteError {
+  override name = 'NotAdminError'
+  constructor() {
+    super('not-admin', 'only an admin may do this', { advice: 'Ask one: `malote nodes` shows who is.' })
+  }
+}
+
+/** This node is quarantined: an admin has taken its rights away for now. */
+export class QuarantinedError extends MaloteError {
+  override name = 'QuarantinedError'
+  constructor() {
+    super('quarantined', 'this node is quarantined', { advice: 'An admin can release it: malote release <node>.' })
+  }
+}
+
+/** The rules do not let this entry have its effect; `details.refusal` is their code. */
+export class RefusedError extends MaloteError {
+  override name = 'RefusedError'
+  constructor(refusal: Refusal) {
+    super('conflict', `refused: ${refusal.reason}`, { details: { refusal: refusal.code } })
+  }
+}
+
+export class BranchNameInvalidError extends MaloteError {
+  override name = 'BranchNameInvalidError'
+  constructor(reason: string) {
+    super('name-invalid', `not a valid name: ${reason}`)
+  }
+}
+
+export class ExpiryInvalidError extends MaloteError {
+  override name = 'ExpiryInvalidError'
+  constructor(maxMs: number) {
+    super('usage', `an invite lasts from one second to ${maxMs / 86_400_000} days`)
+  }
+}
+
+/** Not a recovery key, or mistyped. */
+export class RecoveryKeyInvalidError extends MaloteError {
+  override name = 'RecoveryKeyInvalidError'
+  constructor(reason: string) {
+    super('usage', `not a valid recovery key: ${reason}`, { advice: 'Copy it from the paper, all groups of it.' })
+  }
+}
+
+/** A recovery key, but of another network. */
+export class RecoveryKeyForeignError extends MaloteError {
+  override name = 'RecoveryKeyForeignError'
+  constructor() {
+    super('forbidden', 'this recovery key is not the one of this network')
+  }
+}

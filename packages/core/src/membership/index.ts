@@ -1,0 +1,67 @@
+export {
+  type AppendControl,
+  type Commands,
+  type CommandsInit,
+  createCommands,
+  DEFAULT_INVITE_MS,
+  type FoundRequest,
+  foundBody,
+  type InviteRequest,
+  MAX_INVITE_MS,
+} from './commands.ts'
+export type { Cuts } from './draft.ts'
+export {
+  AlreadyMemberError,
+  BranchNameInvalidError,
+  ExpiryInvalidError,
+  InviteExpiredError,
+  InviteInvalidError,
+  InviteNotFoundError,
+  InviteRevokedError,
+  InviteUsedError,
+  NoAdmitterError,
+  NodeAmbiguousError,
+  NodeKnownError,
+  NodeNotFoundError,
+  NotAdminError,
+  NotAMemberError,
+  QuarantinedError,
+  RecoveryKeyForeignError,
+  RecoveryKeyInvalidError,
+  RefusedError,
+  RegisterLimitError,
+  RegisterProtocolError,
+  WrongNetworkError,
+} from './errors.ts'
+export { fileIdFor } from './file-id.ts'
+export { formatInvite, type InviteTicket, parseInvite } from './invite.ts'
+export {
+  BRANCH_NAME_MAX,
+  type ControlBody,
+  type ControlKind,
+  controlBodies,
+  isControlKind,
+  NETWORK_NAME_MAX,
+  RULES_VERSION,
+} from './kinds.ts'
+export { createMembers, type InviteInfo, type InviteState, inviteState, type Members } from './members.ts'
+export { formatRecoveryKey, newRecoveryKey, parseRecoveryKey } from './recovery.ts'
+export { type AdmitterInit, serveRegister } from './register-admit.ts'
+export { type Admitted, createJoiner, type Joiner, type JoinerInit } from './register-join.ts'
+export type { PeerAddresses, SignedEntry } from './register-messages.ts'
+export { applyControl, createFold, emptyMembership, type MembershipFold, understandsRules } from './rules.ts'
+export { rankOf } from './rules-authority.ts'
+export type {
+  Branch,
+  ControlEntry,
+  Departure,
+  Invite,
+  Member,
+  MemberState,
+  MembershipState,
+  NetworkFacts,
+  OwnershipAct,
+  OwnershipKind,
+  Refusal,
+  Role,
+} from './types.ts'
