@@ -31,4 +31,6 @@ export {
 } from './order.ts'
 export { folderIdOf, type LocalSettings } from './own-feed.ts'
 export type { StoredEntry } from './store.ts'
+export { createSync, HEADS_INTERVAL_MS, type PeerHeads, type Sync, type SyncInit } from './sync.ts'
+export type { FetchResult } from './sync-fetch.ts'
 export type { Apply, Entry, EntryReader, EntryStore, Head, KindInfo, OrderKey, SignedBytes } from './types.ts'

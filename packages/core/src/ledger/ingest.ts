@@ -8,7 +8,7 @@ import { DecodeError } from '../codec/index.ts'
 import type { Database } from '../database/index.ts'
 import type { EntryId, FeedId, NodeId } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
-import { decodeEntry, isCosigned, isSigned } from './entry.ts'
+import { decodeEntry, FOUND, isCosigned, isSigned } from './entry.ts'
 import { NotInNetworkError } from './errors.ts'
 import type { LedgerStore } from './store.ts'
 import type { Entry, SignedBytes } from './types.ts'
@@ -33,6 +33,9 @@ export interface IngestResult {
   missing: FeedId[]
   refused: { code: RefusedCode; id: EntryId | null; reason: string }[]
 }
+
+type Judgement = 'store' | 'hold' | 'missing' | { code: RefusedCode; reason: string }
+const UNKNOWN_AUTHOR = { code: 'unknown-author', reason: 'no admission of its author is here' } as const
 
 export interface Ingest {
   /** @throws nothing for what a peer sent; only what storing and `apply` throw */
@@ -68,31 +71,39 @@ export function createIngest(init: IngestInit): Ingest {
     return store.at(entry.feed, entry.seq - 1).find((link) => link.id === entry.prev)
   }
 
-  /** Stores one entry that is authentic, or says why not. Inside `db.write`, predecessors first. */
-  function accept(entry: Entry, accepted: Entry[], result: IngestResult): void {
-    const refuse = (code: RefusedCode, reason: string) => void result.refused.push({ code, id: entry.id, reason })
-    if (entry.kind !== 'found' && !store.knowsAuthor(entry.author))
-      return refuse('unknown-author', 'no admission of its author is here')
+  /** What becomes of one authentic entry whose predecessors have been dealt with. */
+  function judge(entry: Entry): Judgement {
+    if (entry.kind !== FOUND && !store.knowsAuthor(entry.author)) return UNKNOWN_AUTHOR
     const link = predecessor(entry)
-    const follows = entry.prev === null ? undefined : held.get(entry.prev)
-    if (link === undefined && (follows === undefined || follows.feed !== entry.feed || follows.seq !== entry.seq - 1)) {
-      if (!result.missing.includes(entry.feed)) result.missing.push(entry.feed)
-      return
-    }
+    const ahead = entry.prev === null ? undefined : held.get(entry.prev)
+    const follows = ahead !== undefined && ahead.feed === entry.feed && ahead.seq === entry.seq - 1 ? ahead : undefined
+    if (link === undefined && follows === undefined) return 'missing'
     const last = link ?? follows
-    if (last !== undefined && !isLater(entry, last))
-      return refuse('clock', 'its clock is not later than that of its predecessor')
-    if (follows !== undefined || entry.ms > clock.now() + CLOCK_TOLERANCE_MS || entry.seen.some((id) => held.has(id))) {
-      if (held.add(entry)) result.waiting += 1
-      return
+    if (last !== undefined && !isLater(entry, last)) {
+      return { code: 'clock', reason: 'its clock is not later than that of its predecessor' }
     }
+    const isAhead = entry.ms > clock.now() + CLOCK_TOLERANCE_MS
+    if (isAhead || follows !== undefined || entry.seen.some((id) => held.has(id))) return 'hold'
     // the recovery key stands in the founding entry, which may have come in this very batch
     const network = store.network()
-    if (network === null || !isCosigned(entry, network, store.recovery()))
-      return refuse('not-cosigned', 'no valid signature by the recovery key')
-    store.insert(entry)
-    accepted.push(entry)
-    result.stored += 1
+    if (network !== null && isCosigned(entry, network, store.recovery())) return 'store'
+    return { code: 'not-cosigned', reason: 'no valid signature by the recovery key' }
+  }
+
+  /** Inside `db.write`, predecessors first. */
+  function accept(entry: Entry, accepted: Entry[], result: IngestResult): void {
+    const judgement = judge(entry)
+    if (judgement === 'store') {
+      store.insert(entry)
+      accepted.push(entry)
+      result.stored += 1
+    } else if (judgement === 'hold') {
+      if (held.add(entry)) result.waiting += 1
+    } else if (judgement === 'missing') {
+      if (!result.missing.includes(entry.feed)) result.missing.push(entry.feed)
+    } else {
+      result.refused.push({ ...judgement, id: entry.id })
+    }
   }
 
   function write(entries: readonly Entry[], from: { peer: NodeId | null; live: boolean }, result: IngestResult): void {
@@ -177,7 +188,7 @@ export function createIngest(init: IngestInit): Ingest {
 
   function wait(entry: Entry, result: IngestResult): void {
     if (!store.knowsAuthor(entry.author)) {
-      result.refused.push({ code: 'unknown-author', id: entry.id, reason: 'no admission of its author is here' })
+      result.refused.push({ ...UNKNOWN_AUTHOR, id: entry.id })
       return
     }
     unsigned.add(entry)

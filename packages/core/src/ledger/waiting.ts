@@ -90,7 +90,9 @@ export class WaitingPool {
 
   #dropOldest(author?: NodeId): void {
     for (const entry of this.#entries.values()) {
-      if (author === undefined || entry.author === author) return this.delete(entry.id)
+      if (author !== undefined && entry.author !== author) continue
+      this.delete(entry.id)
+      return
     }
   }
 }
