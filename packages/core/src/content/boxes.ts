@@ -85,7 +85,7 @@ export function createBoxStore(init: BoxStoreInit): StoppableBoxStore {
         const isRight = bytes !== null && toHex(blake3(bytes)) === hash
         if (bytes !== null && !isRight) init.onBadSource?.(peer, hash)
         if (isRight) keep(hash, bytes)
-        open.get(hash)?.resolve(isRight ? bytes.slice() : null)
+        open.get(hash)?.resolve(isRight ? new Uint8Array(bytes) : null)
         open.delete(hash)
       })
       // an answer may end early for its size; one that says nothing at all is not asked again

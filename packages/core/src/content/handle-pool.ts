@@ -22,10 +22,13 @@ export function createHandlePool(disk: Disk, limit: number): HandlePool {
   let open = 0
 
   const shut = async (entry: Entry) => {
-    open -= 1
-    waiting.shift()?.()
     const file = await entry.file.catch(() => null)
-    await file?.close()
+    try {
+      await file?.close()
+    } finally {
+      open -= 1
+      waiting.shift()?.()
+    }
   }
 
   /** True when there is room for one more; closes an idle file to make some. */

@@ -43,7 +43,7 @@ export function decodeHave(root: Root, bytes: Uint8Array): { version: VersionSha
   const count = chunkCount(version)
   if (file.readUInt32BE(20) !== count || toHex(file.subarray(24, CHECKED_BYTES)) !== root) return null
   if (bytes.length !== HAVE_HEADER_BYTES + bitfieldBytes(count)) return null
-  const bits = bytes.slice(HAVE_HEADER_BYTES)
+  const bits = new Uint8Array(bytes.subarray(HAVE_HEADER_BYTES)) // a copy; `slice` of a Buffer is a view
   clearPadding(bits, count)
   return { version, bits }
 }

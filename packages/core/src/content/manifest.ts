@@ -185,7 +185,7 @@ export function createManifestVerifier(version: VersionShape): ManifestVerifier 
       if (bytes.length !== pageBytes(page) || !isRight(page, bytes)) return false
       if (pages[page] === undefined) {
         // a view into a larger buffer would keep all of it in memory
-        pages[page] = bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice()
+        pages[page] = bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
         const all = pages.filter((each) => each !== undefined)
         if (all.length === pages.length) manifest = createManifest(version, all)
       }

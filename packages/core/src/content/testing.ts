@@ -1,0 +1,215 @@
+/** What the room's tests share: folders, keys, bytes, and a disk in memory that can lose power or fail. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { deriveEpochKeys, type EpochKeys, NO_NETWORK, newFileKey } from '../crypto/index.ts'
+import type { FileId } from '../ids.ts'
+import { type Disk, type DiskFile, diskError } from './disk.ts'
+import type { SealedFile } from './types.ts'
+
+export const KIB = 1024
+export const MIB = 1024 * 1024
+
+export async function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'malote-content-'))
+}
+
+export async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await temporaryFolder()
+  try {
+    await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+export function newKeys(epoch = 0): EpochKeys {
+  return deriveEpochKeys(NO_NETWORK, '0123456789abcdef0123456789abcdef' as FileId, epoch, newFileKey())
+}
+
+/** Bytes in which no two chunks are equal; the same for the same seed. */
+export function bytesOf(length: number, seed = 1): Uint8Array {
+  const bytes = new Uint8Array(length)
+  let state = (seed * 2_654_435_761) >>> 0 || 1
+  for (let i = 0; i < length; i++) {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    bytes[i] = state
+  }
+  return bytes
+}
+
+export async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += piece) yield bytes.slice(at, at + piece)
+}
+
+export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of source) parts.push(part)
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+export async function allChunks(file: SealedFile): Promise<Uint8Array[]> {
+  return Promise.all(Array.from({ length: file.count }, (_, index) => file.read(index)))
+}
+
+type Op =
+  | { kind: 'write'; inode: Inode; at: number; bytes: Uint8Array }
+  | { kind: 'truncate'; inode: Inode; length: number }
+  /** covers what was done before `begun` */
+  | { kind: 'sync'; inode: Inode; begun: number }
+  | { kind: 'name'; folder: string; name: string; inode: Inode | null }
+  | { kind: 'sync-folder'; folder: string; begun: number }
+
+interface Inode {
+  bytes: Uint8Array
+}
+
+export interface MemoryDisk extends Disk {
+  /** operations that have ended */
+  readonly done: number
+  /** Called before each operation; what it throws, the operation throws. */
+  fault: (operation: string, path: string) => void
+  bytesFree: number
+  content(path: string): Uint8Array | undefined
+  /**
+   * The disk after a power cut behind operation `upTo`: what was synced is there; of everything else, each sector of 512
+   * bytes and each name is there or not, as `coin` says.
+   */
+  afterPowerCut(upTo: number, coin: () => boolean): MemoryDisk
+}
+
+const SECTOR = 512
+
+export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
+  const log: Op[] = []
+  // a store makes its folders once; that they last is not what is tested here
+  const write = (inode: Inode, at: number, bytes: Uint8Array) => {
+    if (inode.bytes.length < at + bytes.length) resize(inode, at + bytes.length)
+    inode.bytes.set(bytes, at)
+  }
+  const rename = (path: string, inode: Inode | null) => {
+    if (inode === null) names.delete(path)
+    else names.set(path, inode)
+    log.push({ kind: 'name', folder: dirname(path), name: basename(path), inode })
+  }
+  const enter = async (operation: string, path: string) => {
+    await Promise.resolve()
+    try {
+      disk.fault(operation, path)
+    } catch (error) {
+      throw diskError(error, path)
+    }
+  }
+  const find = (path: string): Inode => {
+    const inode = names.get(path)
+    if (inode === undefined) throw diskError(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }), path)
+    return inode
+  }
+  const fileOf = (path: string, inode: Inode): DiskFile => ({
+    async readAt(buffer, position) {
+      await enter('read', path)
+      const part = inode.bytes.subarray(position, position + buffer.length)
+      buffer.set(part)
+      return part.length
+    },
+    async writeAt(bytes, position) {
+      await enter('write', path)
+      write(inode, position, bytes)
+      log.push({ kind: 'write', inode, at: position, bytes: bytes.slice() })
+    },
+    async sync() {
+      const begun = log.length
+      await enter('sync', path)
+      log.push({ kind: 'sync', inode, begun })
+    },
+    async truncate(length) {
+      await enter('truncate', path)
+      resize(inode, length)
+      log.push({ kind: 'truncate', inode, length })
+    },
+    close: () => enter('close', path),
+  })
+  const disk: MemoryDisk = {
+    fault: () => undefined,
+    bytesFree: 1e12,
+    get done() {
+      return log.length
+    },
+    content: (path) => names.get(path)?.bytes,
+    async open(path, mode) {
+      await enter('open', path)
+      if (mode === 'new' || (mode === 'create' && !names.has(path))) rename(path, { bytes: new Uint8Array(0) })
+      return fileOf(path, find(path))
+    },
+    async rename(from, to) {
+      await enter('rename', from)
+      const inode = find(from)
+      rename(to, inode)
+      rename(from, null)
+    },
+    async remove(path) {
+      await enter('remove', path)
+      for (const name of [...names.keys()]) if (name === path || name.startsWith(`${path}/`)) rename(name, null)
+    },
+    makeFolder: (path) => enter('makeFolder', path),
+    async syncFolder(path) {
+      const begun = log.length
+      await enter('syncFolder', path)
+      log.push({ kind: 'sync-folder', folder: path, begun })
+    },
+    async list(path) {
+      await enter('list', path)
+      return [...names.keys()].filter((name) => dirname(name) === path).map((name) => basename(name))
+    },
+    async sizeOf(path) {
+      await enter('sizeOf', path)
+      return names.get(path)?.bytes.length ?? null
+    },
+    space: () => ({ free: disk.bytesFree, total: 2e12 }),
+    afterPowerCut(upTo, coin) {
+      const synced = new Map<Inode | string, number>()
+      for (const op of log.slice(0, upTo)) {
+        if (op.kind === 'sync') synced.set(op.inode, op.begun)
+        if (op.kind === 'sync-folder') synced.set(op.folder, op.begun)
+      }
+      const inodes = new Map<Inode, Inode>()
+      const copyOf = (inode: Inode): Inode => {
+        const copy = inodes.get(inode) ?? { bytes: new Uint8Array(0) }
+        inodes.set(inode, copy)
+        return copy
+      }
+      const left = new Map<string, Inode>()
+      log.slice(0, upTo).forEach((op, index) => {
+        if (op.kind === 'sync' || op.kind === 'sync-folder') return
+        const isSafe = index < (synced.get(op.kind === 'name' ? op.folder : op.inode) ?? 0)
+        if (op.kind === 'name') {
+          const path = join(op.folder, op.name)
+          if (!isSafe && !coin()) return
+          if (op.inode === null) left.delete(path)
+          else left.set(path, copyOf(op.inode))
+        } else if (op.kind === 'truncate') {
+          if (isSafe || coin()) resize(copyOf(op.inode), op.length)
+        } else {
+          for (let at = 0; at < op.bytes.length; at += SECTOR) {
+            if (isSafe || coin()) write(copyOf(op.inode), op.at + at, op.bytes.subarray(at, at + SECTOR))
+          }
+        }
+      })
+      return createMemoryDisk(left)
+    },
+  }
+  return disk
+}
+
+function resize(inode: Inode, length: number): void {
+  const bytes = new Uint8Array(length)
+  bytes.set(inode.bytes.subarray(0, length))
+  inode.bytes = bytes
+}
+
+/** Resolves when `isTrue` is; for what happens behind promises that a test does not hold. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setImmediate(resolve))
+}
