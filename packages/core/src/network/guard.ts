@@ -23,7 +23,7 @@ const MAX_POSTPONED = 256
 
 /** @throws {NotMemberError} @throws {QuarantinedPeerError} when this peer may not open this protocol */
 export function checkStream(gate: Gate | null, peer: NodeId, protocol: ProtocolName, init: HandlerInit): void {
-  const isMember = gate !== null && gate.mayConnect(peer) && gate.isMember(peer)
+  const isMember = gate?.mayConnect(peer) === true && gate.isMember(peer)
   if (!isMember && !(init.strangers === true && gate?.mayConnect(peer) !== false)) throw new NotMemberError(peer)
   if (isMember && gate.isQuarantined(peer) && !QUARANTINE_PROTOCOLS.has(protocol)) throw new QuarantinedPeerError(peer)
 }

@@ -2,7 +2,7 @@
  * The one libp2p node of this process, behind the `Host` interface. Owns the connections: which of several is used,
  * which are closed as duplicates, who may be dialled, and what is known of a peer's addresses.
  */
-import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
@@ -11,6 +11,7 @@ import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { AddressBook } from './address-book.ts'
 import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
+import { Connections, type PeerEvent } from './connections.ts'
 import { withDeadline } from './deadline.ts'
 import { type Discovery, startDiscovery } from './discovery.ts'
 import {
@@ -45,12 +46,8 @@ import type {
 export const OPEN_TIMEOUT_MS = 8_000
 /** How often duplicates are closed and services are told of new members, milliseconds. */
 const TEND_INTERVAL_MS = 5_000
-/** A second connection to one peer is closed when it is unused and this old, milliseconds. */
-const DUPLICATE_AGE_MS = 10_000
 /** How long a peer that sent too much nonsense is not heard, milliseconds. */
 const HOSTILE_MS = 60_000
-/** For a graceful end of connections; then they are cut. */
-const CLOSE_MS = 250
 /** Peers that were dialled by address and may be dialled again although they are no members. */
 const MAX_INVITED = 256
 const OUTBOUND_STREAMS_PER_PROTOCOL = 256
@@ -72,6 +69,8 @@ export interface HostInit {
 /** What this room's own parts (presence, facts) need beside `Host`. */
 export interface NetworkHost extends Host {
   isMember(node: NodeId): boolean
+  /** True from identify until the last connection has gone. */
+  isConnected(peer: NodeId): boolean
   /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
   setOpen(open: boolean): Promise<void>
   isOpen(): boolean
@@ -92,6 +91,14 @@ export async function createHost(init: HostInit): Promise<NetworkHost> {
   return host
 }
 
+interface Parts {
+  readonly node: Libp2p
+  readonly components: Components
+  readonly guard: RegistrarGuard
+  readonly book: AddressBook
+  readonly connections: Connections
+}
+
 class Libp2pHost implements NetworkHost {
   readonly id: NodeId
   readonly #init: HostInit
@@ -101,16 +108,13 @@ class Libp2pHost implements NetworkHost {
   readonly #invited = new Set<NodeId>()
   readonly #hostile = new Map<NodeId, number>()
   readonly #registered = new Map<ProtocolName, { init: HandlerInit; handler: StreamHandler }>()
-  readonly #peerListeners = new Set<(event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void>()
+  readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
-  readonly #announced = new Set<NodeId>()
-  readonly #rtts = new Map<NodeId, number>()
-  readonly #heard = new Map<NodeId, number>()
   readonly #stopped = new AbortController()
   #network: NetworkId | null = null
   #gate: Gate | null = null
   #open = true
-  #parts: { node: Libp2p; components: Components; guard: RegistrarGuard; book: AddressBook } | undefined
+  #parts: Parts | undefined
   #discovery: Discovery | undefined
   #changing: Promise<void> = Promise.resolve()
   #cancelTend: () => void = () => {}
@@ -124,7 +128,7 @@ class Libp2pHost implements NetworkHost {
       clock: init.clock,
       gate: () => this.#gate,
       strangers: this.#strangers,
-      onHeard: (peer) => void this.#heard.set(peer, init.clock.now()),
+      onHeard: (peer) => this.#running().connections.noteHeard(peer),
       onHostile: (peer) => this.#onHostile(peer),
       log: (message, error) => this.#log(message, error),
     })
@@ -150,9 +154,8 @@ class Libp2pHost implements NetworkHost {
       },
     })
     if (components === undefined || guard === undefined) throw new TypeError('libp2p built no services')
-    this.#parts = { node, components, guard, book: new AddressBook(components.peerStore) }
-    node.addEventListener('peer:identify', (event) => this.#onIdentified(event.detail.peerId))
-    node.addEventListener('peer:disconnect', (event) => this.#onGone(event.detail))
+    const connections = new Connections(node, this.id, this.#clock, this.#peerListeners)
+    this.#parts = { node, components, guard, book: new AddressBook(components.peerStore), connections }
     this.#tendLater()
   }
 
@@ -250,11 +253,12 @@ class Libp2pHost implements NetworkHost {
     if (this.#gate?.mayConnect(peer) === false) throw new NotMemberError(peer)
     const id = protocolId(this.#network, protocol)
     const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
+    const { connections } = this.#running()
     const began = this.#clock.now()
     let connection: Connection | undefined
     try {
       return await withDeadline(this.#clock, `opening ${protocol} to ${peer}`, wait, async (signal) => {
-        connection = this.#best(peer)
+        connection = connections.best(peer)
         if (connection === undefined && options.connectedOnly === true) throw new UnreachableError(peer)
         connection ??= await this.#dialPeer(peer, signal)
         const stream = await connection.newStream(id, {
@@ -268,11 +272,11 @@ class Libp2pHost implements NetworkHost {
           path: pathOf(connection.remoteAddr),
           clock: this.#clock,
           maxFrameBytes: options.maxFrameBytes,
-          onHeard: () => void this.#heard.set(peer, this.#clock.now()),
+          onHeard: () => this.#running().connections.noteHeard(peer),
         })
       })
     } catch (error) {
-      if (error instanceof TimeoutError && connection !== undefined && (this.#heard.get(peer) ?? 0) < began) {
+      if (error instanceof TimeoutError && connection !== undefined && !connections.heardSince(peer, began)) {
         // nothing at all came over it while we asked: the machine or the line is gone, TCP will notice much later
         connection.abort(error)
       }
@@ -325,7 +329,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   async connect(peer: NodeId, wait: Wait = {}): Promise<void> {
-    if (this.#best(peer) !== undefined) return
+    if (this.#running().connections.best(peer) !== undefined) return
     const options = { signal: wait.signal, timeoutMs: wait.timeoutMs ?? OPEN_TIMEOUT_MS }
     try {
       await withDeadline(this.#clock, `dialling ${peer}`, options, (signal) => this.#dialPeer(peer, signal))
@@ -360,25 +364,18 @@ class Libp2pHost implements NetworkHost {
   }
 
   async hangUp(peer?: NodeId): Promise<void> {
-    const { node } = this.#running()
-    const all = peer === undefined ? node.getConnections() : node.getConnections(peerIdFromString(peer))
-    await Promise.all(all.map((connection) => closeQuickly(connection)))
+    await this.#running().connections.hangUp(peer)
   }
 
   connections(): PeerConnection[] {
-    const { node } = this.#running()
-    const result: PeerConnection[] = []
-    for (const peerId of node.getPeers()) {
-      const peer = nodeIdOf(peerId)
-      const connection = this.#best(peer)
-      if (connection === undefined) continue
-      const address = connection.remoteAddr.toString()
-      result.push({ peer, path: pathOf(connection.remoteAddr), rttMs: this.#rtts.get(peer) ?? null, address })
-    }
-    return result
+    return this.#running().connections.list()
   }
 
-  onPeer(listener: (event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void): () => void {
+  isConnected(peer: NodeId): boolean {
+    return this.#running().connections.has(peer)
+  }
+
+  onPeer(listener: (event: PeerEvent) => void): () => void {
     this.#peerListeners.add(listener)
     return () => void this.#peerListeners.delete(listener)
   }
@@ -389,7 +386,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   noteRtt(peer: NodeId, ms: number): void {
-    if (this.#announced.has(peer)) this.#rtts.set(peer, ms)
+    this.#running().connections.noteRtt(peer, ms)
   }
 
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
@@ -412,21 +409,9 @@ class Libp2pHost implements NetworkHost {
     await node.stop()
   }
 
-  #running(): { node: Libp2p; components: Components; guard: RegistrarGuard; book: AddressBook } {
+  #running(): Parts {
     if (this.#parts === undefined) throw new TypeError('the host has not been started')
     return this.#parts
-  }
-
-  /** Of several connections: direct before relayed, then the one that the smaller id has opened, then the oldest. */
-  #best(peer: NodeId): Connection | undefined {
-    const { node } = this.#running()
-    const open = node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
-    return open.sort((a, b) => this.#rank(peer, a) - this.#rank(peer, b) || a.timeline.open - b.timeline.open)[0]
-  }
-
-  #rank(peer: NodeId, connection: Connection): number {
-    const ours = connection.direction === 'outbound'
-    return (isRelayed(connection.remoteAddr) ? 2 : 0) + (ours === this.id < peer ? 0 : 1)
   }
 
   async #dialPeer(peer: NodeId, signal: AbortSignal): Promise<Connection> {
@@ -468,21 +453,6 @@ class Libp2pHost implements NetworkHost {
     this.hangUp(peer).catch((error: unknown) => this.#log('cannot hang up', error))
   }
 
-  #onIdentified(peerId: PeerId): void {
-    const peer = nodeIdOf(peerId)
-    if (this.#announced.has(peer)) return
-    this.#announced.add(peer)
-    for (const listener of [...this.#peerListeners]) listener({ type: 'connected', peer })
-  }
-
-  #onGone(peerId: PeerId): void {
-    const peer = nodeIdOf(peerId)
-    this.#rtts.delete(peer)
-    this.#heard.delete(peer)
-    if (!this.#announced.delete(peer)) return
-    for (const listener of [...this.#peerListeners]) listener({ type: 'disconnected', peer })
-  }
-
   #onFound(peer: NodeId, addresses: string[], how: 'lan' | 'dht'): void {
     if (peer === this.id || !this.isMember(peer)) return
     this.learn(peer, addresses)
@@ -498,20 +468,13 @@ class Libp2pHost implements NetworkHost {
   }
 
   #tend(): void {
-    const { node, guard } = this.#running()
+    const { guard, connections } = this.#running()
     const now = this.#clock.now()
     for (const [peer, until] of this.#hostile) if (until <= now) this.#hostile.delete(peer)
     guard.catchUp()
-    for (const peerId of node.getPeers()) {
-      const best = this.#best(nodeIdOf(peerId))
-      for (const connection of node.getConnections(peerId)) {
-        const isOld = connection.timeline.open < now - DUPLICATE_AGE_MS
-        if (connection !== best && isOld && connection.streams.length === 0) void closeQuickly(connection)
-      }
-      if (this.#gate?.mayConnect(nodeIdOf(peerId)) === false) {
-        this.hangUp(nodeIdOf(peerId)).catch((error: unknown) => this.#log('cannot hang up', error))
-      }
-    }
+    connections
+      .prune((peer) => this.#gate?.mayConnect(peer) === false)
+      .catch((error: unknown) => this.#log('cannot close connections', error))
   }
 
   #log(message: string, error?: unknown): void {
@@ -520,15 +483,6 @@ class Libp2pHost implements NetworkHost {
 }
 
 const NOBODY: Gate = { isMember: () => false, isQuarantined: () => false, mayConnect: () => true }
-
-async function closeQuickly(connection: Connection): Promise<void> {
-  const signal = AbortSignal.timeout(CLOSE_MS)
-  try {
-    await connection.close({ signal })
-  } catch (error) {
-    connection.abort(error instanceof Error ? error : new StreamBrokenError('closing'))
-  }
-}
 
 function withPeer(address: Multiaddr, id: NodeId): string {
   if (peersIn(address).at(-1) === id) return address.toString()

@@ -14,6 +14,16 @@ export {
   TimeoutError,
   UnreachableError,
 } from './errors.ts'
+export { FACT_TOPICS, type FactTopic, MAX_FACT_KEY, MAX_FACT_VALUE } from './fact-store.ts'
+export { createFacts, type FactChange, type Facts, type FactsInit } from './facts.ts'
 export { createHost, type HostInit, type NetworkHost, OPEN_TIMEOUT_MS } from './host.ts'
+export {
+  createPresence,
+  DEFAULT_HEARTBEAT_MS,
+  type MemberPresence,
+  type Presence,
+  type PresenceEvent,
+  type PresenceInit,
+} from './presence.ts'
 export { protocolId } from './protocols.ts'
 export type * from './types.ts'
