@@ -46,5 +46,5 @@ export function rangeStillFits(ifRange: string | undefined, etag: string): boole
 /** An opaque validator as an entity tag; what cannot stand in one is escaped. */
 export function entityTag(opaque: string): string {
   if (/^(?:W\/)?"[\x21\x23-\x7e]*"$/.test(opaque)) return opaque
-  return `"${encodeURIComponent(opaque).replaceAll('"', '%22')}"`
+  return `"${encodeURIComponent(opaque.toWellFormed())}"`
 }

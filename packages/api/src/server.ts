@@ -190,7 +190,10 @@ function newApp(onFault: (error: unknown) => void): FastifyInstance {
 function sendProblem(error: unknown, reply: FastifyReply, onFault: (error: unknown) => void): FastifyReply {
   if (isFault(error)) onFault(error)
   const problem = problemOf(error)
-  return reply.code(problem.status).header('content-type', 'application/problem+json').send(JSON.stringify(problem))
+  return reply
+    .code(problem.status)
+    .header('content-type', 'application/problem+json')
+    .send(Buffer.from(JSON.stringify(problem)))
 }
 
 /** Host, Origin, headers, credentials: before any body is read. */

@@ -1,1 +1,13 @@
-export const x = 1
+export * from './api.ts'
+export { type Download, MaloteClient, type MaloteClientInit, type UploadOptions } from './client.ts'
+export { connectTo, proveServer } from './connect.ts'
+export {
+  ConnectionLostError,
+  FileChangedError,
+  FileUnreadableError,
+  NotRunningError,
+  type ProblemDocument,
+  ProblemError,
+} from './errors.ts'
+export type { ClientEvent } from './events.ts'
+export type { StreamSource, TransferProgress, UploadFields } from './upload.ts'

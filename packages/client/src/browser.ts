@@ -1,0 +1,2 @@
+export * from './api.ts'
+export { type ProblemDocument, ProblemError } from './errors.ts'
