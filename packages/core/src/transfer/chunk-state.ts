@@ -71,7 +71,8 @@ export class ChunkStates {
   /** missing, asked -> asked */
   ask(index: number): void {
     const state = this.#states[index]
-    if (state !== MISSING && state !== ASKED) throw new RangeError(`chunk ${index} is ${this.of(index)}, not to be asked`)
+    if (state !== MISSING && state !== ASKED)
+      throw new RangeError(`chunk ${index} is ${this.of(index)}, not to be asked`)
     if (state === MISSING) this.#missing -= 1
     this.#states[index] = ASKED
     this.#askers[index] = this.askers(index) + 1

@@ -6,92 +6,30 @@
  * given back when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
  * is ended at any moment goes on later from there.
  */
-import type { Clock } from '../clock.ts'
-import { chunkCount, type ContentStore, type SealedFile, type VersionShape } from '../content/index.ts'
+import { chunkCount, type Manifest, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
-import { idBytes, type NodeId, type Root } from '../ids.ts'
-import type { Host } from '../network/index.ts'
-import type { Random } from '../random.ts'
+import { idBytes, type NodeId } from '../ids.ts'
 import type { Budget } from './budget.ts'
 import { createCandidates, MAX_SOURCES } from './candidates.ts'
+import {
+  type Download,
+  type DownloadInit,
+  type DownloadProgress,
+  NO_SOURCE_MS,
+  type SourceProblem,
+} from './download-types.ts'
 import { NoSourceError, SourceBrokenError, SourceRefusedError } from './errors.ts'
-import type { TransferLimits } from './limits.ts'
 import { createManifestFetch } from './manifest-fetch.ts'
 import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
 import { type Answer, SourceSession } from './source-session.ts'
 
-/** A person's transfer without any source for so long fails (ms). @default 30 s */
-export const NO_SOURCE_MS = 30_000
 /** Housekeeping: late chunks, silent sources, new sources (ms). */
 const TICK_MS = 250
 /** A source without anything for us may keep its place for so long when others could be asked (ms). */
 const USELESS_MS = 10_000
 /** A stream on which nothing was asked may be quiet for so long (ms); above the server's own limit. */
 const SESSION_IDLE_MS = 15 * 60_000
-
-export type SourceProblemKind = 'wrong-chunk' | 'wrong-manifest' | 'protocol' | 'silent' | 'unreachable' | 'refused'
-
-/** The first three are the source's fault; it is not asked again for this version. */
-export interface SourceProblem {
-  readonly peer: NodeId
-  readonly root: Root
-  readonly kind: SourceProblemKind
-  readonly index?: number
-  readonly error?: unknown
-}
-
-export interface DownloadProgress {
-  /** plain bytes that are here, also those that were before this transfer */
-  readonly bytes: number
-  readonly total: number
-  /** plain bytes that each source has delivered in this transfer */
-  readonly sources: ReadonlyMap<NodeId, number>
-  /** sealed bytes that came though they were here already */
-  readonly wasted: number
-}
-
-export interface DownloadInit {
-  readonly version: VersionShape
-  readonly store: Pick<ContentStore, 'open'>
-  readonly host: Pick<Host, 'id' | 'open'>
-  readonly clock: Clock
-  readonly random: Random
-  /** who may have chunks of it, best first; asked again while it runs */
-  readonly sources: () => Promise<readonly NodeId[]> | readonly NodeId[]
-  /** for a closed access epoch: the proof of having the newer key, for this peer */
-  readonly proof?: ((root: Root, peer: NodeId) => Uint8Array | undefined | Promise<Uint8Array | undefined>) | undefined
-  readonly budget: Budget
-  readonly limits: Pick<TransferLimits, 'down'>
-  /** a person waits for it */
-  readonly urgent: boolean
-  readonly onSourceProblem?: ((problem: SourceProblem) => void) | undefined
-  /** the version's file is open: others may be told what arrives */
-  readonly onFile?: ((file: SealedFile) => void) | undefined
-  /** a chunk has become visible */
-  readonly onChunk?: ((index: number) => void) | undefined
-  readonly signal: AbortSignal
-  /** @default NO_SOURCE_MS */
-  readonly noSourceMs?: number | undefined
-  /** chunks to begin with */
-  readonly priority?: readonly number[] | undefined
-}
-
-export interface Download {
-  /**
-   * Resolves when every chunk is here and on disk. Rejects with the signal's reason, with `NoSourceError` (a person's
-   * only; background work waits), or with what the store throws (`DiskFullError`, …).
-   */
-  readonly done: Promise<SealedFile>
-  /** Sources may have appeared: asks and dials again at once. */
-  refresh(): void
-  /** A reader's position: these chunks first. */
-  prioritise(indexes: readonly number[]): void
-  setUrgent(urgent: boolean): void
-  progress(): DownloadProgress
-  /** Milliseconds since there was last a source that had something for us. */
-  hopelessMs(): number
-}
 
 interface Link {
   readonly peer: NodeId
@@ -104,8 +42,7 @@ interface Link {
 }
 
 export function createDownload(init: DownloadInit): Download {
-  const download = new RunningDownload(init)
-  return download
+  return new RunningDownload(init)
 }
 
 class RunningDownload implements Download {
@@ -127,6 +64,7 @@ class RunningDownload implements Download {
   #priority: readonly number[]
   #urgent: boolean
   #bytes = 0
+  #received = 0
   #wasted = 0
   #writing = 0
   #hadHope: number
@@ -170,7 +108,13 @@ class RunningDownload implements Download {
   }
 
   progress(): DownloadProgress {
-    return { bytes: this.#bytes, total: this.#init.version.size, sources: this.#delivered, wasted: this.#wasted }
+    return {
+      bytes: this.#bytes,
+      total: this.#init.version.size,
+      sources: this.#delivered,
+      received: this.#received,
+      wasted: this.#wasted,
+    }
   }
 
   hopelessMs(): number {
@@ -217,7 +161,12 @@ class RunningDownload implements Download {
   #begin(file: SealedFile): void {
     this.#file = file
     const isHere = (index: number) => file.has(index)
-    this.#picker = new SourcePicker({ count: this.#count, chunkBytes: this.#chunkBytes, isHere, random: this.#init.random })
+    this.#picker = new SourcePicker({
+      count: this.#count,
+      chunkBytes: this.#chunkBytes,
+      isHere,
+      random: this.#init.random,
+    })
     for (let index = 0; index < this.#count; index++) if (isHere(index)) this.#bytes += this.#plainLength(index)
     this.#picker.prioritise(this.#priority)
     this.#init.onFile?.(file)
@@ -307,7 +256,14 @@ class RunningDownload implements Download {
   /** One source from dialling to its end. */
   async #link(peer: NodeId): Promise<void> {
     const init = this.#init
-    const link: Link = { peer, ending: new AbortController(), since: this.#now(), session: undefined, owed: 0, pagesOwed: 0 }
+    const link: Link = {
+      peer,
+      ending: new AbortController(),
+      since: this.#now(),
+      session: undefined,
+      owed: 0,
+      pagesOwed: 0,
+    }
     const signal = AbortSignal.any([link.ending.signal, this.#ending.signal])
     this.#links.set(peer, link)
     try {
@@ -366,24 +322,31 @@ class RunningDownload implements Download {
     const now = this.#now()
     switch (answer.t) {
       case 'chunk':
-        return this.#onChunk(link, picker, answer.index, answer.sealed)
+        this.#onChunk(link, picker, answer.index, answer.sealed)
+        break
       case 'page':
-        return this.#onPage(link, answer.page, answer.bytes)
+        this.#onPage(link, answer.page, answer.bytes)
+        break
       case 'no-page':
         link.pagesOwed = Math.max(0, link.pagesOwed - 1)
         this.#manifest.without(link.peer, now)
-        return this.#askManifest()
+        this.#askManifest()
+        break
       case 'have':
         picker.have(link.peer, answer.indexes, now)
-        return this.#pump()
+        this.#pump()
+        break
       case 'gone':
         for (const index of answer.indexes) if (picker.gone(link.peer, index, now)) this.#giveBack(link)
-        return this.#pump()
+        this.#pump()
+        break
       case 'cancelled':
         for (const _ of picker.confirmed(link.peer, answer.indexes, now)) this.#giveBack(link)
-        return this.#pump()
+        this.#pump()
+        break
       case 'busy':
-        return picker.heard(link.peer, now)
+        picker.heard(link.peer, now)
+        break
       case 'answer':
         throw new SourceBrokenError(link.peer, 'answered a challenge that was not made')
     }
@@ -397,10 +360,12 @@ class RunningDownload implements Download {
   #onChunk(link: Link, picker: SourcePicker<NodeId>, index: number, sealed: Uint8Array): void {
     const verdict = picker.arrived(link.peer, index, sealed.length, this.#now())
     if (verdict === 'unasked') throw new SourceBrokenError(link.peer, `sent chunk ${index}, which was not asked for`)
+    this.#received += sealed.length
     if (verdict === 'known') {
       this.#wasted += sealed.length
       this.#giveBack(link)
-      return this.#pump()
+      this.#pump()
+      return
     }
     link.owed -= 1
     this.#writing += 1
@@ -445,7 +410,10 @@ class RunningDownload implements Download {
     const file = this.#file
     if (file === undefined || this.#isReady() || this.#manifest.manifest !== null) return
     const open = [...this.#links.values()].filter((link) => link.session !== undefined && !link.ending.signal.aborted)
-    const next = this.#manifest.next(open.map((link) => link.peer), this.#now())
+    const next = this.#manifest.next(
+      open.map((link) => link.peer),
+      this.#now(),
+    )
     if (next === null) return
     const link = this.#links.get(next.source)
     if (link?.session === undefined) return
@@ -456,18 +424,18 @@ class RunningDownload implements Download {
   #onPage(link: Link, page: number, bytes: Uint8Array): void {
     if (link.pagesOwed === 0) throw new SourceBrokenError(link.peer, 'sent a page that was not asked for')
     link.pagesOwed -= 1
-    if (this.#isReady()) return
-    if (!this.#manifest.page(link.peer, page, bytes)) return this.#drop(link, { peer: link.peer, kind: 'wrong-manifest' })
-    const { manifest } = this.#manifest
-    if (manifest === null) return this.#askManifest()
     const file = this.#file
-    if (file === undefined) return
-    const keep = async () => {
-      await file.setManifest(manifest)
-      this.#finishWhenDone()
-      this.#pump()
-    }
-    this.#track(keep())
+    if (file === undefined || this.#isReady()) return
+    if (!this.#manifest.page(link.peer, page, bytes)) this.#drop(link, { peer: link.peer, kind: 'wrong-manifest' })
+    const { manifest } = this.#manifest
+    if (manifest === null) this.#askManifest()
+    else this.#track(this.#keepManifest(file, manifest))
+  }
+
+  async #keepManifest(file: SealedFile, manifest: Manifest): Promise<void> {
+    await file.setManifest(manifest)
+    this.#finishWhenDone()
+    this.#pump()
   }
 
   #sendCancels(cancels: readonly Asked<NodeId>[]): void {

@@ -1,6 +1,7 @@
 /** Upload and download caps: token buckets that can be changed while transfers run, and that survive a restart. */
-import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
+
 import type { Clock } from '../clock.ts'
+import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import type { Database } from '../database/index.ts'
 
 /** Bytes per second; null = unlimited. The `RateLimits` of the facade. */

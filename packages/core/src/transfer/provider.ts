@@ -5,16 +5,16 @@
  * bounds the bytes that are in memory for all clients together. A chunk is read while the one before it is written.
  */
 import type { Clock } from '../clock.ts'
-import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import { DecodeError } from '../codec/index.ts'
-import { idFrom, type NodeId, type Root } from '../ids.ts'
 import { type ContentStore, getBit, MAX_CHUNKS, type SealedFile, setBit } from '../content/index.ts'
+import { SEAL_OVERHEAD } from '../crypto/index.ts'
+import { idFrom, type NodeId, type Root } from '../ids.ts'
 import type { FrameStream, Host } from '../network/index.ts'
 import type { TokenBucket } from './limits.ts'
 import {
+  type ControlReply,
   challengeAnswer,
   chunkHeader,
-  type ControlReply,
   decodeRequest,
   encodeControl,
   MAX_HAVE,
@@ -23,7 +23,7 @@ import {
   pageHeader,
 } from './protocol.ts'
 import { SLOWEST_PER_MS } from './source-rate.ts'
-import { type Queue, type Request, takeRequest, Turns } from './upload-queue.ts'
+import { type Queue, type Request, Turns, takeRequest } from './upload-queue.ts'
 
 /** Bytes read and not yet handed to the network, all clients together. */
 const DEFAULT_READING_BYTES = 32 * 1024 * 1024
@@ -353,7 +353,8 @@ export function createProvider(init: ProviderInit): Provider {
       const candidates = arrived ?? Array.from({ length: file.count }, (_, at) => at)
       const news = candidates.filter((at) => !getBit(told, at) && file.has(at))
       for (const at of news) setBit(told, at)
-      for (let at = 0; at < news.length; at += MAX_HAVE) void tell(client, { t: 'have', indexes: news.slice(at, at + MAX_HAVE) })
+      for (let at = 0; at < news.length; at += MAX_HAVE)
+        void tell(client, { t: 'have', indexes: news.slice(at, at + MAX_HAVE) })
     }
   }
   const news = (root: Root, index: number | null) => {

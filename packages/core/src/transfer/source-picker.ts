@@ -94,7 +94,8 @@ export class SourcePicker<Id> {
       dryAt: -1,
     }
     this.#sources.set(id, source)
-    if (own !== null) for (let index = 0; index < this.states.count; index++) if (getBit(own, index)) this.#order.more(index)
+    if (own !== null)
+      for (let index = 0; index < this.states.count; index++) if (getBit(own, index)) this.#order.more(index)
     this.#changes += 1
   }
 
@@ -105,7 +106,8 @@ export class SourcePicker<Id> {
     this.#sources.delete(id)
     for (const index of source.asked.keys()) this.#unask(index)
     const { bits } = source
-    if (bits !== null) for (let index = 0; index < this.states.count; index++) if (getBit(bits, index)) this.#order.fewer(index)
+    if (bits !== null)
+      for (let index = 0; index < this.states.count; index++) if (getBit(bits, index)) this.#order.fewer(index)
   }
 
   /** The source has more than it said. */
@@ -224,7 +226,8 @@ export class SourcePicker<Id> {
     this.states.land(index)
     this.#order.remove(index)
     const cancel: Asked<Id>[] = []
-    for (const source of this.#sources.values()) if (this.#takeBack(source, index)) cancel.push({ source: source.id, indexes: [index] })
+    for (const source of this.#sources.values())
+      if (this.#takeBack(source, index)) cancel.push({ source: source.id, indexes: [index] })
     if (this.#priority.length > 0) this.#priority = this.#priority.filter((each) => each !== index)
     return cancel
   }

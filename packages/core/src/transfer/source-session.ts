@@ -2,7 +2,14 @@
 import type { NodeId, Root } from '../ids.ts'
 import type { FrameStream, Host } from '../network/index.ts'
 import { SourceBrokenError, SourceRefusedError } from './errors.ts'
-import { decodeReply, encodeRequest, MAX_GET, maxReplyBytes, type TransferReply, type TransferRequest } from './protocol.ts'
+import {
+  decodeReply,
+  encodeRequest,
+  MAX_GET,
+  maxReplyBytes,
+  type TransferReply,
+  type TransferRequest,
+} from './protocol.ts'
 
 /** From dialling to the first answer (ms). */
 const OPEN_MS = 15_000
@@ -58,7 +65,11 @@ export class SourceSession {
       if (frame === null) throw new SourceRefusedError(peer, 'busy')
       const reply = decode(peer, frame)
       if (reply.t === 'no') throw new SourceRefusedError(peer, reply.code)
-      if (reply.t !== 'ok' || reply.count !== init.count || (reply.bits !== null && reply.bits.length !== Math.ceil(init.count / 8))) {
+      if (
+        reply.t !== 'ok' ||
+        reply.count !== init.count ||
+        (reply.bits !== null && reply.bits.length !== Math.ceil(init.count / 8))
+      ) {
         throw new SourceBrokenError(peer, 'says what cannot be of this version')
       }
       return new SourceSession(stream, reply.bits, init.idleMs)

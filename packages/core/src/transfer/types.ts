@@ -1,6 +1,12 @@
-import type { SealedFile, VersionShape } from '../content/index.ts'
+import type { Clock } from '../clock.ts'
+import type { ContentStore, SealedFile, VersionShape } from '../content/index.ts'
+import type { Database } from '../database/index.ts'
 import type { FileId, NodeId, Root } from '../ids.ts'
+import type { Host } from '../network/index.ts'
+import type { Random } from '../random.ts'
+import type { DownloadInit, SourceProblem } from './download-types.ts'
 import type { TransferRates } from './limits.ts'
+import type { MayFetch } from './provider.ts'
 
 /** `fetch`: a person waits. `replicate`, `drain`: the network's own work; `drain` helps a member that leaves. */
 export type TransferKind = 'fetch' | 'replicate' | 'drain'
@@ -84,4 +90,32 @@ export interface Transfers {
   /** Bytes since the start, and streams that are served now: for metrics. */
   totals(): { sentBytes: number; receivedBytes: number; clients: number; receiving: number }
   stop(): Promise<void>
+}
+
+/** What runs beside each other is limited per class: a person's, large and small background transfers. */
+export type TransferClass = 'fetch' | 'background' | 'smallBackground'
+
+export interface TransfersInit {
+  /** local database; without it nothing survives a restart */
+  readonly db?: Database
+  readonly store: ContentStore
+  readonly host: Pick<Host, 'id' | 'open' | 'handle'>
+  readonly clock: Clock
+  /** @default systemRandom */
+  readonly random?: Random
+  /** members that may have chunks of this version, best first: holders, partial ones, who fetches it now */
+  readonly sourcesOf: (root: Root) => Promise<readonly NodeId[]> | readonly NodeId[]
+  readonly mayFetch: MayFetch
+  /** for a closed access epoch: proof of having the newer key */
+  readonly proofFor?: DownloadInit['proof']
+  readonly onSourceProblem?: (problem: SourceProblem) => void
+  readonly onDamaged?: (root: Root, index: number) => void
+  /** a version is being fetched, so that others may be told where partial copies are */
+  readonly onStarted?: (root: Root) => void
+  /** @default MAX_RUNNING */
+  readonly maxRunning?: Partial<Record<TransferClass, number>>
+  /** process-wide receive credit, bytes @default 64 MiB */
+  readonly budgetBytes?: number
+  /** @default 30 s */
+  readonly noSourceMs?: number
 }
