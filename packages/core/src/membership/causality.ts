@@ -72,10 +72,10 @@ export class Causality {
     for (let index = open.pop(); index !== undefined; index = open.pop()) {
       const vertex = this.#vertices[index]
       if (vertex === undefined) continue
-      // places are topological: what comes before `earlier` cannot have seen it
-      if (index > to && vertex.sawAll) return true
+      if (vertex.sawAll) return true
       for (const parent of vertex.parents) {
         if (parent === to) return true
+        // places are topological: what comes before `earlier` cannot have seen it
         if (parent > to && !visited.has(parent)) {
           visited.add(parent)
           open.push(parent)

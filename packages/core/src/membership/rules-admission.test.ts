@@ -33,9 +33,26 @@ describe('admission', () => {
     expect(world.state.invites.get(invite.id)?.usedBy).toEqual([bahia.node])
   })
 
-  it.each<[string, (world: World, rio: Author) => { invite: EntryId; by: Author; change?: Partial<ControlBody<'admit'>>; ms?: number }, string]>([
-    ['an invite by a member that is no admin', (world, rio) => ({ invite: world.invite(rio).id, by: rio }), 'unknown-invite'],
-    ['an author that is no member', (world) => ({ invite: world.invite(world.founder).id, by: new Author() }), 'not-a-member'],
+  it.each<
+    [
+      string,
+      (
+        world: World,
+        rio: Author,
+      ) => { invite: EntryId; by: Author; change?: Partial<ControlBody<'admit'>>; ms?: number },
+      string,
+    ]
+  >([
+    [
+      'an invite by a member that is no admin',
+      (world, rio) => ({ invite: world.invite(rio).id, by: rio }),
+      'unknown-invite',
+    ],
+    [
+      'an author that is no member',
+      (world) => ({ invite: world.invite(world.founder).id, by: new Author() }),
+      'not-a-member',
+    ],
     ['an unknown invite', (world) => ({ invite: 'ab'.repeat(32) as EntryId, by: world.founder }), 'unknown-invite'],
     [
       'a revoked invite',
@@ -55,10 +72,26 @@ describe('admission', () => {
       },
       'invite-used',
     ],
-    ['an expired invite', (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, ms: START_MS + 3_600_000 }), 'invite-expired'],
-    ['a false proof', (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { proof: new Uint8Array(64) } }), 'bad-signature'],
-    ['another sealing key', (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { sealing: new Uint8Array(32) } }), 'bad-signature'],
-    ['a machine that is a member', (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { node: rio.key } }), 'already-member'],
+    [
+      'an expired invite',
+      (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, ms: START_MS + 3_600_000 }),
+      'invite-expired',
+    ],
+    [
+      'a false proof',
+      (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { proof: new Uint8Array(64) } }),
+      'bad-signature',
+    ],
+    [
+      'another sealing key',
+      (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { sealing: new Uint8Array(32) } }),
+      'bad-signature',
+    ],
+    [
+      'a machine that is a member',
+      (world, rio) => ({ invite: world.invite(world.founder).id, by: rio, change: { node: rio.key } }),
+      'already-member',
+    ],
     [
       'a quarantined author',
       (world, rio) => {
@@ -110,22 +143,29 @@ describe('admission', () => {
     const second = world.admit(rio, invite, two, { seen })
     expect(world.verdict(second)).toBeNull()
     expect(world.state.members.get(one.node)).toMatchObject({ role: 'admin', marks: ['invite-reused'] })
-    expect(world.state.members.get(two.node)).toMatchObject({ role: 'member', marks: ['invite-reused'], branch: second.id })
+    expect(world.state.members.get(two.node)).toMatchObject({
+      role: 'member',
+      marks: ['invite-reused'],
+      branch: second.id,
+    })
     expect(world.state.invites.get(invite.id)?.usedBy).toEqual([one.node, two.node])
   })
 
-  it.each([[true], [false]])('keeps an admission that had not seen the revocation (revoked first: %s)', (revokedFirst) => {
-    const world = new World()
-    const rio = world.join(world.founder)
-    const invite = world.invite(world.founder)
-    const seen = world.tips()
-    const newcomer = new Author()
-    const revoke = () => world.write(world.founder, 'revoke', { invite: idBytes(invite.id) }, { seen })
-    if (revokedFirst) revoke()
-    world.admit(rio, invite, newcomer, { seen })
-    if (!revokedFirst) revoke()
-    expect(world.state.members.get(newcomer.node)).toMatchObject({ state: 'member', marks: ['invite-revoked-late'] })
-  })
+  it.each([[true], [false]])(
+    'keeps an admission that had not seen the revocation (revoked first: %s)',
+    (revokedFirst) => {
+      const world = new World()
+      const rio = world.join(world.founder)
+      const invite = world.invite(world.founder)
+      const seen = world.tips()
+      const newcomer = new Author()
+      const revoke = () => world.write(world.founder, 'revoke', { invite: idBytes(invite.id) }, { seen })
+      if (revokedFirst) revoke()
+      world.admit(rio, invite, newcomer, { seen })
+      if (!revokedFirst) revoke()
+      expect(world.state.members.get(newcomer.node)).toMatchObject({ state: 'member', marks: ['invite-revoked-late'] })
+    },
+  )
 
   it('does not revoke what was used as far as the admin knew', () => {
     const world = new World()
@@ -163,7 +203,11 @@ describe('replacing a machine', () => {
     world.write(world.founder, 'admit', world.admitBody(invite, machine, { cuts }))
     expect(world.state.members.get(machine.node)).toMatchObject({ branch, role: 'member', steps: null })
     expect(world.state.members.get(old.node)).toMatchObject({ state: 'left', replacedBy: machine.node })
-    expect(world.state.branches.get(branch ?? ('' as never))).toMatchObject({ name: 'rio', node: machine.node, state: 'member' })
+    expect(world.state.branches.get(branch ?? ('' as never))).toMatchObject({
+      name: 'rio',
+      node: machine.node,
+      state: 'member',
+    })
     expect(world.state.closed.has(old.node)).toBe(true)
     expect([...world.state.cuts.values()]).toEqual([4])
     const late = world.write(old, 'leave', {}, { seq: 9 })
@@ -210,7 +254,9 @@ describe('replacing a machine', () => {
     const stranger = new Author()
     world.admit(old, puppet, stranger, { seq: 21 })
     expect(world.state.members.has(stranger.node)).toBe(true)
-    world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts: [[old.incarnation(), 4]] }), { seen })
+    world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts: [[old.incarnation(), 4]] }), {
+      seen,
+    })
     expect(world.verdict(puppet)).toBe('feed-closed')
     expect(world.state.members.has(stranger.node)).toBe(false)
   })

@@ -84,14 +84,21 @@ describe('expulsion', () => {
     expect(stateOf(all, founder)).toBe('expelled')
   })
 
-  it('a role given up, or taken by two, is no voice any more', () => {
+  it('a role given up is no voice any more, one taken by an admin alone still is, one taken by two is not', () => {
     const all = company()
     const { world, founder, a, b, c, rio } = all
-    world.write(c, 'role', { node: c.key, role: 'member' })
-    world.write(founder, 'role', { node: b.key, role: 'member' })
-    expect(world.verdict(expel(all, c, rio))).toBe('not-admin')
+    const d = world.join(founder, { role: 'admin' })
+    world.write(d, 'role', { node: d.key, role: 'member' })
+    expect(world.verdict(expel(all, d, rio))).toBe('not-admin')
+    world.write(a, 'role', { node: b.key, role: 'member' })
     expect(world.verdict(expel(all, b, rio))).toBeNull()
+    // a vote, but not a quarantine
     expect(stateOf(all, rio)).toBe('member')
+    world.write(c, 'role', { node: b.key, role: 'member' })
+    expect(world.verdict(expel(all, b, rio))).toBe('not-admin')
+    // nor does the vote of before count any more
+    expel(all, a, rio)
+    expect(stateOf(all, rio)).toBe('quarantined')
   })
 
   it('undoes what the expelled one wrote beyond the cut as if it had seen nothing', () => {
@@ -106,8 +113,29 @@ describe('expulsion', () => {
     expel(all, a, founder, { seen })
     expel(all, b, founder, { seen: [...seen, world.entries.at(-1)?.id ?? world.found.id] }, 50)
     expect(stateOf(all, founder)).toBe('expelled')
-    expect([invite, admit, attack].map((entry) => world.verdict(entry))).toEqual(['feed-closed', 'feed-closed', 'feed-closed'])
+    expect([invite, admit, attack].map((entry) => world.verdict(entry))).toEqual([
+      'feed-closed',
+      'feed-closed',
+      'feed-closed',
+    ])
     expect(world.state.members.has(puppet.node)).toBe(false)
+    expect(stateOf(all, rio)).toBe('member')
+  })
+
+  it('lets stand what the undone had prevented, with all that follows from it', () => {
+    const all = company()
+    const { world, founder, a, b, c, rio } = all
+    const bahia = world.join(founder)
+    const invite = world.invite(founder, { replaces: c.key })
+    const seen = world.tips()
+    world.write(founder, 'quarantine', { node: bahia.key }, { seen, seq: 100 })
+    const unseen = world.write(c, 'quarantine', { node: rio.key }, { seen, seq: 50 })
+    const body = world.admitBody(invite, new Author(), { cuts: [[c.incarnation(), 1]] })
+    const replacement = world.write(bahia, 'admit', body, { seen })
+    expect([unseen, replacement].map((entry) => world.verdict(entry))).toEqual([null, 'quarantined'])
+    const first = expel(all, a, founder, { seen })
+    expel(all, b, founder, { seen: [...seen, first.id] }, 60)
+    expect([unseen, replacement].map((entry) => world.verdict(entry))).toEqual(['feed-closed', null])
     expect(stateOf(all, rio)).toBe('member')
   })
 
@@ -203,7 +231,12 @@ describe('ownership entries', () => {
     const { world, rio, a, ref, some } = setup()
     const salts = [1, 2].map((value) => new Uint8Array(16).fill(value))
     const ids = salts.map((salt) => fileIdFor(world.network, rio.key, salt))
-    const files = salts.map((salt, index) => ({ ...ref, salt, file: idBytes(ids[index] ?? ids[0] ?? ('' as never)), proof: new Uint8Array(64) }))
+    const files = salts.map((salt, index) => ({
+      ...ref,
+      salt,
+      file: idBytes(ids[index] ?? ids[0] ?? ('' as never)),
+      proof: new Uint8Array(64),
+    }))
     world.write(a, 'accept', { of: some, files: [...files, ...files] })
     for (const [index, id] of ids.entries()) {
       const acts = world.state.acts.get(id) ?? []
@@ -212,8 +245,20 @@ describe('ownership entries', () => {
   })
 
   it.each<[string, (it: ReturnType<typeof setup>) => ReturnType<World['write']>, string]>([
-    ['a file that is not of that author', ({ world, rio, a, ref, to, some }) => world.write(rio, 'offer', { ...ref, author: a.key, to, builds: some }), 'bad-file'],
-    ['an accept with one such file', ({ world, a, ref, some }) => world.write(a, 'accept', { of: some, files: [{ ...ref, salt: new Uint8Array(16), proof: new Uint8Array(64) }] }), 'bad-file'],
+    [
+      'a file that is not of that author',
+      ({ world, rio, a, ref, to, some }) => world.write(rio, 'offer', { ...ref, author: a.key, to, builds: some }),
+      'bad-file',
+    ],
+    [
+      'an accept with one such file',
+      ({ world, a, ref, some }) =>
+        world.write(a, 'accept', {
+          of: some,
+          files: [{ ...ref, salt: new Uint8Array(16), proof: new Uint8Array(64) }],
+        }),
+      'bad-file',
+    ],
     ['an assignment by a member', ({ world, rio, ref, to }) => world.write(rio, 'assign', { ...ref, to }), 'not-admin'],
     [
       'an offer of a quarantined member',
@@ -223,7 +268,11 @@ describe('ownership entries', () => {
       },
       'quarantined',
     ],
-    ['a stranger’s adoption', ({ world, ref }) => world.write(new Author(), 'adopt', { ...ref, proof: new Uint8Array(64) }), 'not-a-member'],
+    [
+      'a stranger’s adoption',
+      ({ world, ref }) => world.write(new Author(), 'adopt', { ...ref, proof: new Uint8Array(64) }),
+      'not-a-member',
+    ],
   ])('refuse %s', (_, act, code) => {
     const all = setup()
     expect(all.world.verdict(act(all))).toBe(code)

@@ -78,7 +78,12 @@ export class World {
     return entry
   }
 
-  write<K extends ControlKind>(author: Author, kind: K, body: ControlBody<K>, options: WriteOptions = {}): ControlEntry {
+  write<K extends ControlKind>(
+    author: Author,
+    kind: K,
+    body: ControlBody<K>,
+    options: WriteOptions = {},
+  ): ControlEntry {
     return this.add(author.entry(kind, body, options.seen ?? this.tips(), options))
   }
 
