@@ -60,7 +60,8 @@ export interface EntryDraft {
  * @throws {EntryTooLargeError}
  */
 export function makeEntry(draft: EntryDraft, signer: SigningKey, cosignWith?: SigningKey): Entry {
-  const bytes = encodeCbor([
+  // a copy, since the encoder gives a part of a pooled buffer, and control entries are kept in memory
+  const encoded = encodeCbor([
     cosignWith === undefined ? FORMAT_PLAIN : FORMAT_COSIGNED,
     idBytes(draft.network ?? NO_NETWORK),
     signer.publicKey,
@@ -73,7 +74,8 @@ export function makeEntry(draft: EntryDraft, signer: SigningKey, cosignWith?: Si
     [...draft.seen].sort().map(idBytes),
     draft.body,
   ])
-  if (bytes.length > ENTRY_MAX_BYTES) throw new EntryTooLargeError(bytes.length, ENTRY_MAX_BYTES)
+  if (encoded.length > ENTRY_MAX_BYTES) throw new EntryTooLargeError(encoded.length, ENTRY_MAX_BYTES)
+  const bytes = new Uint8Array(encoded)
   const id = sha256(bytes)
   const network = draft.network ?? idFrom<NetworkId>(id)
   const sig = sign(signer, 'entry', network, id)

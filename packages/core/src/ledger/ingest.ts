@@ -143,18 +143,20 @@ export function createIngest(init: IngestInit): Ingest {
     const vouched = authenticate(candidates, network)
     // what a later entry vouches for goes before it
     const ordered: Entry[] = []
+    const unvouched: Entry[] = []
     const placed = new Set<EntryId>()
     for (const entry of candidates.values()) {
       const chain: Entry[] = []
       for (let at: Entry | undefined = entry; at !== undefined && !placed.has(at.id); at = before(at, candidates)) {
         placed.add(at.id)
         if (vouched.has(at.id)) chain.push(vouched.get(at.id) ?? at)
-        else if (candidates.has(at.id)) wait(at, result)
+        else if (candidates.has(at.id)) unvouched.push(at)
       }
       ordered.push(...chain.reverse())
     }
     for (const entry of ordered) unsigned.delete(entry.id)
     if (ordered.length > 0) write(ordered, from, result)
+    for (const entry of unvouched) wait(entry, result) // last, since their author may have been admitted just now
   }
 
   /**

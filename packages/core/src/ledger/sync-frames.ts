@@ -107,7 +107,7 @@ export function decodeSyncFrame(bytes: Uint8Array): SyncFrame {
     case 'done':
       layouts.done(value)
       return { type }
-    case undefined:
+    default:
       throw new DecodeError('not a frame of the ledger protocol')
   }
 }

@@ -75,7 +75,7 @@ export function createLink(init: LinkInit): Link {
         await tell(stream).finally(() => {
           if (clock.now() - openedAt > REOPEN_MAX_MS) pause = REOPEN_FIRST_MS
         })
-        await stream.close()
+        stream.abort() // at once: a peer that does not read must not hold up our stop
       } catch (error) {
         stream?.abort()
         if (ending.signal.aborted) return

@@ -1,0 +1,324 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { generateSigningKey } from '../crypto/index.ts'
+import { migrationsFolder, openDatabase } from '../database/index.ts'
+import { CLOCK_TOLERANCE_MS } from './clock.ts'
+import { isCosigned, isSigned } from './entry.ts'
+import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
+import type { EntriesEvent, LedgerInit } from './ledger.ts'
+import { folderIdOf } from './own-feed.ts'
+import { allOf, copy, found, joined, ManualClock, memorySettings, note, RECOVERY, testLedger } from './testing.ts'
+
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+})
+
+function newPath(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'malote-ledger-'))
+  folders.push(folder)
+  return join(folder, 'shared.db')
+}
+
+describe('founding and joining', () => {
+  it('makes the network id of the founding entry', () => {
+    const a = testLedger()
+    expect(a.ledger.network()).toBeNull()
+    const network = found(a)
+    expect(a.ledger.network()).toBe(network)
+    expect(a.ledger.founding()?.id as string).toBe(network)
+    expect(a.applied.map(({ kind }) => kind)).toEqual(['found'])
+    expect(() => a.ledger.found({})).toThrow(LedgerTakenError)
+    expect(() => a.ledger.join('cc'.repeat(32) as typeof network)).toThrow(LedgerTakenError)
+  })
+
+  it('goes on in the feed of the founding entry', () => {
+    const a = testLedger()
+    found(a)
+    expect(a.ledger.append('note', note(1))).toMatchObject({ seq: 1, prev: a.ledger.founding()?.id })
+  })
+
+  it('writes nothing before the node belongs to a network', () => {
+    const a = testLedger()
+    expect(() => a.ledger.append('note', {})).toThrow(NotInNetworkError)
+    const network = found(a)
+    const stranger = testLedger({ network })
+    expect(() => stranger.ledger.append('note', {})).toThrow(NotInNetworkError)
+    copy(a, stranger)
+    expect(() => stranger.ledger.append('note', {})).toThrow(NotInNetworkError)
+  })
+
+  it('leaves no network behind when the founding is rolled back', () => {
+    const a = testLedger()
+    expect(() =>
+      a.db.write(() => {
+        found(a)
+        throw new Error('disk')
+      }),
+    ).toThrow('disk')
+    expect(a.ledger.network()).toBeNull()
+    expect(a.ledger.count()).toBe(0)
+    found(a)
+    expect(a.ledger.count()).toBe(1)
+  })
+})
+
+describe('append', () => {
+  it('chains, signs, rises in time, and tells after the commit', () => {
+    const clock = new ManualClock()
+    const a = testLedger({ clock })
+    const network = found(a)
+    const events: EntriesEvent[] = []
+    a.ledger.onEntries((event) => void events.push(event))
+    const [one, two] = a.db.write(() => {
+      const both = [a.ledger.append('note', note(1)), a.ledger.append('note', note(2))] as const
+      expect(events).toEqual([])
+      return both
+    })
+    expect(two).toMatchObject({ seq: one.seq + 1, prev: one.id, ms: clock.now(), seen: [] })
+    expect(two.counter).toBe(one.counter + 1)
+    expect(isSigned(two, network)).toBe(true)
+    expect(events.map(({ entries, origin }) => [entries[0]?.id, origin])).toEqual([
+      [one.id, 'own'],
+      [two.id, 'own'],
+    ])
+    expect(a.ledger.get(two.id)).toEqual(two)
+    expect(a.ledger.bySubject(note(2).about)).toEqual([two])
+    expect(a.ledger.heads()).toEqual([{ feed: two.feed, seq: two.seq, id: two.id }])
+  })
+
+  it('names the control frontier in control entries', () => {
+    const a = testLedger()
+    found(a)
+    const b = joined(a)
+    const c = joined(a)
+    copy(a, b)
+    const fromB = b.ledger.append('role', { x: 1 })
+    const fromC = c.ledger.append('role', { x: 2 })
+    copy(b, a)
+    copy(c, a)
+    expect(a.ledger.append('role', { x: 3 }).seen).toEqual([fromB.id, fromC.id].sort())
+  })
+
+  it('leaves nothing in memory of what was rolled back', () => {
+    const a = testLedger()
+    found(a)
+    const heads = a.ledger.heads()
+    const hash = a.ledger.sync.headsHash()
+    expect(() =>
+      a.db.write(() => {
+        a.ledger.append('admit', { node: generateSigningKey().publicKey })
+        a.ledger.append('note', note(1))
+        throw new Error('disk')
+      }),
+    ).toThrow('disk')
+    expect(a.ledger.heads()).toEqual(heads)
+    expect(a.ledger.sync.headsHash()).toEqual(hash)
+    expect(a.ledger.control().length).toBe(1)
+    expect(a.ledger.append('note', note(1)).seq).toBe(1)
+  })
+
+  it('stores nothing when executing fails', () => {
+    let fails = false
+    const a = testLedger({
+      apply: () => {
+        if (fails) throw new Error('rule')
+      },
+    })
+    found(a)
+    fails = true
+    expect(() => a.ledger.append('note', note(1))).toThrow('rule')
+    expect(a.ledger.count()).toBe(1)
+    expect(a.ledger.page(0, 10).length).toBe(1)
+  })
+
+  it('has the recovery key sign as well', () => {
+    const a = testLedger()
+    const network = found(a)
+    const entry = a.ledger.append('role', {}, { cosignWith: RECOVERY })
+    expect(isCosigned(entry, network, RECOVERY.publicKey)).toBe(true)
+    const b = testLedger({ network })
+    copy(a, b)
+    expect(b.ledger.get(entry.id)?.cosigned).toBe(true)
+  })
+
+  it.each([
+    [61_000, 3, '61 s ahead of that of 3 members'],
+    [-120_000, 1, '120 s behind that of 1 member'],
+  ])('refuses to write with a clock that is %i ms off', (ms, witnesses, message) => {
+    let skew: ReturnType<LedgerInit['skew']> = null
+    const a = testLedger({ skew: () => skew })
+    found(a)
+    skew = { ms, witnesses }
+    expect(() => a.ledger.append('note', note(1))).toThrow(ClockSkewError)
+    expect(() => a.ledger.append('note', note(1))).toThrow(message)
+    skew = { ms: Math.sign(ms) * 60_000, witnesses }
+    expect(a.ledger.append('note', note(1)).seq).toBe(1)
+  })
+
+  it('passes every clock it has seen, also when its own is behind', () => {
+    const late = new ManualClock()
+    const a = testLedger()
+    const ahead = new ManualClock(late.now() + 50_000)
+    const b = testLedger({ clock: ahead })
+    const network = found(b)
+    const c = testLedger({ network, clock: late, key: a.key })
+    b.ledger.append('admit', { node: a.key.publicKey })
+    copy(b, c)
+    const entry = c.ledger.append('note', note(1))
+    expect(entry.ms).toBe(ahead.now())
+    expect(entry.counter).toBeGreaterThan(0)
+  })
+})
+
+describe('the own feed', () => {
+  const restart = (path: string, options: Parameters<typeof testLedger>[0]) =>
+    testLedger({ path, folderId: () => folderIdOf(path), ...options })
+
+  it('is continued after an orderly close, and the mark is used up', () => {
+    const path = newPath()
+    const key = generateSigningKey()
+    const local = memorySettings()
+    const first = restart(path, { key, local })
+    found(first)
+    const last = first.ledger.append('note', note(1))
+    first.ledger.close()
+    first.db.close()
+    const second = restart(path, { key, local })
+    expect(local.values.size).toBe(0)
+    const next = second.ledger.append('note', note(2))
+    expect(next).toMatchObject({ feed: last.feed, seq: last.seq + 1, prev: last.id })
+    second.db.close()
+  })
+
+  it('is left for a new one after a power cut', () => {
+    const path = newPath()
+    const key = generateSigningKey()
+    const local = memorySettings()
+    const first = restart(path, { key, local })
+    found(first)
+    const last = first.ledger.append('note', note(1))
+    first.db.close()
+    const second = restart(path, { key, local })
+    expect(second.ledger.sync.unconfirmedOwn()).toMatchObject({ feed: last.feed, id: last.id })
+    const next = second.ledger.append('note', note(2))
+    expect(next.feed).not.toBe(last.feed)
+    expect(next).toMatchObject({ seq: 0, prev: null })
+    // and stays with the new one
+    expect(second.ledger.append('note', note(3))).toMatchObject({ feed: next.feed, seq: 1 })
+    second.db.close()
+  })
+
+  it('is left for a new one in a copy of the folder, which has another inode', () => {
+    const path = newPath()
+    const key = generateSigningKey()
+    const local = memorySettings()
+    const first = restart(path, { key, local })
+    found(first)
+    first.ledger.close()
+    first.db.exec(`VACUUM INTO '${path}-copy'`)
+    first.db.close()
+    const copied = restart(`${path}-copy`, { key, local })
+    expect(copied.ledger.append('note', note(2)).seq).toBe(0)
+    copied.db.close()
+  })
+
+  it('is continued when a peer ends it where we do', () => {
+    const path = newPath()
+    const key = generateSigningKey()
+    const first = restart(path, { key })
+    found(first)
+    const last = first.ledger.append('note', note(1))
+    first.db.close()
+    const second = restart(path, { key })
+    expect(second.ledger.confirmOwnFeed({ feed: last.feed, seq: 0, id: last.id })).toBe(false)
+    expect(second.ledger.confirmOwnFeed({ feed: last.feed, seq: last.seq, id: last.id })).toBe(true)
+    expect(second.ledger.append('note', note(2)).prev).toBe(last.id)
+    second.db.close()
+  })
+
+  it('is never continued once entries that this folder lost have come back', () => {
+    const key = generateSigningKey()
+    const a = testLedger({ key })
+    const network = found(a)
+    const backup = allOf(a)
+    const lost = a.ledger.append('note', note(1))
+    const restored = testLedger({ key, network })
+    restored.ledger.ingest(backup)
+    copy(a, restored)
+    expect(restored.ledger.get(lost.id)).toBeDefined()
+    expect(restored.ledger.confirmOwnFeed({ feed: lost.feed, seq: lost.seq, id: lost.id })).toBe(false)
+    expect(restored.ledger.append('note', note(2)).feed).not.toBe(lost.feed)
+  })
+
+  it('is left for a new one when it is stuck in the future', () => {
+    const clock = new ManualClock()
+    const real = clock.now()
+    const a = testLedger({ clock })
+    found(a)
+    clock.set(real + 3_600_000)
+    const future = a.ledger.append('note', note(1))
+    clock.set(real)
+    const now = a.ledger.append('note', note(2))
+    expect(now.feed).not.toBe(future.feed)
+    expect(now.ms).toBeLessThan(real + CLOCK_TOLERANCE_MS)
+  })
+})
+
+describe('the store', () => {
+  it('has everything again after a restart', () => {
+    const path = newPath()
+    const a = testLedger({ path })
+    const network = found(a)
+    const b = joined(a)
+    b.ledger.append('note', note(3))
+    const refused = b.ledger.append('note', note(4))
+    copy(b, a)
+    a.ledger.setVerdict(refused.id, { code: 'not-owner', reason: 'someone else is' })
+    const before = [
+      a.ledger.heads(),
+      a.ledger.sync.headsHash(),
+      a.ledger.control(),
+      a.ledger.count(),
+      a.ledger.page(0, 100),
+    ]
+    a.db.close()
+    const again = testLedger({ path, key: a.key, network: null })
+    const { ledger } = again
+    expect(ledger.network()).toBe(network)
+    expect([ledger.heads(), ledger.sync.headsHash(), ledger.control(), ledger.count(), ledger.page(0, 100)]).toEqual(
+      before,
+    )
+    expect(ledger.page(4, 1)).toMatchObject([{ arrival: 5, refusal: null }].slice(0, ledger.page(4, 1).length))
+    expect(ledger.page(0, 100).at(-1)).toMatchObject({ entry: { id: refused.id }, refusal: { code: 'not-owner' } })
+    ledger.setVerdict(refused.id, null)
+    expect(ledger.page(0, 100).at(-1)?.refusal).toBeNull()
+    expect(ledger.subjectsOf(b.ledger.self).map((each) => each.length)).toEqual([16, 16])
+    expect(ledger.subjectsOf(a.ledger.self)).toEqual([])
+    again.db.close()
+  })
+
+  it('keeps entries of kinds that it does not know', () => {
+    const a = testLedger()
+    const network = found(a)
+    const b = testLedger({
+      network,
+      kinds: (kind) => (kind === 'found' ? { isControl: true, subject: () => null } : undefined),
+    })
+    a.ledger.append('note', note(1))
+    copy(a, b)
+    expect(b.ledger.count()).toBe(2)
+    expect(b.ledger.sync.headsHash()).toEqual(a.ledger.sync.headsHash())
+  })
+
+  it('refuses a database that a newer version wrote', () => {
+    const path = newPath()
+    openDatabase({ path, migrations: migrationsFolder('shared') }).close()
+    const db = openDatabase({ path, migrations: migrationsFolder('shared') })
+    db.exec('PRAGMA user_version = 9999')
+    db.close()
+    expect(() => openDatabase({ path, migrations: migrationsFolder('shared') })).toThrow('newer')
+  })
+})

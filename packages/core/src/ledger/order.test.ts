@@ -1,0 +1,177 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { EntryId, FeedId } from '../ids.ts'
+import { type ControlNode, compareOrdinary, foldControl, foldsLast, frontier, hasSeen, seenAmong } from './order.ts'
+
+interface Node extends ControlNode {
+  readonly rank: number
+}
+const id = (name: number) => name.toString(16).padStart(64, '0') as EntryId
+const feedOf = (name: number) => `feed-${name}` as FeedId
+
+/** Histories as honest nodes make them: each entry names a frontier of some earlier ones. */
+const histories = fc
+  .array(
+    fc.record({
+      feed: fc.nat(3),
+      knows: fc.array(fc.nat(40), { maxLength: 3 }),
+      rank: fc.nat(2),
+      name: fc.nat(2 ** 20),
+    }),
+    { maxLength: 24 },
+  )
+  .map((steps) => {
+    const entries: Node[] = []
+    const lengths = new Map<number, number>()
+    steps.forEach(({ feed, knows, rank, name }, index) => {
+      const seen = [...new Set(knows.flatMap((at) => (at < index ? [entries[at]?.id ?? id(0)] : [])))].sort()
+      const seq = (lengths.get(feed) ?? -1) + 1
+      lengths.set(feed, seq)
+      entries.push({ id: id(name * 64 + index), feed: feedOf(feed), seq: seq * 3, seen, rank })
+    })
+    return entries
+  })
+
+const fold = (entries: readonly Node[]) =>
+  foldControl<string, Node>({
+    entries,
+    initial: '',
+    apply: (state, entry) => `${state},${entry.id}`,
+    // depends on the state, as authority does
+    rank: (state, entry) => [(entry.rank + state.length) % 3, entry.rank],
+  })
+
+describe('foldControl', () => {
+  it('has one result for any order of arrival and any repetition', () => {
+    fc.assert(
+      fc.property(
+        histories.chain((entries) =>
+          fc.tuple(
+            fc.constant(entries),
+            fc.shuffledSubarray(entries, { minLength: entries.length }),
+            fc.subarray(entries),
+          ),
+        ),
+        ([entries, shuffled, again]) => {
+          expect(fold([...shuffled, ...again]).state).toBe(fold(entries).state)
+        },
+      ),
+    )
+  })
+
+  it('puts every entry after all that it had seen', () => {
+    fc.assert(
+      fc.property(histories, (entries) => {
+        const { order, waiting } = fold(entries)
+        expect(waiting).toEqual([])
+        expect(order.length).toBe(entries.length)
+        const seen = seenAmong(entries)
+        order.forEach((later, index) => {
+          for (const earlier of order.slice(index)) expect(seen(later.id, earlier.id)).toBe(false)
+        })
+      }),
+    )
+  })
+
+  it('keeps back what has missing ancestors, and only that', () => {
+    fc.assert(
+      fc.property(histories, fc.nat(), (entries, pick) => {
+        if (entries.length === 0) return
+        const lost = entries[pick % entries.length]
+        if (lost === undefined) return
+        const rest = entries.filter((entry) => entry !== lost)
+        const { order, waiting } = fold(rest)
+        expect(order.length + waiting.length).toBe(rest.length)
+        for (const entry of order) expect(entry.seen).not.toContain(lost.id)
+        // a gap in a feed shows only through `seen`: that a feed has none is seen to where entries are stored
+        const seen = seenAmong(rest)
+        for (const entry of waiting)
+          expect(entry.seen.includes(lost.id) || waiting.some((other) => seen(entry.id, other.id))).toBe(true)
+      }),
+    )
+  })
+
+  it('prefers the lower rank, then the lower id, among concurrent entries', () => {
+    const root: Node = { id: id(9), feed: feedOf(0), seq: 0, seen: [], rank: 5 }
+    const a: Node = { id: id(3), feed: feedOf(1), seq: 0, seen: [root.id], rank: 2 }
+    const b: Node = { id: id(2), feed: feedOf(2), seq: 0, seen: [root.id], rank: 1 }
+    const c: Node = { id: id(1), feed: feedOf(3), seq: 0, seen: [root.id], rank: 2 }
+    const { order } = foldControl<null, Node>({
+      entries: [a, b, c, root],
+      initial: null,
+      apply: () => null,
+      rank: (_, e) => [e.rank],
+    })
+    expect(order).toEqual([root, b, c, a])
+  })
+
+  it('folds both branches of a forked feed before what follows them', () => {
+    const a: Node = { id: id(1), feed: feedOf(0), seq: 4, seen: [], rank: 0 }
+    const b: Node = { id: id(2), feed: feedOf(0), seq: 4, seen: [], rank: 1 }
+    const c: Node = { id: id(0), feed: feedOf(0), seq: 6, seen: [], rank: 0 }
+    expect(fold([c, b, a]).order).toEqual([a, b, c])
+  })
+})
+
+describe('frontier', () => {
+  it('covers everything and nothing twice', () => {
+    fc.assert(
+      fc.property(histories, (entries) => {
+        const ends = frontier(entries)
+        const seen = seenAmong(entries)
+        for (const entry of entries) {
+          expect(ends.includes(entry.id) || ends.some((end) => seen(end, entry.id))).toBe(true)
+          if (ends.includes(entry.id)) expect(ends.some((end) => seen(end, entry.id))).toBe(false)
+        }
+      }),
+    )
+  })
+
+  it('leaves out an entry that names what does not exist, so that it holds up nobody else', () => {
+    const good: Node = { id: id(1), feed: feedOf(0), seq: 0, seen: [], rank: 0 }
+    const bad: Node = { id: id(2), feed: feedOf(1), seq: 0, seen: [id(99), good.id].sort(), rank: 0 }
+    expect(frontier([bad, good])).toEqual([good.id])
+  })
+})
+
+describe('foldsLast', () => {
+  it('is right whenever it says yes', () => {
+    fc.assert(
+      fc.property(histories, (entries) => {
+        entries.forEach((entry, index) => {
+          const before = entries.slice(0, index)
+          const { waiting } = fold(before)
+          if (foldsLast(entry, before, waiting)) expect(fold([...before, entry]).order.at(-1)).toBe(entry)
+        })
+      }),
+    )
+  })
+
+  it('says yes to an entry that has seen the frontier', () => {
+    const a: Node = { id: id(5), feed: feedOf(0), seq: 0, seen: [], rank: 0 }
+    const b: Node = { id: id(6), feed: feedOf(1), seq: 0, seen: [a.id], rank: 0 }
+    expect(foldsLast({ id: id(1), feed: feedOf(2), seq: 0, seen: [b.id] }, [a, b], [])).toBe(true)
+    expect(foldsLast({ id: id(1), feed: feedOf(1), seq: 1, seen: [] }, [a, b], [])).toBe(true)
+    expect(foldsLast({ id: id(1), feed: feedOf(2), seq: 0, seen: [a.id] }, [a, b], [])).toBe(false)
+    expect(hasSeen([a, b], b.id, a.id)).toBe(true)
+    expect(hasSeen([a, b], a.id, b.id)).toBe(false)
+  })
+})
+
+describe('compareOrdinary', () => {
+  it('is a total order by clock, then feed, then id', () => {
+    const keys = fc.record({ ms: fc.nat(2), counter: fc.nat(2), feed: fc.nat(2).map(feedOf), id: fc.nat(3).map(id) })
+    fc.assert(
+      fc.property(fc.array(keys), fc.array(fc.nat()), (list) => {
+        const sorted = [...list].sort(compareOrdinary)
+        expect([...list].reverse().sort(compareOrdinary)).toEqual(sorted)
+        sorted.forEach((key, index) => {
+          const next = sorted[index + 1]
+          if (next === undefined) return
+          const [a, b] = [key, next].map((each) => [each.ms, each.counter, each.feed, each.id] as const)
+          if (a !== undefined && b !== undefined) expect(JSON.stringify(a) <= JSON.stringify(b)).toBe(true)
+        })
+      }),
+    )
+  })
+})
