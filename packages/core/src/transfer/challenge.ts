@@ -52,14 +52,25 @@ export async function challenge(init: ChallengeInit): Promise<'right' | 'wrong' 
       idleMs: timeoutMs,
       signal,
     })
-    session.challenge(index, nonce)
     let result: 'right' | 'wrong' | 'missing' | undefined
-    await session.run((answer) => {
-      if (answer.t !== 'answer' || answer.index !== index) return
-      if (answer.hash === null) result = 'missing'
-      else result = equalBytes(answer.hash, init.expected) ? 'right' : 'wrong'
-      session.abort()
-    }, signal)
+    const answered = new AbortController()
+    try {
+      session.challenge(index, nonce)
+      await session.run(
+        (answer) => {
+          if (answer.t !== 'answer' || answer.index !== index) return
+          if (answer.hash === null) result = 'missing'
+          else result = equalBytes(answer.hash, init.expected) ? 'right' : 'wrong'
+          answered.abort(new Error('answered'))
+        },
+        AbortSignal.any([signal, answered.signal]),
+      )
+    } catch (error) {
+      if (result === undefined) throw error
+    } finally {
+      if (result === undefined) session.abort()
+      else await session.close()
+    }
     if (result === undefined) throw new TimeoutError('challenge', timeoutMs)
     return result
   } catch (error) {

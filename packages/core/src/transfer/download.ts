@@ -289,7 +289,10 @@ class RunningDownload implements Download {
     } catch (error) {
       if (!signal.aborted) this.#linkFailed(peer, error)
     } finally {
-      link.session?.abort()
+      link.ending.abort(new Error('ended')) // nothing more is asked of it
+      // a source that owes us nothing gets a proper end
+      if (link.owed > 0 || link.pagesOwed > 0) link.session?.abort()
+      else await link.session?.close()
       this.#links.delete(peer)
       this.#picker?.removeSource(peer)
       this.#manifest.without(peer, this.#now())

@@ -80,22 +80,18 @@ export class SourceSession {
   }
 
   /**
-   * Hands on every answer until the stream ends; a source that is dropped ends it with `abort`.
+   * Hands on every answer until the stream ends. Whoever calls it ends the stream afterwards: `close`, or `abort` when
+   * something is still owed.
    * @throws {SourceBrokenError} when the source broke the protocol; anything else is the path's fault
    */
   async run(onAnswer: (answer: Answer) => void, signal: AbortSignal): Promise<void> {
-    try {
-      for (;;) {
-        const frame = await this.#stream.read({ signal, timeoutMs: this.#idleMs })
-        if (frame === null) return
-        const reply = decode(this.peer, frame)
-        if (reply.t === 'no') throw new SourceRefusedError(this.peer, reply.code)
-        if (reply.t === 'ok') throw new SourceBrokenError(this.peer, 'opened twice')
-        onAnswer(reply)
-        if (this.#ended) return
-      }
-    } finally {
-      this.abort()
+    while (!this.#ended) {
+      const frame = await this.#stream.read({ signal, timeoutMs: this.#idleMs })
+      if (frame === null) return
+      const reply = decode(this.peer, frame)
+      if (reply.t === 'no') throw new SourceRefusedError(this.peer, reply.code)
+      if (reply.t === 'ok') throw new SourceBrokenError(this.peer, 'opened twice')
+      onAnswer(reply)
     }
   }
 
@@ -113,6 +109,12 @@ export class SourceSession {
 
   challenge(index: number, nonce: Uint8Array): void {
     this.#send({ t: 'challenge', index, nonce })
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    await this.#stream.close()
   }
 
   abort(reason?: Error): void {

@@ -211,9 +211,10 @@ export async function createWorld(): Promise<TestWorld> {
   return {
     async member() {
       count += 1
-      const store = await createStore({ folder: join(folder, `${count}`), floorBytes: 0 })
+      const number = count
+      const store = await createStore({ folder: join(folder, `${number}`), floorBytes: 0 })
       stores.push(store)
-      return { host: new TestHost(nodeIdFromPublicKey(new Uint8Array(32).fill(count)), network), store }
+      return { host: new TestHost(nodeIdFromPublicKey(new Uint8Array(32).fill(number)), network), store }
     },
     async stop() {
       for (const store of stores) await store.stop()
