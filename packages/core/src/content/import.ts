@@ -52,7 +52,7 @@ export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
   }
 
   try {
-    for await (const piece of abortable(source, signal)) {
+    for await (const piece of ahead(source, signal)) {
       let at = 0
       while (at < piece.length) {
         if (filled === 0 && piece.length - at >= chunk) {
@@ -81,8 +81,8 @@ export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
   }
 }
 
-/** The source's pieces until the signal fires, also while the source is silent. */
-export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+/** The source's pieces, the next on its way while one is sealed, until the signal fires, also while the source is silent. */
+async function* ahead<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
   let stop: () => void = () => undefined
   const aborted = new Promise<never>((_, reject) => {
@@ -90,17 +90,21 @@ export async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSigna
   })
   aborted.catch(() => undefined)
   signal?.addEventListener('abort', stop, { once: true })
+  const pull = () => {
+    const step = iterator.next()
+    step.catch(() => undefined) // told in its turn
+    return step
+  }
   let hasEnded = false
   try {
-    for (;;) {
+    for (let step = pull(); ; ) {
       signal?.throwIfAborted()
-      const step = iterator.next()
-      step.catch(() => undefined)
       const { done, value } = await (signal === undefined ? step : Promise.race([step, aborted]))
       if (done) {
         hasEnded = true
         return
       }
+      step = pull()
       yield value
     }
   } finally {
