@@ -5,7 +5,7 @@
 import type { CborValue } from '../codec/index.ts'
 import { audienceProofKey, grantSlot, keyIdOf, newAudienceKey, type SealingKey, sealTo, sign } from '../crypto/index.ts'
 import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, type NodeId, newAudienceId } from '../ids.ts'
-import type { MembershipState } from '../membership/types.ts'
+import type { MembershipState } from '../membership/index.ts'
 import { systemRandom } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled, sameList } from './audience-list.ts'
 import { encodeGrants, type GrantSlot, SLOTS_MAX, sealGone, sealList } from './boxes-format.ts'
@@ -83,6 +83,8 @@ export interface AudiencesInit {
   keyring: Keyring
   boxes: Boxes
   append: AppendEntry
+  /** seeks a key that is not here */
+  acquire(audience: AudienceId, key: KeyId): Promise<boolean>
 }
 
 export interface Audiences {
@@ -167,6 +169,14 @@ export function createAudiences(init: AudiencesInit): Audiences {
     }
   }
 
+  /** "Everyone" cannot be made anew: a member that has none of its keys yet has to get one. */
+  async function seekEveryone(): Promise<void> {
+    const keys = reads.audience(EVERYONE)?.keys ?? []
+    if (keys.length === 0) return await make(EVERYONE_LIST, EVERYONE, null)
+    for (const { key } of keys.toReversed()) if (await init.acquire(EVERYONE, key)) return
+    throw new AudienceKeyMissingError(EVERYONE)
+  }
+
   async function find(list: AudienceList): Promise<WritingKey> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const choice = choose(list)
@@ -175,8 +185,7 @@ export function createAudiences(init: AudiencesInit): Audiences {
         if (held !== null) return held
       } else if (choice.do === 'renew') await make(list, choice.audience, choice.previous)
       else if (list.mode !== 'everyone') await make(list, newAudienceId(), null)
-      else if ((reads.audience(EVERYONE)?.keys.length ?? 0) === 0) await make(list, EVERYONE, null)
-      else throw new AudienceKeyMissingError(EVERYONE)
+      else await seekEveryone()
     }
     throw new AudienceKeyMissingError(
       list.mode === 'everyone' ? EVERYONE : (keyring.audiencesWith(list)[0] ?? EVERYONE),

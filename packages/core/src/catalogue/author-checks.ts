@@ -1,8 +1,7 @@
 /** Who may do what to a file, asked before anything is sealed and once more right before the entry is written. */
 import { type BranchId, type FileId, idBytes, type NodeId } from '../ids.ts'
-import type { Member } from '../membership/types.ts'
+import { type Member, NotAMemberError, QuarantinedError } from '../membership/index.ts'
 import {
-  AuthorNotMemberError,
   FileDeletedError,
   FileNotFoundError,
   HandoffPendingError,
@@ -25,7 +24,7 @@ export interface OwnedFile {
 }
 
 export interface Checks {
-  /** @throws {AuthorNotMemberError} */
+  /** @throws {NotAMemberError} @throws {QuarantinedError} */
   me(): Member
   /** A file that exists for this branch. @throws {FileNotFoundError} */
   visible(file: FileId): OwnedFile
@@ -39,7 +38,8 @@ export function createChecks(init: { self: NodeId; reads: SharedReads; views: Pi
 
   function me(): Member {
     const member = reads.membership().members.get(self)
-    if (member === undefined || member.state !== 'member') throw new AuthorNotMemberError(member?.state ?? 'unknown')
+    if (member?.state === 'quarantined') throw new QuarantinedError()
+    if (member?.state !== 'member') throw new NotAMemberError()
     return member
   }
 

@@ -2,16 +2,10 @@
 import type { CborValue } from '../codec/index.ts'
 import { proveKey } from '../crypto/index.ts'
 import { type BranchId, type EntryId, type FileId, idBytes } from '../ids.ts'
+import { NotAdminError } from '../membership/index.ts'
 import { entitled } from './audience-list.ts'
 import type { ChangeOptions, Checks } from './author-checks.ts'
-import {
-  AuthorNotAdminError,
-  DeniedReceiverError,
-  FileNotFoundError,
-  NoHandoffError,
-  NotOwnerError,
-  SelfReceiverError,
-} from './errors.ts'
+import { DeniedReceiverError, FileNotFoundError, NoHandoffError, NotOwnerError, SelfReceiverError } from './errors.ts'
 import type { Keyring } from './keyring.ts'
 import type { AppendEntry, SharedReads } from './reads.ts'
 import type { SharedFile } from './types.ts'
@@ -41,7 +35,7 @@ export interface OwnershipAuthor {
   canAccept(file: FileId): boolean
   /** Takes an orphan. @throws {FileNotFoundError} when its key is not here */
   adopt(file: FileId): EntryId
-  /** @throws {AuthorNotAdminError} */
+  /** @throws {NotAdminError} */
   assign(file: FileId, to: BranchId): EntryId
 }
 
@@ -118,7 +112,7 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
       return write('adopt', { ...refOf(shared), proof: proven })
     },
     assign(file, to) {
-      if (checks.me().role !== 'admin') throw new AuthorNotAdminError()
+      if (checks.me().role !== 'admin') throw new NotAdminError()
       const shared = reads.file(file)
       if (shared == null || shared.state === 'purged') throw new FileNotFoundError(file)
       if (!checks.isBranch(to)) throw new DeniedReceiverError('the receiver is no branch of the network any more')

@@ -4,7 +4,14 @@
  */
 import type { Clock } from '../clock.ts'
 import type { CborValue } from '../codec/index.ts'
-import { deriveEpochKeys, type EpochKeys, newFileKey, type SigningKey, wrapFileKey } from '../crypto/index.ts'
+import {
+  deriveEpochKeys,
+  type EpochKeys,
+  equalBytes,
+  newFileKey,
+  type SigningKey,
+  wrapFileKey,
+} from '../crypto/index.ts'
 import {
   type BoxHash,
   type BranchId,
@@ -15,7 +22,7 @@ import {
   type NodeId,
   type Root,
 } from '../ids.ts'
-import { fileIdFor } from '../membership/file-id.ts'
+import { fileIdFor } from '../membership/index.ts'
 import type { Random } from '../random.ts'
 import { type AudienceList, entitled, sameList } from './audience-list.ts'
 import type { Audiences, WritingKey } from './audiences.ts'
@@ -85,7 +92,7 @@ export interface AuthorInit {
 export interface Author {
   /** A new file's id and keys, for sealing its content. Nothing is stored. */
   beginFile(): BegunFile
-  /** @throws {NameInvalidError} @throws {AuthorNotMemberError} @throws {AudienceKeyMissingError} */
+  /** @throws {NameInvalidError} @throws {NotAMemberError} @throws {AudienceKeyMissingError} */
   publishUpload(init: UploadInit): Promise<EntryId>
   /** The keys that the next version must be sealed with: the present epoch's, or those of a new one. */
   epochForUpdate(file: FileId): EpochKeys
@@ -219,6 +226,12 @@ export function createAuthor(init: AuthorInit): Author {
     return keys
   }
 
+  /** Two updates begun at once may each have drawn a key for the same next epoch; only one of the keys is the epoch's. */
+  function isSameKey(keys: EpochKeys, shared: SharedFile): boolean {
+    const current = currentKeys(shared)
+    return keys.epoch === current.epoch && equalBytes(keys.proof.publicKey, current.proof.publicKey)
+  }
+
   function nextKeys(shared: SharedFile): EpochKeys {
     return deriveEpochKeys(network, shared.file, shared.epoch + 1, newFileKey())
   }
@@ -306,7 +319,7 @@ export function createAuthor(init: AuthorInit): Author {
         const meta = (now: VisibleFile) => metaFrom(now, details ?? {}, { plainHash })
         meta(view)
         if (keys.epoch === shared.epoch) {
-          if (!isEpochUsable(shared, view)) throw new EpochMovedError(file)
+          if (!isSameKey(keys, shared) || !isEpochUsable(shared, view)) throw new EpochMovedError(file)
           return write('update', keys, meta(view), preview ?? null, {
             ...buildsOn(shared),
             content: contentBody(content),
@@ -344,7 +357,7 @@ export function createAuthor(init: AuthorInit): Author {
 
     publishReseal({ file, version, keys, content }) {
       const { shared } = checks.owned(file)
-      if (shared.epoch !== keys.epoch || shared.version !== version) throw new EpochMovedError(file)
+      if (!isSameKey(keys, shared) || shared.version !== version) throw new EpochMovedError(file)
       return plain('reseal', shared, { version, epoch: keys.epoch, content: contentBody(content) })
     },
 
@@ -357,13 +370,13 @@ export function createAuthor(init: AuthorInit): Author {
           if (shared.state !== 'deleted') throw new FileNotDeletedError(file)
           return plain('restore', shared)
         }
-        const exists = reads.versions(file).some((row) => row.version === version && !row.conflict)
+        const exists = reads.versions(file).some((row) => row.version === version)
         if (!exists) throw new FileNotFoundError(`${file}, version ${version}`)
         const former = views.metaOf(file, version)
         const entry = plain('restore', shared, { version })
         const after = views.get(file)
         // the box that stands now may be another version's: its plain hash has to be that of the content
-        if (former !== null && after !== null && !sameBytes(after.plainHash, former.plainHash)) {
+        if (former !== null && after !== null && !equalBytes(after.plainHash, former.plainHash)) {
           return await describeNow(file, (now) => metaFrom(now, {}, { plainHash: former.plainHash }), {})
         }
         return entry
@@ -380,8 +393,4 @@ export function createAuthor(init: AuthorInit): Author {
 function sameDetails(a: FileDetails, b: FileDetails): boolean {
   const tags = a.tags.length === b.tags.length && a.tags.every((tag, i) => tag === b.tags[i])
   return tags && a.name === b.name && a.type === b.type && a.campaign === b.campaign
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
 }

@@ -37,21 +37,6 @@ export class NotOwnerError extends MaloteError {
   }
 }
 
-/** A file command on a machine that is no current member. */
-export class AuthorNotMemberError extends MaloteError {
-  override name = 'AuthorNotMemberError'
-  constructor(state: string) {
-    super(state === 'quarantined' ? 'quarantined' : 'not-a-member', `this node is not a current member (${state})`)
-  }
-}
-
-export class AuthorNotAdminError extends MaloteError {
-  override name = 'AuthorNotAdminError'
-  constructor() {
-    super('not-admin', 'only an admin may do this')
-  }
-}
-
 export class HandoffPendingError extends MaloteError {
   override name = 'HandoffPendingError'
   constructor(file: FileId) {

@@ -15,7 +15,7 @@ import {
   type NetworkId,
   type NodeId,
 } from '../ids.ts'
-import type { Host } from '../network/types.ts'
+import type { Host } from '../network/index.ts'
 import { type Random, shuffled } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
 import { decodeGrants, openGone, openList } from './boxes-format.ts'
@@ -60,14 +60,14 @@ export interface Grants {
   complete(audience: AudienceId, key: KeyId): Promise<boolean>
   /** Answers a member: per key, sealed to it, or null where it is not entitled or the key is not here. */
   answer(peer: NodeId, wanted: readonly WantedKey[]): Promise<(Uint8Array | null)[]>
-  /** All audience keys that a newcomer is entitled to, sealed to it, for `register`. */
-  grantsFor(receiver: { branch: BranchId; sealing: Uint8Array }): Promise<Uint8Array>
+  /** All audience keys that a newcomer is entitled to, sealed to it, for `register`; empty when it is no member. */
+  grantsFor(node: NodeId, branch: BranchId): Promise<Uint8Array>
   /** Keeps the keys that fit their commitment. @returns how many @throws {SealBrokenError} @throws {DecodeError} */
   takeGrants(blob: Uint8Array): Promise<number>
   /** A key arrived; the return value unsubscribes. */
   onKey(listener: (audience: AudienceId, key: KeyId) => void): () => void
-  /** Ends what is under way. */
-  stop(): void
+  /** Ends what is under way; resolves when nothing of it touches the database any more. */
+  stop(): Promise<void>
 }
 
 interface Ask {
@@ -82,6 +82,7 @@ export function createGrants(init: GrantsInit): Grants {
   const searches = new Map<string, Promise<boolean>>()
   const refusals = new Map<string, { until: number; wait: number }>()
   const stopped = new AbortController()
+  const completing = new Set<Promise<boolean>>()
   let asks: Ask[] = []
   let asking = false
 
@@ -92,8 +93,8 @@ export function createGrants(init: GrantsInit): Grants {
   }
 
   function keep(audience: AudienceId, key: KeyId, secret: Uint8Array): boolean {
-    const known = has(audience, key)
-    const kept = keyring.putAudienceKey(audience, key, secret)
+    const known = stopped.signal.aborted || has(audience, key)
+    const kept = !stopped.signal.aborted && keyring.putAudienceKey(audience, key, secret)
     secret.fill(0)
     if (kept && !known) for (const listener of listeners) listener(audience, key)
     return kept
@@ -123,7 +124,7 @@ export function createGrants(init: GrantsInit): Grants {
     const row = keyRow(audience, key)
     if (row === undefined) return false
     const bytes = await box(audience, row.author, row.grants)
-    if (bytes === null) return false
+    if (bytes === null || stopped.signal.aborted) return false
     try {
       const { from, slots } = decodeGrants(bytes)
       const own = grantSlot(network, sealing, from, audience, key)
@@ -147,10 +148,14 @@ export function createGrants(init: GrantsInit): Grants {
 
   async function askAll(): Promise<void> {
     while (asks.length > 0) {
+      if (stopped.signal.aborted) {
+        for (const each of asks.splice(0)) each.settle(false)
+        break
+      }
       const batch = asks.slice(0, ASK_MAX)
       asks = asks.slice(ASK_MAX)
       await askRound(batch).catch(() => undefined)
-      for (const each of batch) each.settle(has(each.audience, each.key))
+      for (const each of batch) each.settle(!stopped.signal.aborted && has(each.audience, each.key))
     }
     asking = false
   }
@@ -215,7 +220,7 @@ export function createGrants(init: GrantsInit): Grants {
   async function search(audience: AudienceId, key: KeyId, mayAsk: boolean): Promise<boolean> {
     if (keyRow(audience, key) === undefined) return false
     const found = (await fromSlot(audience, key)) || (mayAsk && !stopped.signal.aborted && (await ask(audience, key)))
-    if (found) await complete(audience, key)
+    if (found && !stopped.signal.aborted) await complete(audience, key)
     return found
   }
 
@@ -229,6 +234,7 @@ export function createGrants(init: GrantsInit): Grants {
         audience === EVERYONE
           ? EVERYONE_LIST
           : (held.list ?? (row.list === null ? null : await readList(held, row.author, row.list)))
+      if (stopped.signal.aborted) return false
       keyring.note(audience, key, { ...(gone === null ? {} : { gone }), ...(list === null ? {} : { list }) })
       return gone !== null && list !== null
     } finally {
@@ -274,13 +280,19 @@ export function createGrants(init: GrantsInit): Grants {
       const name = `${audience}/${key}/${options.ask ?? true}`
       const running = searches.get(name)
       if (running !== undefined) return running
+      if (stopped.signal.aborted) return Promise.resolve(false)
       const started = search(audience, key, options.ask ?? true)
         .catch(() => false)
         .finally(() => searches.delete(name))
       searches.set(name, started)
       return started
     },
-    complete,
+    complete(audience, key) {
+      if (stopped.signal.aborted) return Promise.resolve(false)
+      const running = complete(audience, key).finally(() => completing.delete(running))
+      completing.add(running)
+      return running
+    },
     async answer(peer, wanted) {
       const member = reads.membership().members.get(peer)
       const grants: (Uint8Array | null)[] = []
@@ -295,7 +307,9 @@ export function createGrants(init: GrantsInit): Grants {
       }
       return grants
     },
-    async grantsFor({ branch, sealing: receiver }) {
+    async grantsFor(node, branch) {
+      const receiver = reads.membership().members.get(node)
+      if (receiver?.state !== 'member') return new Uint8Array(0)
       const keys: Uint8Array[][] = []
       for (const held of keyring.audienceKeys()) {
         const list = listOf(held)
@@ -304,13 +318,14 @@ export function createGrants(init: GrantsInit): Grants {
       }
       const plain = encodeCbor({ keys })
       try {
-        return await sealTo(network, receiver, HANDED_CONTEXT, plain)
+        return await sealTo(network, receiver.sealing, HANDED_CONTEXT, plain)
       } finally {
         plain.fill(0)
         for (const [, , secret] of keys) secret?.fill(0)
       }
     },
     async takeGrants(blob) {
+      if (blob.length === 0) return 0
       const plain = await openSealedTo(network, sealing, HANDED_CONTEXT, blob.subarray(0, HANDED_BYTES_MAX))
       const { keys } = handed(decodeCbor(plain, HANDED_BYTES_MAX))
       let taken = 0
@@ -324,7 +339,10 @@ export function createGrants(init: GrantsInit): Grants {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    stop: () => stopped.abort(),
+    async stop() {
+      stopped.abort()
+      await Promise.allSettled([...searches.values(), ...completing])
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The one place with keys. Audience keys and file keys are rows of local.db; derived subkeys are cached, bounded, and
- * overwritten when a file is forgotten (SQLite's `secure_delete` does that for rows).
+ * The one place with keys. Audience keys and file keys are in local.db (file keys in its vault, which leaves no trace of
+ * what is erased); derived subkeys are cached, bounded, and overwritten when a file is forgotten.
  *
  * The key of a *closed* access epoch is only ever reached through the key of a newer one (`older`), never by unwrapping
  * it anew: a node that gave up a file still has the audience key of its old epochs, and must not use it.
@@ -23,6 +23,7 @@ import {
 import { type AudienceList, listId, listShape, listToCbor } from './audience-list.ts'
 import { BOX_MAX, openOlder } from './boxes-format.ts'
 import type { SharedReads } from './reads.ts'
+import { createVault } from './vault.ts'
 
 export interface KeyringInit {
   db: Database
@@ -88,6 +89,7 @@ export function createKeyring(init: KeyringInit): Keyring {
   const { db, network, reads } = init
   const cached = init.cached ?? 512
   const cache = new Map<string, EpochKeys>()
+  const vault = createVault(db)
 
   function held(row: AudienceRow): HeldAudienceKey {
     return {
@@ -123,24 +125,34 @@ export function createKeyring(init: KeyringInit): Keyring {
     const known = cache.get(name)
     if (known !== undefined) return remember(known)
     const row = db
-      .prepare<{ secret: Uint8Array }>('SELECT secret FROM file_secrets WHERE file = ? AND epoch = ?')
+      .prepare<{ slot: number }>('SELECT slot FROM file_secrets WHERE file = ? AND epoch = ?')
       .get(idBytes(file), epoch)
-    return row === undefined ? null : remember(deriveEpochKeys(network, file, epoch, row.secret))
+    return row === undefined
+      ? null
+      : remember(deriveEpochKeys(network, file, epoch, Uint8Array.from(vault.get(row.slot))))
   }
 
   function putFileKey(file: FileId, epoch: number, secret: Uint8Array): void {
-    db.prepare('INSERT OR REPLACE INTO file_secrets (file, epoch, secret) VALUES (?, ?, ?)').run(
-      idBytes(file),
-      epoch,
-      secret,
-    )
-    const known = cache.get(cacheName(file, epoch))
-    if (known !== undefined && !equalBytes(known.fileKey, secret)) cache.delete(cacheName(file, epoch))
+    const where = [idBytes(file), epoch] as const
+    db.write(() => {
+      eraseFileKeys('file = ? AND epoch = ?', ...where)
+      db.prepare('INSERT INTO file_secrets (file, epoch, slot) VALUES (?, ?, ?)').run(...where, vault.put(secret))
+    })
+    cache.delete(cacheName(file, epoch))
+  }
+
+  function eraseFileKeys(where: string, ...values: unknown[]): void {
+    for (const { slot } of db
+      .prepare<{ slot: number }>(`SELECT slot FROM file_secrets WHERE ${where}`)
+      .all(...values)) {
+      vault.erase(slot)
+    }
+    db.prepare(`DELETE FROM file_secrets WHERE ${where}`).run(...values)
   }
 
   /** Kept only when it is the key whose proof key the entry names: an owner cannot show two readers two keys. */
   function adopt(file: FileId, epoch: number, secret: Uint8Array, proof: Uint8Array): EpochKeys | null {
-    const keys = deriveEpochKeys(network, file, epoch, secret)
+    const keys = deriveEpochKeys(network, file, epoch, Uint8Array.from(secret))
     if (!equalBytes(keys.proof.publicKey, proof)) return null
     putFileKey(file, epoch, secret)
     return remember(keys)
@@ -255,11 +267,11 @@ export function createKeyring(init: KeyringInit): Keyring {
     fileKey,
     putFileKey,
     forgetEpoch(file, epoch) {
-      db.prepare('DELETE FROM file_secrets WHERE file = ? AND epoch = ?').run(idBytes(file), epoch)
+      db.write(() => eraseFileKeys('file = ? AND epoch = ?', idBytes(file), epoch))
       cache.delete(cacheName(file, epoch))
     },
     forgetFile(file, through = ALL_EPOCHS) {
-      db.prepare('DELETE FROM file_secrets WHERE file = ? AND epoch <= ?').run(idBytes(file), through)
+      db.write(() => eraseFileKeys('file = ? AND epoch <= ?', idBytes(file), through))
       for (const [name, keys] of cache) {
         if (keys.file !== file || keys.epoch > through) continue
         cache.delete(name)

@@ -14,7 +14,7 @@ import {
   publicKeyFromNodeId,
   toHex,
 } from '../ids.ts'
-import type { Host } from '../network/types.ts'
+import type { Host } from '../network/index.ts'
 import { decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type Notice, type NoticeOutcome } from './keys-format.ts'
 import type { SharedReads } from './reads.ts'
 
@@ -47,7 +47,8 @@ export interface Notices {
   /** Handles a notice from the wire. */
   take(notice: Notice): Promise<NoticeOutcome>
   pending(): number
-  stop(): void
+  /** Resolves when nothing is being sent any more. */
+  stop(): Promise<void>
 }
 
 interface NoticeRow {
@@ -95,6 +96,7 @@ export function createNotices(init: NoticesInit): Notices {
         signal: stopped.signal,
       }
       const answer = decodeAnswer(await host.request(node, 'keys', encodeRequest({ notice }), options))
+      if (stopped.signal.aborted) return
       if ('notice' in answer && answer.notice !== 'unknown') forget(row)
     }
   }
@@ -122,6 +124,7 @@ export function createNotices(init: NoticesInit): Notices {
   }
 
   function deliver(): Promise<void> {
+    if (stopped.signal.aborted) return Promise.resolve()
     if (running !== null) again = true
     else running = run()
     return running
@@ -160,10 +163,14 @@ export function createNotices(init: NoticesInit): Notices {
       )
         return 'kept'
       if (await init.tryToRead(file)) return 'kept'
+      if (stopped.signal.aborted) return 'unknown'
       init.drop(file)
       return 'dropped'
     },
     pending: () => db.prepare<{ n: number }>('SELECT count(*) AS n FROM notices').get()?.n ?? 0,
-    stop: () => stopped.abort(),
+    async stop() {
+      stopped.abort()
+      await running
+    },
   }
 }

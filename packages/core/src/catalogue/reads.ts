@@ -1,7 +1,7 @@
 /** What the key half of this room needs from its surroundings; wired in `node/components.ts`. */
 import type { CborValue } from '../codec/index.ts'
 import type { AudienceId, BoxHash, EntryId, FileId, NodeId } from '../ids.ts'
-import type { MembershipState } from '../membership/types.ts'
+import type { MembershipState } from '../membership/index.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedVersion } from './types.ts'
 
 /** Reads of the shared rows. */

@@ -1,6 +1,6 @@
 /**
- * Makes a deletion true on disk. `secure_delete` overwrites what is deleted in the database file, but the write-ahead log
- * still has the pages as they were; a truncating checkpoint ends that.
+ * Makes an erasure true on disk: what `vault.ts` overwrites in the database file still stands in the write-ahead log, until
+ * a truncating checkpoint.
  */
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/index.ts'

@@ -6,7 +6,7 @@ import type { Clock } from '../clock.ts'
 import type { SealingKey, SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import type { AudienceId, EntryId, FileId, NetworkId, NodeId } from '../ids.ts'
-import type { FrameStream, Host } from '../network/types.ts'
+import type { FrameStream, Host } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { entitled } from './audience-list.ts'
 import { type Audiences, createAudiences } from './audiences.ts'
@@ -54,7 +54,8 @@ export interface Sharing {
   start(files: Iterable<SharedFile>): Promise<void>
   /** Seeks missing keys and boxes and delivers notices, now. */
   retry(): Promise<void>
-  stop(): void
+  /** Resolves when the database may be closed. */
+  stop(): Promise<void>
 }
 
 const EXCHANGE_TIMEOUT_MS = 30_000
@@ -68,7 +69,7 @@ export function createSharing(init: SharingInit): Sharing {
   const keyring = createKeyring({ db, network: init.network, reads })
   const grants = createGrants({ ...init, keyring })
   const views = createViews({ ...init, keyring, grants, scrubber })
-  const audiences = createAudiences({ ...init, keyring })
+  const audiences = createAudiences({ ...init, keyring, acquire: grants.acquire })
   const notices = createNotices({
     ...init,
     isEntitled(file, node) {
@@ -81,7 +82,7 @@ export function createSharing(init: SharingInit): Sharing {
       const epoch = shared == null ? undefined : reads.epochs(file).find((row) => row.epoch === shared.epoch)
       if (shared == null || epoch === undefined) return false
       await grants.acquire(epoch.audience, epoch.key)
-      return keyring.fileKey(file, shared.epoch) !== null
+      return !isStopped && keyring.fileKey(file, shared.epoch) !== null
     },
     drop: views.dropOnNotice,
   })
@@ -92,6 +93,7 @@ export function createSharing(init: SharingInit): Sharing {
   let settle: (() => void) | null = null
   let tick: (() => void) | null = null
   let isStopped = false
+  let completing: Promise<void> = Promise.resolve()
 
   async function handle(stream: FrameStream): Promise<void> {
     const frame = await stream.read({ timeoutMs: EXCHANGE_TIMEOUT_MS })
@@ -106,15 +108,18 @@ export function createSharing(init: SharingInit): Sharing {
   }
 
   async function completeKeys(): Promise<void> {
+    if (isStopped) return
     for (const { audience, key, list, gone, secret } of keyring.audienceKeys()) {
       secret.fill(0)
-      if (isStopped) return
       if (list === null || gone === null) await grants.complete(audience, key)
+      if (isStopped) return
     }
   }
 
   async function retry(): Promise<void> {
-    await Promise.all([views.retry(), completeKeys(), notices.deliver()])
+    if (isStopped) return
+    completing = completing.then(completeKeys).catch(() => undefined)
+    await Promise.all([views.retry(), completing, notices.deliver()])
   }
 
   function retrySoon(): void {
@@ -171,15 +176,13 @@ export function createSharing(init: SharingInit): Sharing {
       retrySoon()
     },
     retry,
-    stop() {
+    async stop() {
       if (isStopped) return
       isStopped = true
       for (const each of leave) each()
       settle?.()
       tick?.()
-      views.stop()
-      grants.stop()
-      notices.stop()
+      await Promise.all([views.stop(), grants.stop(), notices.stop(), completing])
       scrubber.stop()
       keyring.close()
     },

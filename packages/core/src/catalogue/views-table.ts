@@ -1,11 +1,13 @@
-/** The table `views`: what this branch may see, in clear; search and paging. */
-import { decodeCbor, encodeCbor } from '../codec/index.ts'
+/** The table `views`: what this branch may see; search and paging. */
+import { sha256 } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type BoxHash, type BranchId, type EntryId, type FileId, fromHex, idBytes, idFrom } from '../ids.ts'
-import { type AudienceList, listShape, listToCbor } from './audience-list.ts'
-import { BOX_MAX, type FileMeta } from './boxes-format.ts'
+import { type BoxHash, type BranchId, type EntryId, type FileId, fromHex, idBytes, idFrom, toHex } from '../ids.ts'
+import type { AudienceList } from './audience-list.ts'
+import type { FileMeta } from './boxes-format.ts'
 import { CursorInvalidError, FileAmbiguousError, FileNotFoundError } from './errors.ts'
+import type { FileDetails } from './names.ts'
 import type { SharedFile } from './types.ts'
+import { createVault } from './vault.ts'
 
 /** A file that this branch may see. */
 export interface VisibleFile {
@@ -60,12 +62,9 @@ export interface ViewRow {
   epoch: number
   meta: Uint8Array
   preview: Uint8Array | null
-  name: string
-  type: string
-  tags: string
-  campaign: string | null
-  hash: Uint8Array
-  list: Uint8Array
+  /** slots of the vault */
+  details: number
+  search: number
   size: number
   owner: Uint8Array
   state: VisibleFile['state']
@@ -87,7 +86,7 @@ export interface ViewsTable {
   touch(shared: SharedFile, size: number): void
   /** @returns whether there was one */
   remove(file: FileId): boolean
-  list(query: ViewQuery): ViewPage
+  list(query?: ViewQuery): ViewPage
   /**
    * By id, unique prefix of it (6 digits or more), or exact name that only one file bears; files that are not in the
    * trash go first. @throws {FileNotFoundError} @throws {FileAmbiguousError}
@@ -99,11 +98,30 @@ export interface ViewsTable {
 }
 
 export function createViewsTable(db: Database): ViewsTable {
+  const vault = createVault(db)
+
+  function visible(row: ViewRow): VisibleFile {
+    const { hash, ...details } = JSON.parse(Buffer.from(vault.get(row.details)).toString()) as StoredDetails
+    return {
+      file: idFrom<FileId>(row.file),
+      version: row.version,
+      epoch: row.epoch,
+      ...details,
+      plainHash: fromHex(hash, 32),
+      size: row.size,
+      owner: idFrom<BranchId>(row.owner),
+      state: row.state,
+      preview: row.preview === null ? null : idFrom<BoxHash>(row.preview),
+      created: row.created,
+      updated: row.updated,
+    }
+  }
+
   function row(file: FileId): ViewRow | undefined {
     return db.prepare<ViewRow>('SELECT * FROM views WHERE file = ?').get(idBytes(file))
   }
 
-  function list(query: ViewQuery): ViewPage {
+  function list(query: ViewQuery = {}): ViewPage {
     const limit = Math.min(Math.max(Math.trunc(query.limit ?? PAGE_DEFAULT), 1), PAGE_MAX)
     const where = ['trashed = ?']
     const values: unknown[] = [query.deleted === true ? 1 : 0]
@@ -112,10 +130,13 @@ export function createViewsTable(db: Database): ViewsTable {
       values.push(...bound)
     }
     if (query.owner !== undefined) only('owner = ?', idBytes(query.owner))
-    if (query.campaign !== undefined) only('campaign_key = ?', fold(query.campaign))
-    if (query.tag !== undefined) only('instr(tag_keys, ?) > 0', `\n${fold(query.tag)}\n`)
-    if (query.q !== undefined && query.q !== '') only('instr(search, ?) > 0', fold(query.q))
-    if (query.listed === true) only(`mode <> 'everyone'`)
+    const wanted = [
+      ...(query.campaign === undefined ? [] : [`${CAMPAIGN}${fold(query.campaign)}${END}`]),
+      ...(query.tag === undefined ? [] : [`${TAG}${fold(query.tag)}${END}`]),
+      ...(query.q === undefined || query.q === '' ? [] : [fold(query.q)]),
+    ]
+    for (const text of wanted) only('instr((SELECT bytes FROM vault WHERE slot = search), ?) > 0', Buffer.from(text))
+    if (query.listed === true) only('listed = 1')
     if (query.cursor !== undefined) {
       const { updated, file } = parseCursor(query.cursor)
       // two terms, so that the index is entered at the cursor instead of walked to it
@@ -146,36 +167,35 @@ export function createViewsTable(db: Database): ViewsTable {
       return found === undefined ? null : visible(found)
     },
     put(shared, size, meta) {
-      const campaignKey = meta.campaign === null ? null : fold(meta.campaign)
-      const tagKeys = meta.tags.map(fold)
-      db.prepare(
-        `INSERT OR REPLACE INTO views (file, head, version, epoch, meta, preview, name, type, tags, campaign, hash, mode, list, size,
-           owner, state, trashed, created, updated, search, campaign_key, tag_keys)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      ).run(
-        idBytes(shared.file),
-        idBytes(shared.head),
-        shared.version,
-        shared.epoch,
-        idBytes(shared.meta),
-        shared.preview === null ? null : idBytes(shared.preview),
-        meta.name,
-        meta.type,
-        JSON.stringify(meta.tags),
-        meta.campaign,
-        meta.plainHash,
-        meta.list.mode,
-        encodeCbor(listToCbor(meta.list)),
-        size,
-        idBytes(shared.owner),
-        shared.state,
-        shared.state === 'deleted' ? 1 : 0,
-        shared.created,
-        shared.updated,
-        [fold(meta.name), campaignKey ?? '', ...tagKeys].join('\n'),
-        campaignKey,
-        `\n${tagKeys.join('\n')}\n`,
-      )
+      const { name, type, tags, campaign, plainHash, list } = meta
+      const stored: StoredDetails = { name, type, tags, campaign, hash: toHex(plainHash), list }
+      const details = Buffer.from(JSON.stringify(stored))
+      const search = Buffer.from(searchText(meta))
+      db.write(() => {
+        const before = row(shared.file)
+        db.prepare(
+          `INSERT OR REPLACE INTO views (file, head, version, epoch, meta, preview, details, search, name_key, listed, size, owner,
+             state, trashed, created, updated)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ).run(
+          idBytes(shared.file),
+          idBytes(shared.head),
+          shared.version,
+          shared.epoch,
+          idBytes(shared.meta),
+          shared.preview === null ? null : idBytes(shared.preview),
+          before === undefined ? vault.put(details) : vault.replace(before.details, details),
+          before === undefined ? vault.put(search) : vault.replace(before.search, search),
+          nameKey(name),
+          list.mode === 'everyone' ? 0 : 1,
+          size,
+          idBytes(shared.owner),
+          shared.state,
+          shared.state === 'deleted' ? 1 : 0,
+          shared.created,
+          shared.updated,
+        )
+      })
     },
     touch(shared, size) {
       db.prepare(
@@ -193,7 +213,15 @@ export function createViewsTable(db: Database): ViewsTable {
         idBytes(shared.file),
       )
     },
-    remove: (file) => db.prepare('DELETE FROM views WHERE file = ?').run(idBytes(file)).changes > 0,
+    remove: (file) =>
+      db.write(() => {
+        const before = row(file)
+        if (before === undefined) return false
+        vault.erase(before.details)
+        vault.erase(before.search)
+        db.prepare('DELETE FROM views WHERE file = ?').run(idBytes(file))
+        return true
+      }),
     list,
     resolve(ref) {
       if (/^[0-9a-f]+$/i.test(ref) && ref.length >= PREFIX_MIN && ref.length <= 32) {
@@ -206,10 +234,10 @@ export function createViewsTable(db: Database): ViewsTable {
         const found = only(ref, rows)
         if (found !== null) return found
       }
-      const rows = db
-        .prepare<ViewRow>('SELECT * FROM views WHERE name = ? ORDER BY trashed, file LIMIT ?')
-        .all(ref, CANDIDATES_MAX)
-      const found = only(ref, rows)
+      const alike = db
+        .prepare<ViewRow>('SELECT * FROM views WHERE name_key = ? ORDER BY trashed, file')
+        .all(nameKey(ref))
+      const found = only(ref, alike.filter((each) => visible(each).name === ref).slice(0, CANDIDATES_MAX))
       if (found === null) throw new FileNotFoundError(ref)
       return found
     },
@@ -237,24 +265,29 @@ function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase()
 }
 
-function visible(row: ViewRow): VisibleFile {
-  return {
-    file: idFrom<FileId>(row.file),
-    version: row.version,
-    epoch: row.epoch,
-    name: row.name,
-    type: row.type,
-    tags: JSON.parse(row.tags) as string[],
-    campaign: row.campaign,
-    plainHash: row.hash,
-    list: listShape(decodeCbor(row.list, BOX_MAX)),
-    size: row.size,
-    owner: idFrom<BranchId>(row.owner),
-    state: row.state,
-    preview: row.preview === null ? null : idFrom<BoxHash>(row.preview),
-    created: row.created,
-    updated: row.updated,
-  }
+/** Ends and beginnings that no name, tag or campaign can forge into one that it is not: a search does not cross them. */
+const END = '\n'
+const CAMPAIGN = '\u0001'
+const TAG = '\u0002'
+
+function searchText({ name, campaign, tags }: FileMeta): string {
+  const parts = [
+    fold(name),
+    ...(campaign === null ? [] : [`${CAMPAIGN}${fold(campaign)}`]),
+    ...tags.map((tag) => `${TAG}${fold(tag)}`),
+  ]
+  return parts.map((part) => part.replaceAll(END, ' ') + END).join('')
+}
+
+/** 24 bits. */
+function nameKey(name: string): number {
+  return Buffer.from(sha256(Buffer.from(name))).readUIntBE(0, 3)
+}
+
+/** JSON, since listings read a thousand of them and nobody but this file writes them. */
+interface StoredDetails extends FileDetails {
+  readonly hash: string
+  readonly list: AudienceList
 }
 
 function formatCursor(row: ViewRow): string {

@@ -51,7 +51,8 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   gaveUp(file: FileId): number | null
   waiting(): number
   onChange(listener: (event: ViewEvent) => void): () => void
-  stop(): void
+  /** Resolves when nothing in the background touches the database any more. */
+  stop(): Promise<void>
 }
 
 /** Background searches at a time. */
@@ -67,7 +68,7 @@ export function createViews(init: ViewsInit): Views {
   const listeners = new Set<(event: ViewEvent) => void>()
   const stopped = new AbortController()
   const queued = new Map<string, () => Promise<unknown>>()
-  let active = 0
+  const running = new Set<Promise<unknown>>()
   let retrying: Promise<void> | null = null
   let again = false
 
@@ -86,17 +87,17 @@ export function createViews(init: ViewsInit): Views {
 
   function pump(): void {
     for (const [name, job] of queued) {
-      if (active >= PARALLEL) return
+      if (running.size >= PARALLEL) return
       if (job === taken) continue
       queued.set(name, taken)
-      active += 1
-      void job()
+      const run: Promise<unknown> = job()
         .catch(() => undefined)
         .finally(() => {
-          active -= 1
+          running.delete(run)
           queued.delete(name)
           pump()
         })
+      running.add(run)
     }
   }
 
@@ -156,7 +157,7 @@ export function createViews(init: ViewsInit): Views {
   }
 
   function sizeOf(file: SharedFile): number {
-    return reads.versions(file.file).find((row) => row.version === file.version && !row.conflict)?.size ?? 0
+    return reads.versions(file.file).find((row) => row.version === file.version)?.size ?? 0
   }
 
   function refresh(id: FileId): void {
@@ -266,6 +267,7 @@ export function createViews(init: ViewsInit): Views {
   }
 
   function keyArrived(audience: AudienceId, key: KeyId): void {
+    if (stopped.signal.aborted) return
     refreshWaiting(
       'SELECT file FROM waits WHERE audience = ? AND key_id = ? AND box IS NULL',
       idBytes(audience),
@@ -274,12 +276,14 @@ export function createViews(init: ViewsInit): Views {
   }
 
   function boxArrived(hash: BoxHash): void {
+    if (stopped.signal.aborted) return
     refreshWaiting('SELECT file FROM waits WHERE box = ?', idBytes(hash))
   }
 
   async function retryAll(): Promise<void> {
     do {
       again = false
+      if (stopped.signal.aborted) break
       const keys = db
         .prepare<{ audience: Uint8Array; key_id: Uint8Array }>(
           'SELECT DISTINCT audience, key_id FROM waits WHERE box IS NULL',
@@ -294,7 +298,7 @@ export function createViews(init: ViewsInit): Views {
           )
           .all(after)
         const last = rows.at(-1)
-        if (last === undefined || stopped.signal.aborted) break
+        if (last === undefined) break
         await Promise.all(
           rows.map(
             ({ file, box }) =>
@@ -314,6 +318,7 @@ export function createViews(init: ViewsInit): Views {
               }),
           ),
         )
+        if (stopped.signal.aborted) break
         after = last.file
       }
     } while (again && !stopped.signal.aborted)
@@ -350,7 +355,7 @@ export function createViews(init: ViewsInit): Views {
       }
     },
     metaOf(file, version) {
-      const row = reads.versions(file).find((each) => each.version === version && !each.conflict)
+      const row = reads.versions(file).find((each) => each.version === version)
       const shared = reads.file(file)
       const keys = row === undefined || shared == null ? null : keyring.fileKey(file, shared.epoch)
       if (row === undefined || keys === null) return null
@@ -379,8 +384,9 @@ export function createViews(init: ViewsInit): Views {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    stop() {
+    async stop() {
       stopped.abort()
+      await Promise.allSettled([...running, ...(retrying === null ? [] : [retrying])])
     },
   }
 }

@@ -12,11 +12,25 @@ CREATE TABLE audience_secrets (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audience_secrets_by_list ON audience_secrets (list_id) WHERE list_id IS NOT NULL;
 
--- File keys by access epoch.
+-- What must leave no trace when it is erased: names, lists, file keys. Rows are appended, never deleted, and erased by
+-- an update of the same size, which is made in place (catalogue/vault.ts says why). `bytes`: length, content, zeros.
+CREATE TABLE vault (
+  slot INTEGER PRIMARY KEY,
+  bytes BLOB NOT NULL
+) STRICT;
+
+-- Erased slots, by size, for use again.
+CREATE TABLE vault_free (
+  size INTEGER NOT NULL,
+  slot INTEGER NOT NULL,
+  PRIMARY KEY (size, slot)
+) STRICT, WITHOUT ROWID;
+
+-- File keys by access epoch; the key itself is in the vault.
 CREATE TABLE file_secrets (
   file BLOB NOT NULL,
   epoch INTEGER NOT NULL,
-  secret BLOB NOT NULL,
+  slot INTEGER NOT NULL,
   PRIMARY KEY (file, epoch)
 ) STRICT, WITHOUT ROWID;
 
@@ -35,8 +49,9 @@ CREATE TABLE given_up (
   epoch INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What this branch may see, in clear. A row exists only while the key of the current access epoch is here and its meta
--- box was opened. `search`, `campaign_key` and `tag_keys` are case-folded. `list`: canonical CBOR of the audience's list.
+-- What this branch may see. A row exists only while the key of the current access epoch is here and its meta box was
+-- opened. All that is secret is in the vault: `details` is JSON (name, type, tags, campaign, plain hash, list), `search` the case-folded text that is searched. `name_key` is 24 bits of the name's hash: enough to find a
+-- file by name, too little to confirm a guess.
 CREATE TABLE views (
   file BLOB PRIMARY KEY,
   head BLOB NOT NULL,
@@ -44,28 +59,21 @@ CREATE TABLE views (
   epoch INTEGER NOT NULL,
   meta BLOB NOT NULL,
   preview BLOB,
-  name TEXT NOT NULL,
-  type TEXT NOT NULL,
-  tags TEXT NOT NULL,
-  campaign TEXT,
-  hash BLOB NOT NULL,
-  mode TEXT NOT NULL,
-  list BLOB NOT NULL,
+  details INTEGER NOT NULL,
+  search INTEGER NOT NULL,
+  name_key INTEGER NOT NULL,
+  listed INTEGER NOT NULL,
   size INTEGER NOT NULL,
   owner BLOB NOT NULL,
   state TEXT NOT NULL,
   trashed INTEGER NOT NULL,
   created INTEGER NOT NULL,
-  updated INTEGER NOT NULL,
-  search TEXT NOT NULL,
-  campaign_key TEXT,
-  tag_keys TEXT NOT NULL
+  updated INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX views_by_time ON views (trashed, updated DESC, file);
+CREATE INDEX views_by_time ON views (trashed, updated DESC, file, search);
 CREATE INDEX views_by_owner ON views (trashed, owner, updated DESC, file);
-CREATE INDEX views_by_campaign ON views (trashed, campaign_key, updated DESC, file) WHERE campaign_key IS NOT NULL;
-CREATE INDEX views_by_name ON views (name);
-CREATE INDEX views_listed ON views (file) WHERE mode <> 'everyone';
+CREATE INDEX views_by_name ON views (name_key);
+CREATE INDEX views_listed ON views (trashed, updated DESC, file) WHERE listed = 1;
 
 -- Files that cannot be shown yet: an audience key is missing (`box` is NULL) or a box is.
 CREATE TABLE waits (
