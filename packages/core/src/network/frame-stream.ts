@@ -64,8 +64,10 @@ class Libp2pFrameStream implements FrameStream {
     stream.addEventListener('end', () => this.#onEnd())
     stream.addEventListener('close', (event) => this.#onClose(event.error))
     stream.addEventListener('drain', () => this.#tellWriters())
-    if (stream.readableEnded) this.#onEnd()
-    else if (stream.status !== 'open' && stream.status !== 'closing') this.#onClose(undefined)
+    // it may have ended before anybody listened; a reset ends reading too, and must not pass for a clean end
+    if (stream.status === 'reset' || stream.status === 'aborted') this.#fail(new StreamBrokenError('reset'))
+    else if (stream.readableEnded) this.#onEnd()
+    else if (stream.status === 'closed') this.#onClose(undefined)
   }
 
   async write(frame: Uint8Array, wait: Wait = {}): Promise<void> {

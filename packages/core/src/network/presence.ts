@@ -237,7 +237,9 @@ class PresenceKeeper implements Presence {
     state.opening = true
     const { signal } = this.#stopped
     try {
-      const options = { maxFrameBytes: MAX_PRESENCE_FRAME, connectedOnly: true, signal }
+      // nothing heard in this time: `open` cuts the connection, as silence in a session does
+      const timeoutMs = 3 * this.#heartbeatMs
+      const options = { maxFrameBytes: MAX_PRESENCE_FRAME, connectedOnly: true, signal, timeoutMs }
       const stream = await this.#init.host.open(node, 'presence', options)
       state.opening = false
       await this.#run(stream)

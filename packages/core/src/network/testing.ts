@@ -1,4 +1,5 @@
 /** Hosts on loopback for the tests of this room. */
+import { connect, createServer, type Socket } from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { generateSigningKey, type SigningKey } from '../crypto/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
@@ -60,4 +61,73 @@ export function peerEvent(host: NetworkHost, type: 'connected' | 'disconnected',
       resolve(event.peer)
     })
   })
+}
+
+/** Time that stands still until a test moves it. Network waits stay real; only what asks this clock is moved. */
+export class ManualClock implements Clock {
+  #now = Date.now()
+  #timers = new Set<{ at: number; callback: () => void }>()
+  now(): number {
+    return this.#now
+  }
+  after(ms: number, callback: () => void): () => void {
+    const timer = { at: this.#now + ms, callback }
+    this.#timers.add(timer)
+    return () => void this.#timers.delete(timer)
+  }
+  advance(ms: number): void {
+    const end = this.#now + ms
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)
+      if (next === undefined) break
+      this.#timers.delete(next)
+      this.#now = Math.max(this.#now, next.at)
+      next.callback()
+    }
+    this.#now = end
+  }
+}
+
+/** The line between two nodes, to be cut (as by a killed process) or frozen (as by a pulled cable). */
+export interface TestLine {
+  /** multiaddr of this end, with the peer id of the far end */
+  address: string
+  cut(): void
+  freeze(): void
+  stop(): Promise<void>
+}
+
+export async function startLine(to: NetworkHost): Promise<TestLine> {
+  const port = Number(/\/tcp\/(\d+)/.exec(to.addresses()[0] ?? '')?.[1])
+  const sockets = new Set<Socket>()
+  let frozen = false
+  const server = createServer((near) => {
+    const far = connect(port, '127.0.0.1')
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+      socket.on('error', () => {})
+    }
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+    near.on('data', (data) => void (frozen || far.write(data)))
+    far.on('data', (data) => void (frozen || near.write(data)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const own = server.address()
+  if (own === null || typeof own === 'string') throw new TypeError('no port')
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    address: `/ip4/127.0.0.1/tcp/${own.port}/p2p/${to.id}`,
+    cut,
+    freeze: () => {
+      frozen = true
+    },
+    stop: () => {
+      cut()
+      return new Promise((resolve) => server.close(() => resolve()))
+    },
+  }
 }

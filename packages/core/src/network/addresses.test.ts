@@ -1,0 +1,90 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isPrivateIp, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
+import { AddressInvalidError } from './errors.ts'
+
+const PEER = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
+const RELAY = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
+
+describe('parseAddress', () => {
+  it.each([
+    ['192.0.2.7', '/ip4/192.0.2.7/tcp/4373', 'bare IPv4 gets the default port'],
+    [' 192.0.2.7 ', '/ip4/192.0.2.7/tcp/4373', 'pasted with blanks'],
+    ['192.0.2.7:80', '/ip4/192.0.2.7/tcp/80', 'IPv4 and port'],
+    ['192.0.2.7:65535', '/ip4/192.0.2.7/tcp/65535', 'highest port'],
+    ['2001:db8::7', '/ip6/2001:db8::7/tcp/4373', 'bare IPv6 has colons and no port'],
+    ['::1', '/ip6/::1/tcp/4373', 'shortest IPv6'],
+    ['[2001:db8::7]', '/ip6/2001:db8::7/tcp/4373', 'brackets without a port'],
+    ['[2001:db8::7]:80', '/ip6/2001:db8::7/tcp/80', 'brackets and port'],
+    ['rio.example.com', '/dns/rio.example.com/tcp/4373', 'DNS name'],
+    ['Rio.Example.com:81', '/dns/rio.example.com/tcp/81', 'names have no case'],
+    ['localhost', '/dns/localhost/tcp/4373', 'one label'],
+    ['/ip4/192.0.2.7/tcp/81', '/ip4/192.0.2.7/tcp/81', 'multiaddr'],
+    [`/ip4/192.0.2.7/tcp/81/p2p/${PEER}`, `/ip4/192.0.2.7/tcp/81/p2p/${PEER}`, 'multiaddr with a peer'],
+    ['/dns4/rio.example.com/tcp/81', '/dns4/rio.example.com/tcp/81', 'DNS multiaddr'],
+  ])('%s is %s (%s)', (text, expected) => {
+    expect(parseAddress(text)).toBe(expected)
+  })
+
+  it.each([
+    ['', 'empty'],
+    ['   ', 'blank'],
+    ['192.0.2', 'three parts'],
+    ['256.0.0.1', 'a part too large: never a DNS question'],
+    ['192.0.2.7:0', 'port 0'],
+    ['192.0.2.7:65536', 'port too large'],
+    ['192.0.2.7:', 'port missing'],
+    ['192.0.2.7:http', 'port no number'],
+    ['2001:db8::7:80:', 'neither IPv6 nor host'],
+    ['[2001:db8::7', 'bracket open'],
+    ['[rio]:80', 'name in brackets'],
+    ['rio_1.example.com', 'underscore'],
+    ['-rio.example.com', 'label begins with a hyphen'],
+    ['rio example', 'blank inside'],
+    ['rio\u202Eexample.com', 'direction override'],
+    [`${'a'.repeat(64)}.com`, 'label too long'],
+    ['a'.repeat(600), 'text too long'],
+    ['/ip4/192.0.2.7', 'no port'],
+    ['/ip4/192.0.2.7/udp/4373', 'no TCP'],
+    ['/ip4/192.0.2/tcp/1', 'malformed IP inside'],
+    ['/unix/tmp/socket', 'not of the network'],
+    ['/memory/1', 'not of the network'],
+    ['http://192.0.2.7/', 'URL'],
+  ])('refuses %j (%s)', (text) => {
+    expect(() => parseAddress(text)).toThrow(AddressInvalidError)
+  })
+
+  it('never throws anything else', () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 80 }), (text) => {
+        try {
+          expect(parseAddress(text)).toMatch(/^\/(?:ip4|ip6|ip6zone|dns|dns4|dns6)\/.*\/tcp\/\d+/)
+        } catch (error) {
+          expect(error).toBeInstanceOf(AddressInvalidError)
+        }
+      }),
+    )
+  })
+})
+
+it('tells relayed from direct, and who is named', () => {
+  const relayed = parseMultiaddr(`/ip4/192.0.2.7/tcp/1/p2p/${RELAY}/p2p-circuit/p2p/${PEER}`)
+  expect(pathOf(relayed)).toBe('relay')
+  expect(peersIn(relayed)).toEqual([RELAY, PEER])
+  expect(pathOf(parseMultiaddr('/ip4/192.0.2.7/tcp/1'))).toBe('tcp')
+})
+
+it.each([
+  ['10.1.2.3', true],
+  ['172.15.0.1', false],
+  ['172.16.0.1', true],
+  ['172.31.255.255', true],
+  ['172.32.0.1', false],
+  ['192.168.1.1', true],
+  ['100.64.0.1', true],
+  ['100.128.0.1', false],
+  ['8.8.8.8', false],
+  ['fd00::1', true],
+  ['fe80::1', true],
+  ['2a00::1', false],
+])('%s private: %s', (ip, expected) => expect(isPrivateIp(ip)).toBe(expected))

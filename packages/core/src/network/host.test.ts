@@ -1,0 +1,366 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, describe, expect, it } from 'vitest'
+import { DecodeError } from '../codec/index.ts'
+import { generateSigningKey } from '../crypto/index.ts'
+import { codeOf } from '../errors.ts'
+import type { NetworkId } from '../ids.ts'
+import {
+  DisconnectedError,
+  ListenError,
+  NoNetworkError,
+  ProtocolUnsupportedError,
+  TimeoutError,
+  UnreachableError,
+} from './errors.ts'
+import type { Components } from './guard.ts'
+import { startLibp2p } from './libp2p-node.ts'
+import { MAX_STRANGERS, STRANGER_GRACE_MS } from './strangers.ts'
+import { ManualClock, peerEvent, startTestHost, type TestHost } from './testing.ts'
+import type { HandlerInit, ProtocolName } from './types.ts'
+
+const ALL: ProtocolName[] = ['register', 'presence', 'facts', 'ledger', 'boxes', 'keys', 'transfer']
+const HANDLER: HandlerInit = { maxFrameBytes: 1000, timeoutMs: 5_000 }
+const OPTIONS = { maxFrameBytes: 1000, timeoutMs: 3_000 }
+
+/** libp2p without our rules, as a stranger may bring it. */
+const BARE = { listen: [], announce: [], relay: false, gater: {}, onComponents: () => {} }
+
+const running: TestHost[] = []
+async function start(...args: Parameters<typeof startTestHost>): Promise<TestHost> {
+  const one = await startTestHost(...args)
+  running.push(one)
+  return one
+}
+afterEach(async () => {
+  await Promise.all(running.splice(0).map(({ host }) => host.stop()))
+})
+
+/** Answers every protocol with its name's length. */
+function serveAll({ host }: TestHost): void {
+  for (const protocol of ALL) {
+    host.handle(protocol, { ...HANDLER, strangers: protocol === 'register' }, async (stream) => {
+      await stream.read()
+      await stream.write(new Uint8Array([protocol.length]))
+    })
+  }
+}
+
+async function answered(from: TestHost, to: TestHost): Promise<ProtocolName[]> {
+  const result: ProtocolName[] = []
+  for (const protocol of ALL) {
+    const answer = await from.host.request(to.host.id, protocol, new Uint8Array(1), OPTIONS).catch(() => undefined)
+    if (answer !== undefined) result.push(protocol)
+  }
+  return result
+}
+
+describe('who gets in', () => {
+  it('members get every protocol', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    serveAll(b)
+    a.host.learn(b.host.id, b.host.addresses())
+    expect(await answered(a, b)).toEqual(ALL)
+  })
+
+  it('a stranger gets register and nothing else, of ours or of libp2p', async () => {
+    const member = await start({ relay: true })
+    serveAll(member)
+    const stranger = await start()
+    stranger.gate.members.add(member.host.id)
+    await stranger.host.dial(member.host.addresses())
+    expect(await answered(stranger, member)).toEqual(['register'])
+    // the routing table and the relay are the network's as well
+    const dht = await stranger.host.open(member.host.id, 'dht', OPTIONS)
+    await expect(dht.read({ timeoutMs: 2_000 })).rejects.toMatchObject({ code: 'protocol' })
+  })
+
+  it('a quarantined member keeps ledger and presence', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    serveAll(b)
+    b.gate.quarantined.add(a.host.id)
+    a.host.learn(b.host.id, b.host.addresses())
+    expect(await answered(a, b)).toEqual(['presence', 'ledger'])
+  })
+
+  it('does not even connect whom it does not want', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    serveAll(b)
+    b.gate.unwanted.add(a.host.id)
+    a.host.learn(b.host.id, b.host.addresses())
+    expect(await answered(a, b)).toEqual([])
+    expect(b.host.connections()).toEqual([])
+  })
+
+  it('counts what a stranger sends, until it is admitted', async () => {
+    const member = await start()
+    const bounds = { ...HANDLER, strangers: true, maxBytes: 3_000 }
+    let admit = false
+    member.host.handle('register', bounds, async (stream) => {
+      for (;;) {
+        const frame = await stream.read()
+        if (frame === null) return
+        if (admit) member.gate.members.add(stream.peer)
+        await stream.write(new Uint8Array(1))
+      }
+    })
+    const stranger = await start()
+    await stranger.host.dial(member.host.addresses())
+    const send = async () => {
+      const stream = await stranger.host.open(member.host.id, 'register', OPTIONS)
+      try {
+        for (let i = 0; i < 5; i++) {
+          await stream.write(new Uint8Array(900))
+          await stream.read()
+        }
+      } finally {
+        stream.abort()
+      }
+    }
+    await expect(send()).rejects.toMatchObject({ code: 'protocol' })
+    admit = true
+    // the former exchange ended in a reset, after which a stranger is let go
+    await stranger.host.dial(member.host.addresses())
+    await expect(send()).resolves.toBeUndefined()
+  })
+
+  it('closes a stranger that does not register in time', async () => {
+    const clock = new ManualClock()
+    const member = await start({ clock })
+    const stranger = await start()
+    const connected = peerEvent(member.host, 'connected', stranger.host.id)
+    await stranger.host.dial(member.host.addresses())
+    await connected
+    const gone = peerEvent(stranger.host, 'disconnected', member.host.id)
+    clock.advance(STRANGER_GRACE_MS - 1)
+    expect(member.host.connections()).toHaveLength(1)
+    clock.advance(1)
+    await gone
+    expect(member.host.connections()).toHaveLength(0)
+  })
+
+  it('keeps a stranger that has become a member', async () => {
+    const clock = new ManualClock()
+    const member = await start({ clock })
+    const stranger = await start()
+    const connected = peerEvent(member.host, 'connected', stranger.host.id)
+    await stranger.host.dial(member.host.addresses())
+    await connected
+    member.gate.members.add(stranger.host.id)
+    clock.advance(STRANGER_GRACE_MS * 2)
+    expect(member.host.connections()).toHaveLength(1)
+  })
+
+  it(`has room for ${MAX_STRANGERS} strangers`, async () => {
+    const clock = new ManualClock()
+    const member = await start({ clock })
+    const [address] = member.host.addresses()
+    if (address === undefined) throw new TypeError('no address')
+    const crowd = await Promise.all(
+      Array.from({ length: MAX_STRANGERS + 4 }, () => startLibp2p({ ...BARE, signingKey: generateSigningKey() })),
+    )
+    const results = await Promise.allSettled(crowd.map((node) => node.dial(multiaddr(address))))
+    const known = member.host.connections().length
+    expect(known).toBeLessThanOrEqual(MAX_STRANGERS)
+    expect(known).toBeGreaterThan(MAX_STRANGERS / 2)
+    expect(results.length).toBe(MAX_STRANGERS + 4)
+    await Promise.all(crowd.map((node) => node.stop()))
+  })
+
+  it('does not hear a peer that keeps sending nonsense', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    b.host.handle('keys', HANDLER, async (stream) => {
+      await stream.read()
+      throw new DecodeError('nonsense')
+    })
+    a.host.learn(b.host.id, b.host.addresses())
+    const gone = peerEvent(a.host, 'disconnected', b.host.id)
+    for (let i = 0; i < 5; i++) await a.host.request(b.host.id, 'keys', new Uint8Array(1), OPTIONS).catch(() => {})
+    await gone
+    await expect(a.host.request(b.host.id, 'keys', new Uint8Array(1), OPTIONS)).rejects.toBeDefined()
+    expect(b.host.connections()).toEqual([])
+  })
+})
+
+describe('opening', () => {
+  it('says which kind of failure it is', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    await expect(a.host.open(b.host.id, 'keys', OPTIONS)).rejects.toBeInstanceOf(UnreachableError)
+    a.host.learn(b.host.id, b.host.addresses())
+    await expect(a.host.open(b.host.id, 'keys', { ...OPTIONS, connectedOnly: true })).rejects.toBeInstanceOf(
+      UnreachableError,
+    )
+    await expect(a.host.open(b.host.id, 'keys', OPTIONS)).rejects.toBeInstanceOf(ProtocolUnsupportedError)
+    b.host.handle('keys', HANDLER, async (stream) => void (await stream.read({ timeoutMs: 0 })))
+    const silent = a.host.request(b.host.id, 'keys', new Uint8Array(1), { maxFrameBytes: 10, timeoutMs: 5_000 })
+    await expect(silent).rejects.toMatchObject({ code: 'protocol' })
+  })
+
+  it('ends a request at its deadline', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    b.host.handle(
+      'keys',
+      HANDLER,
+      (stream) => new Promise((resolve) => void stream.read().then(() => setTimeout(resolve, 300))),
+    )
+    await a.host.dial(b.host.addresses())
+    const request = a.host.request(b.host.id, 'keys', new Uint8Array(1), { maxFrameBytes: 10, timeoutMs: 100 })
+    await expect(request).rejects.toBeInstanceOf(TimeoutError)
+  })
+
+  it('ends an exchange at the handler’s deadline', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    const outcome = Promise.withResolvers<unknown>()
+    b.host.handle('keys', { maxFrameBytes: 10, timeoutMs: 100 }, async (stream) => {
+      await stream.read().catch(outcome.resolve)
+    })
+    await a.host.dial(b.host.addresses())
+    await a.host.open(b.host.id, 'keys', OPTIONS)
+    expect(await outcome.promise).toBeInstanceOf(TimeoutError)
+  })
+
+  it('bounds the streams of one peer', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    b.host.handle('keys', { ...HANDLER, maxStreamsPerPeer: 2 }, async (stream) => {
+      await stream.write(new Uint8Array(1))
+      await stream.read()
+    })
+    await a.host.dial(b.host.addresses())
+    const first = await a.host.open(b.host.id, 'keys', OPTIONS)
+    const second = await a.host.open(b.host.id, 'keys', OPTIONS)
+    await first.read()
+    await second.read()
+    const third = await a.host
+      .open(b.host.id, 'keys', OPTIONS)
+      .then((stream) => stream.read())
+      .catch(codeOf)
+    expect(third).toBe('protocol')
+    first.abort()
+    second.abort()
+  })
+
+  it('needs a network', async () => {
+    const a = await start({ network: null })
+    await expect(a.host.open(a.host.id, 'keys', OPTIONS)).rejects.toBeInstanceOf(NoNetworkError)
+  })
+
+  it('does not speak with another network', async () => {
+    const a = await start()
+    const b = await start({ network: 'cd'.repeat(32) as NetworkId })
+    serveAll(b)
+    await a.host.dial(b.host.addresses())
+    await expect(a.host.open(b.host.id, 'register', OPTIONS)).rejects.toBeInstanceOf(ProtocolUnsupportedError)
+  })
+})
+
+describe('dialling', () => {
+  it('takes what a person types, and the first address that answers', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    const port = /\/tcp\/(\d+)/.exec(b.host.addresses()[0] ?? '')?.[1]
+    expect(await a.host.dial(['127.0.0.1:1', `localhost:${port}`])).toBe(b.host.id)
+    await a.host.hangUp()
+    expect(await a.host.dial([`127.0.0.1:${port}`])).toBe(b.host.id)
+  })
+
+  it('is unreachable when nobody answers', async () => {
+    const a = await start()
+    await expect(a.host.dial(['127.0.0.1:1'])).rejects.toBeInstanceOf(UnreachableError)
+    await expect(a.host.dial(['nonsense!'])).rejects.toMatchObject({ code: 'usage' })
+  })
+
+  it('neither dials nor is dialled while it is switched off', async () => {
+    const a = await start()
+    const b = await start({ members: [a] })
+    const addresses = b.host.addresses()
+    await b.host.setOpen(false)
+    await expect(a.host.dial(addresses)).rejects.toBeInstanceOf(UnreachableError)
+    await expect(b.host.dial(a.host.addresses())).rejects.toBeInstanceOf(DisconnectedError)
+    await b.host.setOpen(true)
+    expect(await a.host.dial(addresses)).toBe(b.host.id)
+  })
+
+  it('says when a port is taken', async () => {
+    const a = await start()
+    const port = /\/tcp\/(\d+)/.exec(a.host.addresses()[0] ?? '')?.[1]
+    await expect(start({ listen: [`/ip4/127.0.0.1/tcp/${port}`] })).rejects.toBeInstanceOf(ListenError)
+  })
+})
+
+describe('relay', () => {
+  it('joins two members that cannot reach each other', async () => {
+    const relay = await start({ relay: true })
+    // it listens nowhere: the relay is the only way to it
+    const hidden = await start({ listen: [], members: [relay] })
+    const other = await start({ members: [hidden] })
+    relay.gate.members.add(other.host.id)
+    serveAll(hidden)
+    const reserved = new Promise<string>((resolve) => {
+      const look = setInterval(() => {
+        const circuit = hidden.host.addresses().find((address) => address.includes('/p2p-circuit'))
+        if (circuit === undefined) return
+        clearInterval(look)
+        resolve(circuit)
+      }, 20)
+    })
+    await hidden.host.dial(relay.host.addresses())
+    const circuit = await reserved
+    expect(hidden.host.reachability().relay).toBe('1 reserved')
+    other.host.learn(hidden.host.id, [circuit])
+    expect(await other.host.request(hidden.host.id, 'keys', new Uint8Array(1), OPTIONS)).toEqual(new Uint8Array([4]))
+    expect(other.host.connections().find(({ peer }) => peer === hidden.host.id)?.path).toBe('relay')
+    // more than the 128 KiB that a relay passes on by default
+    hidden.host.handle('transfer', { maxFrameBytes: 4_000_000, timeoutMs: 0 }, async (stream) => {
+      await stream.read()
+      await stream.write(new Uint8Array(3_000_000))
+    })
+    const large = await other.host.request(hidden.host.id, 'transfer', new Uint8Array(1), { maxFrameBytes: 4_000_000 })
+    expect(large.length).toBe(3_000_000)
+  })
+
+  it('gives a stranger no reservation', async () => {
+    const relay = await start({ relay: true })
+    const parts: Components[] = []
+    const stranger = await startLibp2p({
+      ...BARE,
+      signingKey: generateSigningKey(),
+      onComponents: (all) => parts.push(all),
+    })
+    const circuit = multiaddr(`${relay.host.addresses()[0]}/p2p-circuit`)
+    await stranger.dial(multiaddr(relay.host.addresses()[0] ?? ''))
+    // asked outright, over the connection that is there
+    await expect(parts[0]?.transportManager.listen([circuit])).rejects.toThrow(/PERMISSION_DENIED|reservation/)
+    expect(stranger.getMultiaddrs()).toEqual([])
+    await stranger.stop()
+  })
+})
+
+it('stops within a second, twice, with connections open', async () => {
+  const a = await startTestHost()
+  const b = await startTestHost({ members: [a] })
+  b.host.handle('keys', HANDLER, async (stream) => void (await stream.read()))
+  await a.host.dial(b.host.addresses())
+  await a.host.open(b.host.id, 'keys', OPTIONS)
+  const began = performance.now()
+  await a.host.stop()
+  await a.host.stop()
+  await b.host.stop()
+  expect(performance.now() - began).toBeLessThan(1_500)
+})
+
+it('leaves its network', async () => {
+  const a = await start()
+  const b = await start({ members: [a] })
+  serveAll(b)
+  await a.host.dial(b.host.addresses())
+  await b.host.useNetwork(null, b.gate)
+  await a.host.dial(b.host.addresses())
+  await expect(a.host.open(b.host.id, 'register', OPTIONS)).rejects.toBeInstanceOf(ProtocolUnsupportedError)
+})

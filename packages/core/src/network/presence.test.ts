@@ -1,0 +1,214 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { type Clock, systemClock } from '../clock.ts'
+import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
+import type { NodeId } from '../ids.ts'
+import { systemRandom } from '../random.ts'
+import { createFacts, type Facts } from './facts.ts'
+import { createPresence, type Presence, type PresenceEvent } from './presence.ts'
+import { startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
+
+interface Side extends TestHost {
+  facts: Facts
+  presence: Presence
+  db: Database
+}
+
+const sides: Side[] = []
+const lines: TestLine[] = []
+
+async function side(
+  options: Parameters<typeof startTestHost>[0] & {
+    disconnected?: boolean
+    heartbeatMs?: number
+    presenceClock?: Clock
+  } = {},
+): Promise<Side> {
+  const { disconnected = false, heartbeatMs = 200, presenceClock = systemClock, ...rest } = options
+  const base = await startTestHost(rest)
+  const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('local') })
+  const facts = createFacts({ db, host: base.host, clock: systemClock, self: base.host.id })
+  const presence = createPresence({
+    host: base.host,
+    facts,
+    db,
+    clock: presenceClock,
+    random: systemRandom,
+    members: () => [...base.gate.members],
+    version: '0.1.0',
+    disconnected,
+    heartbeatMs,
+  })
+  const one = { ...base, facts, presence, db }
+  sides.push(one)
+  facts.start()
+  await presence.start()
+  return one
+}
+
+async function end(one: Side): Promise<void> {
+  const index = sides.indexOf(one)
+  if (index >= 0) sides.splice(index, 1)
+  await one.presence.stop()
+  await one.facts.stop()
+  await one.host.stop()
+  one.db.close()
+}
+
+afterEach(async () => {
+  await Promise.all([...sides].map(end))
+  await Promise.all(lines.splice(0).map((line) => line.stop()))
+})
+
+/** Resolves when it has happened, also when it had before. */
+function seen(one: Side, node: NodeId, type: PresenceEvent['type']): Promise<void> {
+  if (type !== 'changed' && one.presence.isConnected(node) === (type === 'connected')) return Promise.resolve()
+  return new Promise((resolve) => {
+    const off = one.presence.onChange((event) => {
+      if (event.node !== node || event.type !== type) return
+      off()
+      resolve()
+    })
+  })
+}
+
+async function met(a: Side, b: Side): Promise<void> {
+  const both = Promise.all([seen(a, b.host.id, 'connected'), seen(b, a.host.id, 'connected')])
+  a.host.learn(b.host.id, b.host.addresses())
+  a.presence.refresh()
+  await both
+}
+
+describe('coming and going', () => {
+  it('finds a member whose address it knows, and learns what it says', async () => {
+    const a = await side()
+    const b = await side({ members: [a] })
+    const told = Promise.all([seen(a, b.host.id, 'changed'), seen(b, a.host.id, 'changed')])
+    await met(a, b)
+    await told
+    const view = b.presence.get(a.host.id)
+    expect(view).toMatchObject({ connected: true, version: '0.1.0', addresses: a.host.addresses() })
+    expect(view.lastSeen).toBeGreaterThan(Date.now() - 10_000)
+    expect(a.presence.list().map(({ node }) => node)).toEqual([b.host.id])
+  })
+
+  it('finds a third member through a second', async () => {
+    const a = await side()
+    const b = await side({ members: [a] })
+    await met(a, b)
+    const c = await side({ members: [a, b] })
+    const all = Promise.all([seen(c, a.host.id, 'connected'), seen(a, c.host.id, 'connected')])
+    await met(c, b)
+    await all
+  })
+
+  it('says farewell, stays away, and comes back', async () => {
+    const a = await side()
+    const b = await side({ members: [a] })
+    await met(a, b)
+    const gone = seen(a, b.host.id, 'disconnected')
+    await b.presence.disconnect()
+    await gone
+    expect(b.presence.isOpen()).toBe(false)
+    expect(b.presence.isConnected(a.host.id)).toBe(false)
+    await expect(a.host.connect(b.host.id, { timeoutMs: 1_000 })).rejects.toBeDefined()
+    const back = Promise.all([seen(a, b.host.id, 'connected'), seen(b, a.host.id, 'connected')])
+    await b.presence.connect()
+    await back
+  })
+
+  it('begins switched off when it was', async () => {
+    const a = await side()
+    const b = await side({ members: [a], disconnected: true })
+    expect(b.presence.isOpen()).toBe(false)
+    await expect(a.host.dial(b.host.addresses())).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it('tells everybody when it stops', async () => {
+    const a = await side()
+    const b = await side({ members: [a] })
+    await met(a, b)
+    const gone = seen(a, b.host.id, 'disconnected')
+    const began = performance.now()
+    await end(b)
+    expect(performance.now() - began).toBeLessThan(2_000)
+    await gone
+    expect(a.presence.get(b.host.id).lastSeen).not.toBeNull()
+  })
+
+  it('remembers when it has last seen a member', async () => {
+    const a = await side()
+    const b = await side({ members: [a] })
+    await met(a, b)
+    await b.presence.disconnect()
+    await seen(a, b.host.id, 'disconnected')
+    const row = a.db.prepare<{ ms: number }>('SELECT ms FROM last_seen WHERE node = ?').get(b.host.id)
+    expect(row?.ms).toBe(a.presence.get(b.host.id).lastSeen)
+  })
+})
+
+describe('vanishing', () => {
+  async function throughLine(): Promise<{ a: Side; b: Side; line: TestLine }> {
+    const a = await side()
+    const b = await side({ members: [a] })
+    const line = await startLine(b.host)
+    lines.push(line)
+    const both = Promise.all([seen(a, b.host.id, 'connected'), seen(b, a.host.id, 'connected')])
+    await a.host.dial([line.address])
+    await both
+    return { a, b, line }
+  }
+
+  it('notices a killed peer at once', async () => {
+    const { a, b, line } = await throughLine()
+    const gone = seen(a, b.host.id, 'disconnected')
+    line.cut()
+    await gone
+  })
+
+  it('notices a pulled cable by the missing heartbeat', async () => {
+    const { a, b, line } = await throughLine()
+    const gone = seen(a, b.host.id, 'disconnected')
+    const began = performance.now()
+    line.freeze()
+    await gone
+    expect(performance.now() - began).toBeLessThan(5 * 200 + 1_000)
+  })
+
+  it('marks at once whom a request could not reach, and tries again', async () => {
+    const { a, b, line } = await throughLine()
+    line.freeze()
+    const failed = await a.host
+      .request(b.host.id, 'presence', new Uint8Array(1), { maxFrameBytes: 10, timeoutMs: 100 })
+      .catch((error: unknown) => error)
+    expect(failed).toMatchObject({ code: 'timeout' })
+    const back = new Promise<void>((resolve) => {
+      a.presence.onChange(({ type }) => type === 'connected' && resolve())
+    })
+    a.presence.markUnreachable(b.host.id)
+    expect(a.presence.isConnected(b.host.id)).toBe(false)
+    // over another way, which it knows from b's own announcement
+    await back
+  })
+})
+
+describe('clocks', () => {
+  it('measures round trip and offset', async () => {
+    const ahead: Clock = { ...systemClock, now: () => Date.now() + 90_000 }
+    const a = await side()
+    const b = await side({ members: [a], presenceClock: ahead })
+    expect(a.presence.skew()).toBeNull()
+    await met(a, b)
+    await new Promise<void>((resolve) => {
+      const look = setInterval(() => {
+        if (a.presence.skew() === null || b.presence.skew() === null) return
+        clearInterval(look)
+        resolve()
+      }, 10)
+    })
+    expect(a.presence.skew()?.witnesses).toBe(1)
+    expect(Math.abs((a.presence.skew()?.ms ?? 0) - 90_000)).toBeLessThan(1_000)
+    expect(Math.abs((b.presence.skew()?.ms ?? 0) + 90_000)).toBeLessThan(1_000)
+    expect(a.presence.get(b.host.id).rttMs).toBeLessThan(1_000)
+    expect(a.host.connections()[0]?.rttMs).not.toBeNull()
+  })
+})
