@@ -263,7 +263,7 @@ export class MemoryHost implements Host {
   async open(peer: NodeId, protocol: ProtocolName, options: Wait & { maxFrameBytes: number }): Promise<FrameStream> {
     options.signal?.throwIfAborted()
     const other = this.#find(peer)
-    const known = other?.#handlers.get(protocol)
+    const known = other === undefined ? undefined : other.#handlers.get(protocol)
     if (other === undefined || known === undefined || !this.peers.has(peer)) throw new Error('unreachable')
     const there = new Pipe()
     const back = new Pipe()
