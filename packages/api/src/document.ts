@@ -38,20 +38,30 @@ export function documentOptions(sessionCookie: string): FastifyDynamicSwaggerOpt
     // `info.license.identifier` is new in 3.1 and unknown to the plugin's types: hence the cast above
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `def-${index}`) },
     convertConstToEnum: true,
+    // HEAD is there only where a route defines it
+    exposeHeadRoutes: true,
     transformObject: (object) => ('openapiObject' in object ? finish(object.openapiObject) : object.swaggerObject),
   }
+}
+
+interface SomeOperation {
+  operationId: string
+  requestBody?: { required?: boolean }
+  'x-optional-body'?: boolean
 }
 
 /** What the plugin cannot say: bodies that may be absent, and schemas without the id that they are named by. */
 function finish<T extends object>(document: T): T {
   const copy = structuredClone(document) as T & {
-    paths?: Record<string, Record<string, { requestBody?: { required?: boolean }; 'x-optional-body'?: boolean }>>
+    paths?: Record<string, Record<string, SomeOperation>>
     components?: { schemas?: Record<string, { title?: string; $id?: string }> }
   }
   for (const operations of Object.values(copy.paths ?? {})) {
     for (const operation of Object.values(operations)) {
       if (operation['x-optional-body'] && operation.requestBody) operation.requestBody.required = false
       delete operation['x-optional-body']
+      // the plugin's suffix, meant for HEAD routes that nobody has written
+      operation.operationId = operation.operationId.replace(/-head$/, '')
     }
   }
   for (const schema of Object.values(copy.components?.schemas ?? {})) delete schema.$id

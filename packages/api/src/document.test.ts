@@ -1,0 +1,8 @@
+import { readFile } from 'node:fs/promises'
+import { expect, it } from 'vitest'
+import { buildDocument } from './server.ts'
+
+it('is the document that the client is made from (else: `npm run generate` in packages/client)', async () => {
+  const kept = await readFile(new URL('../../client/src/generated/openapi.json', import.meta.url), 'utf8')
+  expect(kept).toBe(`${JSON.stringify(await buildDocument(), null, 2)}\n`)
+})
