@@ -1,7 +1,7 @@
 /** The `boxes` protocol, both sides of one exchange. Spec: docs/specs/boxes.md. */
 import { type CborValue, DecodeError, decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import { type BoxHash, idBytes, idFrom, type NodeId } from '../ids.ts'
-import type { FrameStream, HandlerInit, Host } from '../network/types.ts'
+import type { FrameStream, HandlerInit, Host } from '../network/index.ts'
 
 /** Sealed bytes of one box: a preview fits, and one frame carries it. */
 export const MAX_BOX_BYTES = 512 * 1024

@@ -108,6 +108,16 @@ describe('manifest', () => {
     expect(root).toBe(Buffer.from(blake3(pages[0] as Uint8Array)).toString('hex'))
   })
 
+  it.each([0, 1, 23, 24, 255, 256, 65_535, 65_536, 23 * CHUNK, 24 * CHUNK, 300 * CHUNK, (PAGE_HASHES + 1) * CHUNK])(
+    'has the reckoned size for %d bytes',
+    (size) => {
+      for (const chunk of [CHUNK, 16 * MIB]) {
+        const manifest = build(size, chunk)
+        expect(manifestSize(manifest)).toBe(manifest.pages.reduce((sum, page) => sum + page.length, 0))
+      }
+    },
+  )
+
   it('refuses any other byte, length or shape', () => {
     const manifest = build(3 * CHUNK + 7)
     const bytes = Buffer.concat(manifest.pages)

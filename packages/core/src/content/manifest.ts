@@ -22,6 +22,9 @@ export const MAX_CHUNK_BYTES = 16 * 1024 * 1024
 /** 32 MiB of hashes, 16 TiB of content: bounds the memory of a manifest whatever an entry claims. */
 export const MAX_CHUNKS = 1_048_576
 
+/** The head of the map, and each of its five keys with its head. */
+const HEADER_KEY_BYTES = 1 + 2 + 5 + 6 + 6 + 6
+
 type Shape = Pick<VersionShape, 'size' | 'chunk'>
 
 /**
@@ -219,8 +222,18 @@ export function manifestFromBytes(version: VersionShape, bytes: Uint8Array): Man
   return at === bytes.length ? verifier.manifest : null
 }
 
-/** Bytes of a whole encoding, all pages. */
-export function manifestSize(version: VersionShape): number {
-  const count = chunkCount(version)
-  return headerFields(version, count).length + (hashPageCount(count) + count) * HASH_BYTES
+/** Bytes of a whole encoding, all pages; reckoned, since it is asked for every version at once. */
+export function manifestSize({ size, chunk }: Shape): number {
+  const count = chunkCount({ size, chunk })
+  const hashPages = hashPageCount(count)
+  const numbers = [1, size, chunk, count, hashPages].reduce((sum, value) => sum + cborUintBytes(value), 0)
+  return HEADER_KEY_BYTES + numbers + (hashPages + count) * HASH_BYTES
+}
+
+/** RFC 8949 section 3: an unsigned integer in its shortest form. */
+function cborUintBytes(value: number): number {
+  if (value < 24) return 1
+  if (value < 2 ** 8) return 2
+  if (value < 2 ** 16) return 3
+  return value < 2 ** 32 ? 5 : 9
 }

@@ -18,8 +18,6 @@ interface LoadInit {
 }
 
 const FILE_NAME = /^([0-9a-f]{64})\.(sealed|manifest|have)$/
-/** Files looked at at once; the thread pool does not do more. */
-const PARALLEL = 8
 
 export async function loadVersions(init: LoadInit): Promise<{ records: Map<Root, VersionRecord>; recheck: Root[] }> {
   const { disk, folder, temporary } = init
@@ -41,18 +39,12 @@ export async function loadVersions(init: LoadInit): Promise<{ records: Map<Root,
       const kinds = found.get(root as Root) ?? new Set()
       found.set(root as Root, kinds.add(kind))
     }
-    const queue = [...found]
-    await Promise.all(
-      Array.from({ length: PARALLEL }, async () => {
-        for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-          const [root, kinds] = next
-          const loaded = await loadVersion(init, root, kinds)
-          if (loaded === null) continue
-          records.set(root, loaded.record)
-          if (loaded.recheck) recheck.push(root)
-        }
-      }),
-    )
+    for (const [root, kinds] of found) {
+      const loaded = await loadVersion(init, root, kinds)
+      if (loaded === null) continue
+      records.set(root, loaded.record)
+      if (loaded.recheck) recheck.push(root)
+    }
   }
   return { records, recheck }
 }
@@ -66,9 +58,9 @@ async function loadVersion(
   const paths = init.pathsOf(root)
   // without a record it was never finished, or is being removed
   if (!kinds.has('have') || !kinds.has('sealed')) return discard(disk, paths)
-  const bytes = await readWhole(disk, paths.have, MAX_HAVE_BYTES)
+  const bytes = disk.readNow(paths.have, MAX_HAVE_BYTES)
   const have = bytes === null ? null : decodeHave(root, bytes)
-  if (have !== null && (await disk.sizeOf(paths.sealed)) === sealedSize(have.version)) {
+  if (have !== null && disk.sizeOfNow(paths.sealed) === sealedSize(have.version)) {
     return { record: toRecord(have.version, have.bits, kinds.has('manifest')), recheck: false }
   }
   // the disk has damaged the record: what the manifest says is here, is found out by looking

@@ -1,59 +1,35 @@
-import { execFileSync } from 'node:child_process'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Root } from '../ids.ts'
 import {
   ChunkDamagedError,
   ChunkMissingError,
-  DiskFullError,
   ManifestMissingError,
   ManifestWrongError,
   ShapeInvalidError,
-  StoreReadOnlyError,
   StoreStoppedError,
   TooManyChunksError,
   VersionRemovedError,
 } from './errors.ts'
 import { openStream } from './export.ts'
-import { sealStream } from './import.ts'
 import { createManifestBuilder } from './manifest.ts'
-import { createStore, type StoreInit } from './store.ts'
-import { allChunks, bytesOf, collect, createMemoryDisk, inPieces, KIB, newKeys, until, withFolder } from './testing.ts'
-import type { ContentStore, Manifest, SealedFile } from './types.ts'
-
-const CHUNK = 64 * KIB
-const keys = newKeys()
-const memoryStore = (init: Partial<StoreInit> = {}) =>
-  createStore({ folder: '/s', disk: createMemoryDisk(), floorBytes: 0, flushMs: 1e9, ...init })
-
-async function seal(store: ContentStore, plain: Uint8Array): Promise<SealedFile> {
-  return (await sealStream({ store, keys, source: inPieces(plain, 100_000), chunk: CHUNK })).file
-}
-
-/** A sealed version of that size, as another member would have it. */
-async function elsewhere(
-  size: number,
-  seed = 1,
-): Promise<{ manifest: Manifest; chunks: Uint8Array[]; plain: Uint8Array }> {
-  const plain = bytesOf(size, seed)
-  const file = await seal(await memoryStore(), plain)
-  const { manifest } = file
-  if (manifest === null) throw new Error('a sealed version has a manifest')
-  return { manifest, chunks: await allChunks(file), plain }
-}
-
-const chunkOf = (chunks: Uint8Array[], index: number): Uint8Array => {
-  const chunk = chunks[index]
-  if (chunk === undefined) throw new Error(`no chunk ${index}`)
-  return chunk
-}
-
-async function fill(file: SealedFile, manifest: Manifest, chunks: Uint8Array[], ...indexes: number[]): Promise<void> {
-  await file.setManifest(manifest)
-  for (const index of indexes) expect(await file.write(index, chunkOf(chunks, index))).toBe(true)
-}
+import { createStore } from './store.ts'
+import {
+  allChunks,
+  bytesOf,
+  CHUNK,
+  chunkOf,
+  collect,
+  createMemoryDisk,
+  elsewhere,
+  fill,
+  memoryStore,
+  seal,
+  storeKeys,
+  until,
+  withFolder,
+} from './testing.ts'
 
 const path = (folder: string, root: Root, kind: string) => join(folder, root.slice(0, 2), `${root}.${kind}`)
 
@@ -95,7 +71,7 @@ describe('a version that is fetched', () => {
       again.onChange((root) => changes.push(root))
       await fill(resumed, manifest, chunks, 0, 2)
       expect([resumed.complete, changes]).toEqual([true, [file.root]])
-      expect(await collect(openStream({ file: resumed, keys }))).toEqual(plain)
+      expect(await collect(openStream({ file: resumed, keys: storeKeys }))).toEqual(plain)
       await again.stop()
 
       const third = await createStore({ folder, floorBytes: 0 })
@@ -309,103 +285,6 @@ describe('sealing', () => {
   })
 })
 
-describe('space', () => {
-  it('keeps the floor free, and says so', async () => {
-    const disk = createMemoryDisk()
-    const { manifest, chunks } = await elsewhere(3 * CHUNK)
-    disk.bytesFree = 1_000_000
-    const store = await memoryStore({ disk, floorBytes: 900_000 })
-    const file = await store.open(manifest)
-    await fill(file, manifest, chunks, 0)
-    disk.bytesFree = 930_000
-    await expect(file.write(1, chunkOf(chunks, 1))).rejects.toThrow(/900000 bytes are kept free/)
-    await expect(seal(store, bytesOf(5 * CHUNK, 2))).rejects.toThrow(DiskFullError)
-    expect(await disk.list('/s/tmp')).toEqual([])
-    disk.bytesFree = 2_000_000
-    expect(await file.write(1, chunkOf(chunks, 1))).toBe(true)
-    expect(store.usage()).toMatchObject({ free: 2_000_000, floor: 900_000 })
-    expect(store.usage().used).toBeGreaterThan(2 * CHUNK)
-  })
-
-  it.each([
-    ['ENOSPC', DiskFullError, 'disk-full'],
-    ['EDQUOT', DiskFullError, 'disk-full'],
-    ['EROFS', StoreReadOnlyError, 'read-only'],
-    ['EACCES', StoreReadOnlyError, 'read-only'],
-  ] as const)('%s shows no chunk that is not there', async (code, type, stable) => {
-    const disk = createMemoryDisk()
-    const { manifest, chunks } = await elsewhere(3 * CHUNK)
-    const store = await memoryStore({ disk })
-    const file = await store.open(manifest)
-    await fill(file, manifest, chunks, 0)
-    disk.fault = (operation) => {
-      if (operation === 'write') throw Object.assign(new Error(code), { code })
-    }
-    const failed = file.write(1, chunkOf(chunks, 1))
-    await expect(failed).rejects.toThrow(type)
-    await expect(failed).rejects.toMatchObject({ code: stable })
-    expect([file.has(0), file.has(1), file.held]).toEqual([true, false, 1])
-    await expect(seal(store, bytesOf(CHUNK, 3))).rejects.toThrow(type)
-    disk.fault = () => undefined
-    await fill(file, manifest, chunks, 1, 2)
-    expect(file.complete).toBe(true)
-  })
-
-  it.skipIf(process.platform !== 'linux' || process.getuid?.() !== 0)('a disk that is really full', (context) =>
-    withFolder(async (folder) => {
-      const mount = join(folder, 'small')
-      await mkdir(mount)
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', mount], { stdio: 'ignore' })
-      } catch {
-        context.skip('this container may not mount; the same errors are faked above')
-      }
-      try {
-        const { manifest, chunks } = await elsewhere(40 * CHUNK)
-        const store = await createStore({ folder: join(mount, 'store'), floorBytes: 0 })
-        const file = await store.open(manifest)
-        await file.setManifest(manifest)
-        const results = await Promise.allSettled(chunks.map((chunk, index) => file.write(index, chunk)))
-        const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
-        expect(failed.length).toBeGreaterThan(5)
-        for (const error of failed) expect(error).toBeInstanceOf(DiskFullError)
-        expect(file.held).toBe(40 - failed.length)
-        await expect(seal(store, bytesOf(3 * CHUNK, 5))).rejects.toThrow(DiskFullError)
-        for (const [index, chunk] of chunks.entries()) {
-          if (file.has(index)) expect(Buffer.compare(await file.read(index), chunk)).toBe(0)
-        }
-        await store.stop()
-        const again = await createStore({ folder: join(mount, 'store'), floorBytes: 0 })
-        expect(again.list()).toMatchObject([{ held: 40 - failed.length }])
-        await again.stop()
-        const floored = await createStore({ folder: join(mount, 'store') })
-        expect(floored.usage().floor).toBe(Math.floor((2 * 1024 * KIB) / 20))
-        await floored.stop()
-      } finally {
-        execFileSync('umount', [mount])
-      }
-    }),
-  )
-
-  it('gives up what a failed sync may have lost', async () => {
-    const disk = createMemoryDisk()
-    const { manifest, chunks } = await elsewhere(4 * CHUNK)
-    const store = await memoryStore({ disk })
-    const file = await store.open(manifest)
-    await fill(file, manifest, chunks, 0)
-    await file.flush()
-    await fill(file, manifest, chunks, 1)
-    disk.fault = (operation) => {
-      if (operation === 'sync') throw Object.assign(new Error('EIO'), { code: 'EIO' })
-    }
-    await expect(file.flush()).rejects.toMatchObject({ code: 'damaged' })
-    expect(file.bitfield()).toEqual(Uint8Array.of(0b1000_0000))
-    disk.fault = () => undefined
-    await fill(file, manifest, chunks, 1, 2, 3)
-    expect(file.complete).toBe(true)
-  })
-})
-
 describe('removing and stopping', () => {
   it('removes every file, and the version can come again', () =>
     withFolder(async (folder) => {
@@ -449,52 +328,4 @@ describe('removing and stopping', () => {
       expect(read.length).toBe(15)
       await store.stop()
     }))
-})
-
-describe('a power cut', () => {
-  it('at any moment leaves no bit without its bytes, and nothing that was promised is lost', async () => {
-    const { manifest, chunks } = await elsewhere(6 * CHUNK)
-    const sealed = await elsewhere(2 * CHUNK, 9)
-    const disk = createMemoryDisk()
-    const store = await memoryStore({ disk, flushChunks: 2 })
-    /** operations done -> bits of the fetched version that are promised from then on */
-    const promises: { from: number; bits: Uint8Array }[] = []
-    const file = await store.open(manifest)
-    await fill(file, manifest, chunks, 4, 0, 5)
-    await file.flush()
-    promises.push({ from: disk.done, bits: file.bitfield() })
-    await Promise.all([1, 2].map((index) => file.write(index, chunkOf(chunks, index))))
-    // sealing takes the place of a part that was fetched before
-    await fill(await store.open(sealed.manifest), sealed.manifest, sealed.chunks, 1)
-    await seal(store, sealed.plain)
-    const sealedFrom = disk.done
-    await file.write(3, chunkOf(chunks, 3))
-    promises.push({ from: disk.done, bits: file.bitfield() })
-    const writtenAt = disk.done
-    await store.remove(sealed.manifest.root)
-
-    await fc.assert(
-      fc.asyncProperty(fc.nat(disk.done), fc.infiniteStream(fc.boolean()), async (upTo, coins) => {
-        const after = disk.afterPowerCut(upTo, () => coins.next().value)
-        const reopened = await memoryStore({ disk: after })
-        for (const { root } of reopened.list()) {
-          const found = await reopened.get(root)
-          if (found === null) throw new Error('listed, but not there')
-          const right = root === manifest.root ? chunks : sealed.chunks
-          for (let index = 0; index < found.count; index++) {
-            if (found.has(index)) expect(await found.read(index)).toEqual(right[index])
-          }
-        }
-        const now = await reopened.open(manifest)
-        const promised = promises.findLast(({ from }) => from <= upTo)?.bits ?? new Uint8Array(1)
-        expect((now.bitfield()[0] ?? 0) & (promised[0] ?? 0)).toBe(promised[0])
-        if (upTo >= sealedFrom && upTo <= writtenAt) expect(reopened.stat(sealed.manifest.root)?.complete).toBe(true)
-        // and it goes on from there
-        await now.setManifest(manifest)
-        for (const [index, chunk] of chunks.entries()) expect(await now.write(index, chunk)).toBe(true)
-        expect(now.complete).toBe(true)
-      }),
-      { numRuns: 100 },
-    )
-  })
 })

@@ -5,7 +5,9 @@ import { basename, dirname, join } from 'node:path'
 import { deriveEpochKeys, type EpochKeys, NO_NETWORK, newFileKey } from '../crypto/index.ts'
 import type { FileId } from '../ids.ts'
 import { type Disk, type DiskFile, diskError } from './disk.ts'
-import type { SealedFile } from './types.ts'
+import { sealStream } from './import.ts'
+import { createStore, type StoreInit } from './store.ts'
+import type { ContentStore, Manifest, SealedFile } from './types.ts'
 
 export const KIB = 1024
 export const MIB = 1024 * 1024
@@ -167,6 +169,8 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
       await enter('sizeOf', path)
       return names.get(path)?.bytes.length ?? null
     },
+    sizeOfNow: (path) => names.get(path)?.bytes.length ?? null,
+    readNow: (path) => names.get(path)?.bytes.slice() ?? null,
     space: () => ({ free: disk.bytesFree, total: 2e12 }),
     afterPowerCut(upTo, coin) {
       const synced = new Map<Inode | string, number>()
@@ -212,4 +216,47 @@ function resize(inode: Inode, length: number): void {
 /** Resolves when `isTrue` is; for what happens behind promises that a test does not hold. */
 export async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export const CHUNK = 64 * KIB
+export const storeKeys = newKeys()
+
+/** A store on a disk in memory, which flushes only when it must. */
+export function memoryStore(init: Partial<StoreInit> = {}): Promise<ContentStore> {
+  return createStore({ folder: '/s', disk: createMemoryDisk(), floorBytes: 0, flushMs: 1e9, ...init })
+}
+
+export async function seal(store: ContentStore, plain: Uint8Array): Promise<SealedFile> {
+  return (await sealStream({ store, keys: storeKeys, source: inPieces(plain, 100_000), chunk: CHUNK })).file
+}
+
+/** A sealed version of that size, as another member would have it. */
+export async function elsewhere(
+  size: number,
+  seed = 1,
+): Promise<{ manifest: Manifest; chunks: Uint8Array[]; plain: Uint8Array }> {
+  const plain = bytesOf(size, seed)
+  const file = await seal(await memoryStore(), plain)
+  const { manifest } = file
+  if (manifest === null) throw new Error('a sealed version has a manifest')
+  return { manifest, chunks: await allChunks(file), plain }
+}
+
+export function chunkOf(chunks: Uint8Array[], index: number): Uint8Array {
+  const chunk = chunks[index]
+  if (chunk === undefined) throw new Error(`no chunk ${index}`)
+  return chunk
+}
+
+/** Gives a version its manifest and some of its chunks. */
+export async function fill(
+  file: SealedFile,
+  manifest: Manifest,
+  chunks: Uint8Array[],
+  ...indexes: number[]
+): Promise<void> {
+  await file.setManifest(manifest)
+  for (const index of indexes) {
+    if (!(await file.write(index, chunkOf(chunks, index)))) throw new Error(`chunk ${index} was refused`)
+  }
 }
