@@ -7,6 +7,7 @@ import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import { equalBytes, grantSlot, openSealedTo, type SealingKey, sealTo } from '../crypto/index.ts'
 import {
   type AudienceId,
+  type BoxHash,
   type BranchId,
   EVERYONE,
   idBytes,
@@ -32,6 +33,7 @@ const BACKOFF_MS = 15_000
 const BACKOFF_MAX_MS = 15 * 60_000
 /** (key, member) pairs remembered as asked in vain; beyond that all are forgotten and may be asked again. */
 const REFUSALS_MAX = 50_000
+const NO_SLOT_MAX = 10_000
 /** Keys handed over at admission; the rest is asked for. About 600 KiB. */
 const HANDED_MAX = 8192
 const HANDED_BYTES_MAX = 1024 * 1024
@@ -60,8 +62,8 @@ export interface Grants {
   complete(audience: AudienceId, key: KeyId): Promise<boolean>
   /** Answers a member: per key, sealed to it, or null where it is not entitled or the key is not here. */
   answer(peer: NodeId, wanted: readonly WantedKey[]): Promise<(Uint8Array | null)[]>
-  /** All audience keys that a newcomer is entitled to, sealed to it, for `register`; empty when it is no member. */
-  grantsFor(node: NodeId, branch: BranchId): Promise<Uint8Array>
+  /** All audience keys that a newcomer is entitled to, sealed to its X25519 key, for `register`. */
+  grantsFor(receiver: { branch: BranchId; sealing: Uint8Array }): Promise<Uint8Array>
   /** Keeps the keys that fit their commitment. @returns how many @throws {SealBrokenError} @throws {DecodeError} */
   takeGrants(blob: Uint8Array): Promise<number>
   /** A key arrived; the return value unsubscribes. */
@@ -80,6 +82,8 @@ export function createGrants(init: GrantsInit): Grants {
   const { network, self, sealing, clock, host, reads, keyring, boxes } = init
   const listeners = new Set<(audience: AudienceId, key: KeyId) => void>()
   const searches = new Map<string, Promise<boolean>>()
+  /** Grants boxes that were looked through in vain: a box never changes. */
+  const noSlot = new Set<BoxHash>()
   const refusals = new Map<string, { until: number; wait: number }>()
   const stopped = new AbortController()
   const completing = new Set<Promise<boolean>>()
@@ -104,11 +108,7 @@ export function createGrants(init: GrantsInit): Grants {
     return reads.audience(audience)?.keys.find((row) => row.key === key)
   }
 
-  async function box(
-    audience: AudienceId,
-    author: NodeId,
-    hash: Parameters<Boxes['local']>[0],
-  ): Promise<Uint8Array | null> {
+  async function box(audience: AudienceId, author: NodeId, hash: BoxHash): Promise<Uint8Array | null> {
     const here = boxes.local(hash)
     if (here !== null) return here
     const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(BOX_TIMEOUT_MS)])
@@ -122,14 +122,18 @@ export function createGrants(init: GrantsInit): Grants {
 
   async function fromSlot(audience: AudienceId, key: KeyId): Promise<boolean> {
     const row = keyRow(audience, key)
-    if (row === undefined) return false
+    if (row === undefined || noSlot.has(row.grants)) return false
     const bytes = await box(audience, row.author, row.grants)
     if (bytes === null || stopped.signal.aborted) return false
     try {
       const { from, slots } = decodeGrants(bytes)
       const own = grantSlot(network, sealing, from, audience, key)
       const slot = slots.find(([name]) => equalBytes(name, own))
-      if (slot === undefined) return false
+      if (slot === undefined) {
+        if (noSlot.size >= NO_SLOT_MAX) noSlot.clear()
+        noSlot.add(row.grants)
+        return false
+      }
       return keep(audience, key, await openSealedTo(network, sealing, contextOf(audience, key), slot[1]))
     } catch {
       return false // a box that its writer made wrongly; a reader can still give the key
@@ -242,11 +246,7 @@ export function createGrants(init: GrantsInit): Grants {
     }
   }
 
-  async function readGone(
-    held: HeldAudienceKey,
-    author: NodeId,
-    hash: Parameters<Boxes['local']>[0],
-  ): Promise<NodeId[] | null> {
+  async function readGone(held: HeldAudienceKey, author: NodeId, hash: BoxHash): Promise<NodeId[] | null> {
     const bytes = await box(held.audience, author, hash)
     if (bytes === null) return null
     try {
@@ -256,11 +256,7 @@ export function createGrants(init: GrantsInit): Grants {
     }
   }
 
-  async function readList(
-    held: HeldAudienceKey,
-    author: NodeId,
-    hash: Parameters<Boxes['local']>[0],
-  ): Promise<AudienceList | null> {
+  async function readList(held: HeldAudienceKey, author: NodeId, hash: BoxHash): Promise<AudienceList | null> {
     const bytes = await box(held.audience, author, hash)
     if (bytes === null) return null
     try {
@@ -307,9 +303,7 @@ export function createGrants(init: GrantsInit): Grants {
       }
       return grants
     },
-    async grantsFor(node, branch) {
-      const receiver = reads.membership().members.get(node)
-      if (receiver?.state !== 'member') return new Uint8Array(0)
+    async grantsFor({ branch, sealing: receiver }) {
       const keys: Uint8Array[][] = []
       for (const held of keyring.audienceKeys()) {
         const list = listOf(held)
@@ -318,7 +312,7 @@ export function createGrants(init: GrantsInit): Grants {
       }
       const plain = encodeCbor({ keys })
       try {
-        return await sealTo(network, receiver.sealing, HANDED_CONTEXT, plain)
+        return await sealTo(network, receiver, HANDED_CONTEXT, plain)
       } finally {
         plain.fill(0)
         for (const [, , secret] of keys) secret?.fill(0)

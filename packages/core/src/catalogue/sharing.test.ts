@@ -65,7 +65,7 @@ describe('sharing with everyone', () => {
     const file = await world.upload(ana, 'old.png', EVERYONE_LIST)
     await whenSeen(bia, file)
     const dora = await world.add('dora', { online: false })
-    const blob = await bia.sharing.grants.grantsFor(dora.id, dora.branch)
+    const blob = await bia.sharing.grants.grantsFor({ branch: dora.branch, sealing: dora.sealing.publicKey })
     expect(await dora.sharing.grants.takeGrants(blob)).toBe(1)
     world.setOnline(dora, true)
     await whenSeen(dora, file)

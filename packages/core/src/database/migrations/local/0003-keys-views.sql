@@ -50,8 +50,9 @@ CREATE TABLE given_up (
 ) STRICT, WITHOUT ROWID;
 
 -- What this branch may see. A row exists only while the key of the current access epoch is here and its meta box was
--- opened. All that is secret is in the vault: `details` is JSON (name, type, tags, campaign, plain hash, list), `search` the case-folded text that is searched. `name_key` is 24 bits of the name's hash: enough to find a
--- file by name, too little to confirm a guess.
+-- opened. All that is secret is in the vault: `details` is JSON (name, type, tags, campaign, plain hash, list), `search`
+-- the case-folded text that is searched. `name_key` is 24 bits of the name's hash: enough to find a file by name, too
+-- little to confirm a guess.
 CREATE TABLE views (
   file BLOB PRIMARY KEY,
   head BLOB NOT NULL,
