@@ -21,13 +21,28 @@ export {
 export type { ChangeOptions } from './author-checks.ts'
 export { ACCEPT_MAX, type OwnershipAuthor } from './author-ownership.ts'
 export { BOX_MAX, type FileMeta, PREVIEW_MAX, type Preview } from './boxes-format.ts'
+export { drawOrder, drawRank } from './draw-rank.ts'
 export * from './errors.ts'
+export { OFFER_OPEN_MS } from './fold-ownership.ts'
+export { CONFLICT_NUMBERS } from './fold-step.ts'
 export type { Grants } from './grants.ts'
 export type { Keyring } from './keyring.ts'
+export { kindInfo } from './kind-info.ts'
 export * from './kinds.ts'
 export { checkDetails, checkName, DEFAULT_TYPE, type FileDetails, NAME_MAX, showName } from './names.ts'
 export type { Notices } from './notices.ts'
 export type { AppendEntry, Boxes, BoxSources, BoxSubject, SharedReads } from './reads.ts'
+export type { SharedEntries } from './shared-fold.ts'
+export type { FileFilter, SharedFilePage } from './shared-queries.ts'
+export {
+  createSharedState,
+  type FileChange,
+  type MemberChange,
+  type SharedChange,
+  type SharedState,
+  type SharedStateInit,
+} from './shared-state.ts'
+export type { VerifyResult } from './shared-verify.ts'
 export { createSharing, type Sharing, type SharingInit } from './sharing.ts'
 export type * from './types.ts'
 export type { ViewEvent, Views } from './views.ts'

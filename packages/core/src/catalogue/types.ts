@@ -90,4 +90,17 @@ export interface FileFold {
   readonly epochs: readonly SharedEpoch[]
   /** verdicts on the file's ordinary entries and, per (entry, file), on ownership entries; null = has effect */
   readonly verdicts: ReadonlyMap<EntryId, { code: string; reason: string } | null>
+  /** what all members should know about how the file was handled */
+  readonly marks: readonly SharedMark[]
+}
+
+/** A shared remark about a member's conduct with a file. It removes no right. */
+export interface SharedMark {
+  readonly file: FileId
+  /** `offer-contradicted`: offers of one author were accepted by two branches that could not know of each other */
+  readonly mark: 'offer-contradicted'
+  /** the entry it is about: one mark for each of the offers */
+  readonly entry: EntryId
+  /** who wrote that entry */
+  readonly node: NodeId
 }

@@ -1,0 +1,162 @@
+/** One subject's rows from the stored entries: what `apply` writes and `verify` recomputes. Pure but for its reads. */
+import {
+  type AudienceId,
+  type BranchId,
+  type EntryId,
+  type FileId,
+  idBytes,
+  idFrom,
+  type NetworkId,
+  nodeIdFromPublicKey,
+} from '../ids.ts'
+import { type Entry, type EntryReader, type EntryStore, foldControl } from '../ledger/index.ts'
+import { createFold, type MembershipState } from '../membership/index.ts'
+import {
+  audienceToRows,
+  epochToRow,
+  fileToRow,
+  markToRow,
+  refsOfAudience,
+  refsOfFile,
+  versionToRow,
+} from './file-rows.ts'
+import { foldAudience, foldCapacity } from './fold-audience.ts'
+import type { Place, Verdicts } from './fold-entry.ts'
+import { isFileKind } from './fold-entry.ts'
+import { foldFile } from './fold-file.ts'
+import type {
+  AudienceKeyRow,
+  CapacityRow,
+  EpochRow,
+  FileRow,
+  MarkRow,
+  RefRow,
+  RefusalRow,
+  VersionRow,
+} from './state-tables.ts'
+import type { FileFold, SharedAudience } from './types.ts'
+
+const PAGE = 1000
+/** Bytes of an author's key, the subject of its capacity; files and audiences have 16. */
+const AUTHOR_BYTES = 32
+
+/** The ledger, as far as the state needs it. */
+export interface SharedEntries extends EntryStore {
+  /** Entries by arrival, which counts up from 1. */
+  page(after: number, limit: number): readonly { readonly arrival: number; readonly entry: Entry }[]
+}
+
+/** All rows that belong to one subject. */
+export interface SubjectRows {
+  readonly files: readonly FileRow[]
+  readonly versions: readonly VersionRow[]
+  readonly epochs: readonly EpochRow[]
+  readonly marks: readonly MarkRow[]
+  readonly audienceKeys: readonly AudienceKeyRow[]
+  readonly capacities: readonly CapacityRow[]
+  readonly refusals: readonly RefusalRow[]
+  readonly refs: readonly RefRow[]
+}
+
+export interface SubjectFold {
+  readonly rows: SubjectRows
+  readonly file: FileFold | null
+  readonly audience: SharedAudience | null
+}
+
+export function foldSubject(init: {
+  subject: Uint8Array
+  network: NetworkId
+  membership: MembershipState
+  entries: EntryReader
+}): SubjectFold {
+  const { subject, membership, network } = init
+  const entries = init.entries.bySubject(subject)
+  if (subject.length === AUTHOR_BYTES) return foldAuthor(subject, membership, entries)
+  const fileId = idFrom<FileId>(subject)
+  const ofFile = entries.filter(({ kind }) => isFileKind(kind))
+  const acts = membership.acts.get(fileId) ?? []
+  const leaveOf = (branch: BranchId) => findLeave(branch, membership, init.entries)
+  const file =
+    ofFile.length === 0 && acts.length === 0
+      ? null
+      : foldFile({ file: fileId, network, membership, entries: ofFile, acts, leaveOf })
+  const ofAudience = entries.filter(({ kind }) => kind === 'audience')
+  const audienceId = idFrom<AudienceId>(subject)
+  const keys =
+    ofAudience.length === 0 ? null : foldAudience({ audience: audienceId, network, membership, entries: ofAudience })
+  const audience = keys?.audience ?? null
+  const row = file?.file ?? null
+  const versions = file?.versions ?? []
+  return {
+    file,
+    audience,
+    rows: {
+      files: row === null ? [] : [fileToRow(row)],
+      versions: versions.map(versionToRow),
+      epochs: (file?.epochs ?? []).map(epochToRow),
+      marks: (file?.marks ?? []).map(markToRow),
+      audienceKeys: audience === null ? [] : audienceToRows(audience),
+      capacities: [],
+      refusals: [...refusalRows(subject, file?.verdicts), ...refusalRows(subject, keys?.verdicts)],
+      refs: [...refsOfFile(row, versions), ...refsOfAudience(audience)],
+    },
+  }
+}
+
+function foldAuthor(subject: Uint8Array, membership: MembershipState, entries: readonly Entry[]): SubjectFold {
+  const { weight, entry, verdicts } = foldCapacity({
+    membership,
+    entries: entries.filter(({ kind }) => kind === 'capacity'),
+  })
+  const capacities = entry === null ? [] : [{ node: nodeIdFromPublicKey(subject), weight, entry: idBytes(entry) }]
+  const none = { files: [], versions: [], epochs: [], marks: [], audienceKeys: [], refs: [] }
+  return { file: null, audience: null, rows: { ...none, capacities, refusals: refusalRows(subject, verdicts) } }
+}
+
+function refusalRows(subject: Uint8Array, verdicts: ReadonlyMap<EntryId, Verdict> | undefined): RefusalRow[] {
+  const rows: RefusalRow[] = []
+  for (const [entry, refusal] of verdicts ?? []) {
+    if (refusal !== null) rows.push({ subject, entry: idBytes(entry), code: refusal.code, reason: refusal.reason })
+  }
+  return rows
+}
+
+type Verdict = Verdicts extends Map<EntryId, infer V> ? V : never
+
+/** An `expel` is another's entry: then the cuts say what counts. */
+function findLeave(branch: BranchId, { departures }: MembershipState, entries: EntryReader): Place | null {
+  const departure = departures.get(branch)
+  const seed = departure === undefined ? undefined : entries.get(departure.seed)
+  return seed !== undefined && seed.author === departure?.node ? seed : null
+}
+
+export interface ControlState {
+  readonly membership: MembershipState
+  /** entries that name one that is not here */
+  readonly waiting: readonly Entry[]
+}
+
+/** All control entries from the first on. */
+export function foldAllControl(control: readonly Entry[]): ControlState {
+  const { state, waiting } = foldControl({
+    entries: control,
+    initial: createFold(),
+    apply: (fold, entry) => fold.apply(entry),
+    rank: (fold, entry) => fold.rank(entry),
+  })
+  return { membership: state.state(), waiting }
+}
+
+/** All entries in order of arrival, page by page. */
+export function* allEntries(entries: SharedEntries): Generator<Entry> {
+  let after = 0
+  for (;;) {
+    const page = entries.page(after, PAGE)
+    for (const { arrival, entry } of page) {
+      after = arrival
+      yield entry
+    }
+    if (page.length === 0) return
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * The state that every node computes alike. `apply` is the only door to it: it runs in the transaction that stores the
+ * entries, folds what they touch, and writes the rows that changed. In memory: the membership, which is folded anew
+ * at open; all else is in the tables.
+ */
+import type { Database } from '../database/index.ts'
+import { type AudienceId, type EntryId, type FileId, idBytes, idFrom, type NetworkId, type NodeId } from '../ids.ts'
+import { type Apply, type Entry, foldsLast } from '../ledger/index.ts'
+import {
+  applyControl,
+  emptyMembership,
+  type Member,
+  type MembershipState,
+  understandsRules,
+} from '../membership/index.ts'
+import { addSubject, dependents, type Subjects } from './dependents.ts'
+import { fileFromRow } from './file-rows.ts'
+import { kindInfo } from './kind-info.ts'
+import { changedRows } from './member-rows.ts'
+import {
+  allEntries,
+  type ControlState,
+  foldAllControl,
+  foldSubject,
+  type SharedEntries,
+  type SubjectRows,
+} from './shared-fold.ts'
+import { createSharedQueries, type SharedQueries } from './shared-queries.ts'
+import { type VerifyResult, verifyState } from './shared-verify.ts'
+import { createStateRows } from './state-rows.ts'
+import { type Row, type TableSpec, tables } from './state-tables.ts'
+import type { SharedFile } from './types.ts'
+
+export interface FileChange {
+  readonly file: FileId
+  readonly before: SharedFile | null
+  readonly after: SharedFile | null
+}
+
+export interface MemberChange {
+  readonly node: NodeId
+  readonly before: Member | null
+  readonly after: Member | null
+}
+
+/** What one commit changed. */
+export interface SharedChange {
+  readonly files: readonly FileId[]
+  readonly audiences: readonly AudienceId[]
+  /** who belongs, with what role, state or capacity */
+  readonly members: boolean
+  /** nodes that are members no longer */
+  readonly gone: readonly NodeId[]
+  readonly fileChanges: readonly FileChange[]
+  readonly memberChanges: readonly MemberChange[]
+}
+
+export interface SharedStateInit {
+  db: Database
+  entries: SharedEntries
+  /** null while there is none */
+  network: () => NetworkId | null
+  /** after the commit */
+  onChange?: (change: SharedChange) => void
+}
+
+export interface SharedState extends SharedQueries {
+  readonly apply: Apply
+  membership(): MembershipState
+  /** 32 bytes: equal on all nodes with the same entries */
+  digest(): Uint8Array
+  /** True when an `upgrade` activated rules that this software does not have: entries are stored, not executed. */
+  isBehind(): boolean
+  /** Computes everything from the entries once more, without the tables, and compares. @throws the signal's reason */
+  verify(options?: { signal?: AbortSignal }): Promise<VerifyResult>
+}
+
+/** More control entries at once are folded in one go, since each by itself asks whether it sorts last. */
+const ONE_BY_ONE = 8
+
+interface Pending {
+  readonly files: Map<FileId, FileChange>
+  readonly audiences: Set<AudienceId>
+  hasCapacities: boolean
+}
+
+export function createSharedState(init: SharedStateInit): SharedState {
+  const { db, entries } = init
+  const rows = createStateRows(db, init.network)
+  let control = foldAllControl(entries.control())
+  let changes = 0
+  let weights: Map<NodeId, number> | undefined
+  const queries = createSharedQueries(db, rows)
+
+  function networkId(): NetworkId {
+    const id = init.network()
+    if (id === null) throw new TypeError('entries without a network')
+    return id
+  }
+
+  /** @returns whether places in control order have moved */
+  function foldControlEntries(added: readonly Entry[]): boolean {
+    const all = entries.control()
+    if (added.length <= ONE_BY_ONE) {
+      const ids = new Set(added.map(({ id }) => id))
+      const before = all.filter(({ id }) => !ids.has(id))
+      if (added.every((entry, at) => foldsLast(entry, [...before, ...added.slice(0, at)], control.waiting))) {
+        control = { ...control, membership: added.reduce(applyControl, control.membership) }
+        return false
+      }
+    }
+    control = foldAllControl(all)
+    return true
+  }
+
+  function writeMembership(before: MembershipState, after: MembershipState): void {
+    const { put, removed } = changedRows(before, after)
+    for (const { spec, row } of removed)
+      rows.remove(spec, ...spec.columns.slice(0, spec.keys).map((column) => row[column] ?? null))
+    for (const { spec, row } of put) rows.put(spec, row)
+  }
+
+  function refold(subject: Uint8Array, pending: Pending): void {
+    const { membership } = control
+    const before = rows.select(tables.files, subject)[0]
+    const fold = foldSubject({ subject, network: networkId(), membership, entries })
+    const changed = writeSubject(subject, fold.rows)
+    if (changed.file) {
+      const file = idFrom<FileId>(subject)
+      const first = pending.files.get(file)
+      pending.files.set(file, {
+        file,
+        before: first === undefined ? (before === undefined ? null : fileFromRow(before)) : first.before,
+        after: fold.file?.file ?? null,
+      })
+    }
+    if (changed.audience) pending.audiences.add(idFrom<AudienceId>(subject))
+    if (changed.capacity) pending.hasCapacities = true
+  }
+
+  function writeSubject(subject: Uint8Array, fold: SubjectRows) {
+    const replace = <R extends Row>(spec: TableSpec<R>, after: readonly R[]) => rows.replace(spec, [subject], after)
+    rows.replace(tables.refusals, [subject], fold.refusals)
+    if (subject.length === 32) {
+      const node = queries.nodeOfKey(subject)
+      return { file: false, audience: false, capacity: rows.replace(tables.capacities, [node], fold.capacities) }
+    }
+    const old = queries.refsOf(subject)
+    const file = [
+      replace(tables.files, fold.files),
+      replace(tables.versions, fold.versions),
+      replace(tables.epochs, fold.epochs),
+      replace(tables.marks, fold.marks),
+    ].includes(true)
+    const audience = replace(tables.audienceKeys, fold.audienceKeys)
+    queries.writeRefs(old, fold.refs)
+    return { file, audience, capacity: false }
+  }
+
+  /** Entries that are about nothing: a kind nobody knows, or a body that has not its form. */
+  function refuseShapeless(entry: Entry): void {
+    const isKnown = kindInfo(entry.kind) !== undefined
+    rows.put(tables.refusals, {
+      subject: new Uint8Array(0),
+      entry: idBytes(entry.id),
+      code: isKnown ? 'malformed' : 'unknown-kind',
+      reason: isKnown ? 'the body has not the form of its kind' : 'not a kind of the active rules',
+    })
+  }
+
+  function touch(entry: Entry, subjects: Subjects): void {
+    const info = kindInfo(entry.kind)
+    if (info?.isControl === true) return
+    const subject = info?.subject(entry.body, entry.authorKey) ?? null
+    if (subject === null) refuseShapeless(entry)
+    else addSubject(subjects, subject)
+  }
+
+  /** Everything from the entries: tables that were emptied, or entries that waited for newer rules. */
+  function rebuild(pending: Pending): void {
+    rows.clear()
+    rows.setBehind(false)
+    writeMembership(emptyMembership(), control.membership)
+    const subjects: Subjects = new Map()
+    for (const entry of allEntries(entries)) touch(entry, subjects)
+    for (const file of control.membership.acts.keys()) addSubject(subjects, idBytes(file))
+    for (const subject of subjects.values()) refold(subject, pending)
+  }
+
+  /** The ledger shows an entry as refused; one that names several files only if none of them took it. */
+  function noteVerdicts(): void {
+    for (const id of rows.takeJudged()) {
+      const refusals = queries.refusalsOf(id)
+      const general = refusals.find(({ subject }) => subject.length === 0)
+      const isPartial = general === undefined && refusals.length < filesIn(id)
+      const shown = general ?? (isPartial ? undefined : refusals[0])
+      entries.setVerdict(id, shown === undefined ? null : { code: shown.code, reason: shown.reason })
+    }
+  }
+
+  function filesIn(id: EntryId): number {
+    const entry = entries.get(id)
+    if (entry?.kind !== 'accept') return 1
+    let files = 0
+    for (const acts of control.membership.acts.values()) if (acts.some((act) => act.entry === id)) files += 1
+    return files
+  }
+
+  function change(work: (pending: Pending) => void): void {
+    db.write(() => {
+      rows.begin()
+      const undo = control
+      db.afterRollback(() => {
+        control = undo
+        weights = undefined
+      })
+      const pending: Pending = { files: new Map(), audiences: new Set(), hasCapacities: false }
+      work(pending)
+      noteVerdicts()
+      rows.save()
+      changes += 1
+      weights = undefined
+      const told = summarise(undo, control, pending)
+      if (told !== null) db.afterCommit(() => init.onChange?.(told))
+    })
+  }
+
+  function apply(added: readonly Entry[]): void {
+    if (added.length === 0) return
+    change((pending) => {
+      const subjects: Subjects = new Map()
+      const before = control.membership
+      const controls = added.filter(({ kind }) => kindInfo(kind)?.isControl === true)
+      if (controls.length > 0) {
+        const isRefold = foldControlEntries(controls)
+        const after = control.membership
+        writeMembership(before, after)
+        for (const [name, subject] of dependents({
+          before,
+          after,
+          isRefold,
+          subjectsOf: (author) => entries.subjectsOf(author),
+          ownedBy: (branch) => queries.everOwnedBy(branch),
+          originOf: (file) => queries.file(file) ?? undefined,
+        })) {
+          subjects.set(name, subject)
+        }
+      }
+      if (!understandsRules(control.membership)) return rows.setBehind(true)
+      if (rows.isBehind()) return rebuild(pending)
+      for (const entry of added) touch(entry, subjects)
+      for (const subject of subjects.values()) refold(subject, pending)
+    })
+  }
+
+  const hasRows = db.prepare('SELECT 1 FROM digest').get() !== undefined
+  const isStale = hasRows ? rows.isBehind() : entries.count() > 0
+  if (isStale && understandsRules(control.membership)) change(rebuild)
+
+  return {
+    ...queries,
+    apply,
+    membership: () => control.membership,
+    digest: () => rows.digest(),
+    isBehind: () => rows.isBehind(),
+    weights() {
+      weights ??= queries.weights()
+      return weights
+    },
+    verify: (options = {}) =>
+      verifyState({ db, entries, network: init.network, digest: () => rows.digest(), changes: () => changes }, options),
+  }
+}
+
+function summarise(before: ControlState, after: ControlState, pending: Pending): SharedChange | null {
+  const memberChanges: MemberChange[] = []
+  if (before.membership !== after.membership) {
+    for (const [node, member] of after.membership.members) {
+      const old = before.membership.members.get(node) ?? null
+      if (old === null || !isSameMember(old, member)) memberChanges.push({ node, before: old, after: member })
+    }
+    for (const [node, member] of before.membership.members) {
+      if (!after.membership.members.has(node)) memberChanges.push({ node, before: member, after: null })
+    }
+  }
+  const isIn = (member: Member | null) => member?.state === 'member' || member?.state === 'quarantined'
+  const changed: SharedChange = {
+    files: [...pending.files.keys()],
+    audiences: [...pending.audiences],
+    members: before.membership !== after.membership || pending.hasCapacities,
+    gone: memberChanges.filter((each) => isIn(each.before) && !isIn(each.after)).map(({ node }) => node),
+    fileChanges: [...pending.files.values()],
+    memberChanges,
+  }
+  return changed.files.length > 0 || changed.audiences.length > 0 || changed.members ? changed : null
+}
+
+function isSameMember(a: Member, b: Member): boolean {
+  return (
+    a === b ||
+    (a.role === b.role &&
+      a.state === b.state &&
+      a.branch === b.branch &&
+      a.replacedBy === b.replacedBy &&
+      a.marks.join() === b.marks.join())
+  )
+}

@@ -1,0 +1,170 @@
+/**
+ * The one door through which shared rows change. Each change of a row that is part of the digest is a change of the
+ * set hash in the same transaction, so that the two cannot part.
+ */
+import { type CborValue, encodeCbor } from '../codec/index.ts'
+import { asBuffer, domain, SetHash } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
+import { type EntryId, idFrom, type NetworkId } from '../ids.ts'
+import { OUTSIDE_DIGEST, type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
+
+/** What a row adds to the set: its table's name and its columns in order. */
+export function elementOf<R extends Row>(network: NetworkId, spec: TableSpec<R>, row: R): Uint8Array {
+  const values: CborValue[] = [spec.name]
+  for (const column of spec.columns) if (!OUTSIDE_DIGEST.has(column)) values.push(row[column] ?? null)
+  return Buffer.concat([domain('state-row', network), encodeCbor(values)])
+}
+
+export interface StateRows {
+  /** Every row of the table that begins with these key values. */
+  select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): R[]
+  /** Writes a row; nothing happens when it stands as it is. @returns whether it changed */
+  put<R extends Row>(spec: TableSpec<R>, row: R): boolean
+  /** @returns whether there was one */
+  remove<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): boolean
+  /** Makes the rows that begin with this key exactly these. @returns whether anything changed */
+  replace<R extends Row>(spec: TableSpec<R>, key: readonly Scalar[], rows: readonly R[]): boolean
+  /** Entries whose refusals changed since the last call. */
+  takeJudged(): EntryId[]
+  digest(): Uint8Array
+  isBehind(): boolean
+  setBehind(behind: boolean): void
+  /** Empties all tables. */
+  clear(): void
+  /** The first thing in a transaction that changes rows. */
+  begin(): void
+  /** Keeps the set hash; the last thing in it. */
+  save(): void
+}
+
+interface SavedDigest {
+  lanes: Uint8Array
+  behind: number
+}
+
+export function createStateRows(db: Database, network: () => NetworkId | null): StateRows {
+  const judged = new Set<EntryId>()
+  let hash = new SetHash()
+  let behind = false
+  let cached: Uint8Array | undefined
+
+  function load(): void {
+    const saved = db.prepare<SavedDigest>('SELECT lanes, behind FROM digest WHERE id = 1').get()
+    hash = new SetHash(saved?.lanes)
+    behind = saved?.behind === 1
+    cached = undefined
+    judged.clear()
+  }
+
+  function count<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R | undefined): void {
+    const entry = spec.name === tables.refusals.name ? (after ?? before)?.entry : undefined
+    if (entry instanceof Uint8Array) judged.add(idFrom<EntryId>(entry))
+    if (!spec.inDigest) return
+    const id = network()
+    if (id === null) throw new TypeError('shared rows without a network')
+    if (before !== undefined) hash.remove(elementOf(id, spec, before))
+    if (after !== undefined) hash.add(elementOf(id, spec, after))
+    cached = undefined
+  }
+
+  function write<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R): boolean {
+    if (before !== undefined && sameRow(spec, before, after)) return false
+    count(spec, before, after)
+    const marks = spec.columns.map(() => '?').join(', ')
+    db.prepare(`INSERT OR REPLACE INTO ${spec.name} (${spec.columns.join(', ')}) VALUES (${marks})`).run(
+      ...spec.columns.map((column) => after[column] ?? null),
+    )
+    return true
+  }
+
+  function drop<R extends Row>(spec: TableSpec<R>, before: R): void {
+    count(spec, before, undefined)
+    db.prepare(`DELETE FROM ${spec.name} WHERE ${where(spec, spec.keys)}`).run(...keyOf(spec, before))
+  }
+
+  const rows: StateRows = {
+    select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]) {
+      const sql = `SELECT ${spec.columns.join(', ')} FROM ${spec.name} WHERE ${where(spec, key.length)}`
+      return db
+        .prepare<R>(sql)
+        .all(...key)
+        .map((row) => plainRow(row))
+    },
+    put: (spec, row) => write(spec, rows.select(spec, ...keyOf(spec, row))[0], row),
+    remove(spec, ...key) {
+      const [before] = rows.select(spec, ...key)
+      if (before === undefined) return false
+      drop(spec, before)
+      return true
+    },
+    replace(spec, key, after) {
+      const before = new Map(rows.select(spec, ...key).map((row) => [nameOf(spec, row), row]))
+      let changed = false
+      for (const row of after) {
+        const name = nameOf(spec, row)
+        if (write(spec, before.get(name), row)) changed = true
+        before.delete(name)
+      }
+      for (const row of before.values()) drop(spec, row)
+      return changed || before.size > 0
+    },
+    takeJudged() {
+      const entries = [...judged]
+      judged.clear()
+      return entries
+    },
+    digest() {
+      cached ??= hash.digest()
+      return cached
+    },
+    isBehind: () => behind,
+    setBehind(value) {
+      behind = value
+    },
+    clear() {
+      for (const spec of Object.values(tables)) db.exec(`DELETE FROM ${spec.name}`)
+      hash = new SetHash()
+      cached = undefined
+    },
+    begin: () => db.afterRollback(load),
+    save() {
+      db.prepare('INSERT OR REPLACE INTO digest (id, lanes, behind) VALUES (1, ?, ?)').run(hash.save(), behind ? 1 : 0)
+    },
+  }
+  load()
+  return rows
+}
+
+function where<R extends Row>(spec: TableSpec<R>, keys: number): string {
+  if (keys === 0) return 'true'
+  return spec.columns
+    .slice(0, keys)
+    .map((column) => `${column} = ?`)
+    .join(' AND ')
+}
+
+function keyOf<R extends Row>(spec: TableSpec<R>, row: R): Scalar[] {
+  return spec.columns.slice(0, spec.keys).map((column) => row[column] ?? null)
+}
+
+function nameOf<R extends Row>(spec: TableSpec<R>, row: R): string {
+  return keyOf(spec, row)
+    .map((value) => (value instanceof Uint8Array ? asBuffer(value).toString('hex') : String(value)))
+    .join('/')
+}
+
+function sameRow<R extends Row>(spec: TableSpec<R>, a: R, b: R): boolean {
+  return spec.columns.every((column) => {
+    const x: Scalar | undefined = a[column]
+    const y: Scalar | undefined = b[column]
+    return x instanceof Uint8Array && y instanceof Uint8Array ? asBuffer(x).equals(y) : x === y
+  })
+}
+
+/** SQLite gives Buffers, which are not what the encoder and everyone outside expect. */
+export function plainRow<R extends Row>(row: R): R {
+  const plain: Record<string, Scalar> = {}
+  for (const [column, value] of Object.entries(row))
+    plain[column] = value instanceof Uint8Array ? new Uint8Array(value) : value
+  return plain as R
+}

@@ -1,0 +1,177 @@
+-- What follows from the ledger. Every row is made by the folds of the catalogue and may be dropped and made anew; all
+-- tables but `digest` and `refs` are covered by the state digest (docs/specs/state-digest.md). Ids, keys and hashes are
+-- raw bytes, PeerIds and feeds are text, times are ms of the entries' own clocks, flags are 0 or 1.
+
+-- The one network of this database.
+CREATE TABLE network (
+  id BLOB PRIMARY KEY,
+  name TEXT NOT NULL,
+  founder TEXT NOT NULL,
+  recovery BLOB NOT NULL,
+  max_copies INTEGER,
+  rules INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Everyone who was ever admitted.
+CREATE TABLE members (
+  node TEXT PRIMARY KEY,
+  key BLOB NOT NULL,
+  sealing BLOB NOT NULL,
+  branch BLOB NOT NULL,
+  role TEXT NOT NULL,
+  steps INTEGER,
+  state TEXT NOT NULL,
+  admit BLOB NOT NULL,
+  invite BLOB,
+  replaced_by TEXT,
+  marks TEXT NOT NULL,
+  closed INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE branches (
+  id BLOB PRIMARY KEY,
+  name TEXT NOT NULL,
+  node TEXT NOT NULL,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- `used_by`: PeerIds in the order of their admission, separated by blanks.
+CREATE TABLE invites (
+  id BLOB PRIMARY KEY,
+  key BLOB NOT NULL,
+  branch TEXT NOT NULL,
+  role TEXT NOT NULL,
+  expires INTEGER NOT NULL,
+  replaces TEXT,
+  issuer TEXT NOT NULL,
+  revoked INTEGER NOT NULL,
+  used_by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The last entry that counts in a closed feed.
+CREATE TABLE cuts (
+  feed TEXT PRIMARY KEY,
+  seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Branches on their way out, or gone. `orphans`: file ids one after the other; null while it has not left.
+CREATE TABLE departures (
+  branch BLOB PRIMARY KEY,
+  seed BLOB NOT NULL,
+  node TEXT NOT NULL,
+  candidates TEXT NOT NULL,
+  orphans BLOB
+) STRICT, WITHOUT ROWID;
+
+-- Entries that have no effect, and why. `subject` is the file, audience or author that the refusal belongs to, empty
+-- for control entries and for entries that are about nothing; an `accept` may be refused for some of its files.
+CREATE TABLE refusals (
+  subject BLOB NOT NULL,
+  entry BLOB NOT NULL,
+  code TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  PRIMARY KEY (subject, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refusals_by_entry ON refusals (entry);
+
+CREATE TABLE files (
+  file BLOB PRIMARY KEY,
+  state TEXT NOT NULL,
+  owner BLOB NOT NULL,
+  ownership BLOB NOT NULL,
+  author BLOB NOT NULL,
+  salt BLOB NOT NULL,
+  head BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  audience BLOB NOT NULL,
+  meta BLOB NOT NULL,
+  preview BLOB,
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  deleted INTEGER,
+  offer BLOB,
+  offer_to BLOB,
+  offer_ms INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX files_by_owner ON files (owner, file);
+CREATE INDEX files_by_offer ON files (offer_to, file) WHERE offer_to IS NOT NULL;
+
+-- `former_roots`: replaced by sealing anew, one after the other.
+CREATE TABLE versions (
+  file BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  root BLOB NOT NULL,
+  size INTEGER NOT NULL,
+  chunk INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  meta BLOB NOT NULL,
+  preview BLOB,
+  entry BLOB NOT NULL,
+  author TEXT NOT NULL,
+  branch BLOB NOT NULL,
+  ms INTEGER NOT NULL,
+  conflict INTEGER NOT NULL,
+  former_roots BLOB NOT NULL,
+  PRIMARY KEY (file, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE epochs (
+  file BLOB NOT NULL,
+  epoch INTEGER NOT NULL,
+  audience BLOB NOT NULL,
+  key BLOB NOT NULL,
+  wrap BLOB NOT NULL,
+  proof BLOB NOT NULL,
+  older BLOB,
+  entry BLOB NOT NULL,
+  closed INTEGER NOT NULL,
+  PRIMARY KEY (file, epoch)
+) STRICT, WITHOUT ROWID;
+
+-- `place`: of the key among those of its audience, from 0.
+CREATE TABLE audience_keys (
+  audience BLOB NOT NULL,
+  key BLOB NOT NULL,
+  place INTEGER NOT NULL,
+  proof BLOB NOT NULL,
+  grants BLOB NOT NULL,
+  list BLOB,
+  author TEXT NOT NULL,
+  entry BLOB NOT NULL,
+  PRIMARY KEY (audience, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE capacities (
+  node TEXT PRIMARY KEY,
+  weight INTEGER NOT NULL,
+  entry BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Remarks on the conduct of members with files. They remove no right.
+CREATE TABLE marks (
+  file BLOB NOT NULL,
+  mark TEXT NOT NULL,
+  entry BLOB NOT NULL,
+  node TEXT NOT NULL,
+  PRIMARY KEY (file, mark, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX marks_by_node ON marks (node);
+
+-- Whose a root or box is: what a holder asks before it serves, keeps or drops one. Follows from the rows above; in the
+-- order in which this node learned of it, since who names another's root later does not get a say over it.
+-- `kind`: root, former-root, meta, preview (subject: the file), list, grants (subject: the audience, version 0).
+CREATE TABLE refs (
+  hash BLOB NOT NULL,
+  subject BLOB NOT NULL,
+  kind TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  UNIQUE (hash, subject, kind, version)
+) STRICT;
+
+-- The sum of the set hash over all rows, and whether entries wait for newer rules to be executed.
+CREATE TABLE digest (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  lanes BLOB NOT NULL,
+  behind INTEGER NOT NULL
+) STRICT;
