@@ -5,7 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import type { Random } from '../random.ts'
-import type { NetworkHost } from './host.ts'
+import type { NetworkHost } from './host-types.ts'
 
 /** Dials at the same time. */
 const PARALLEL = 8

@@ -18,7 +18,7 @@ import {
   MAX_FACT_VALUE,
   type Position,
 } from './fact-store.ts'
-import type { NetworkHost } from './host.ts'
+import type { NetworkHost } from './host-types.ts'
 import type { FrameStream } from './types.ts'
 
 /** One batch: at most so many facts, and so many bytes before the next is begun. */

@@ -294,6 +294,18 @@ describe('dialling', () => {
   })
 })
 
+/** The address over a relay, as soon as there is one. libp2p has no event for it that a host passes on. */
+function reservedAddress({ host }: TestHost): Promise<string> {
+  return new Promise((resolve) => {
+    const look = setInterval(() => {
+      const circuit = host.addresses().find((address) => address.includes('/p2p-circuit'))
+      if (circuit === undefined) return
+      clearInterval(look)
+      resolve(circuit)
+    }, 20)
+  })
+}
+
 describe('relay', () => {
   it('joins two members that cannot reach each other', async () => {
     const relay = await start({ relay: true })
@@ -302,14 +314,7 @@ describe('relay', () => {
     const other = await start({ members: [hidden] })
     relay.gate.members.add(other.host.id)
     serveAll(hidden)
-    const reserved = new Promise<string>((resolve) => {
-      const look = setInterval(() => {
-        const circuit = hidden.host.addresses().find((address) => address.includes('/p2p-circuit'))
-        if (circuit === undefined) return
-        clearInterval(look)
-        resolve(circuit)
-      }, 20)
-    })
+    const reserved = reservedAddress(hidden)
     await hidden.host.dial(relay.host.addresses())
     const circuit = await reserved
     expect(hidden.host.reachability().relay).toBe('1 reserved')
@@ -323,6 +328,22 @@ describe('relay', () => {
     })
     const large = await other.host.request(hidden.host.id, 'transfer', new Uint8Array(1), { maxFrameBytes: 4_000_000 })
     expect(large.length).toBe(3_000_000)
+  })
+
+  it('lets a stranger register over it, one at a time, and nothing else', async () => {
+    const relay = await start({ relay: true })
+    const hidden = await start({ listen: [], members: [relay] })
+    serveAll(hidden)
+    const circuit = reservedAddress(hidden)
+    await hidden.host.dial(relay.host.addresses())
+    const address = await circuit
+    const stranger = await start({ listen: [] })
+    expect(await stranger.host.dial([address])).toBe(hidden.host.id)
+    expect(stranger.host.connections().find(({ peer }) => peer === hidden.host.id)?.path).toBe('relay')
+    expect(await answered(stranger, hidden)).toEqual(['register'])
+    // its one circuit is used up, as long as its connection to the relay lives
+    await stranger.host.hangUp(hidden.host.id)
+    await expect(stranger.host.dial([address])).rejects.toBeInstanceOf(UnreachableError)
   })
 
   it('gives a stranger no reservation', async () => {

@@ -6,7 +6,6 @@ import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
-import type { SigningKey } from '../crypto/index.ts'
 import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { AddressBook } from './address-book.ts'
@@ -27,62 +26,21 @@ import { createFrameStream } from './frame-stream.ts'
 import { createGater, nodeIdOf } from './gater.ts'
 import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts'
 import { DEFAULT_STREAMS_PER_PEER, Handlers } from './handlers.ts'
+import type { HostInit, NetworkHost } from './host-types.ts'
+import { HostilePeers } from './hostile.ts'
 import { startLibp2p } from './libp2p-node.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
 import { Strangers } from './strangers.ts'
-import type {
-  FrameStream,
-  Gate,
-  HandlerInit,
-  Host,
-  PeerConnection,
-  ProtocolName,
-  StreamHandler,
-  Wait,
-} from './types.ts'
+import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 
 /** Reaching a peer: dial, handshake, protocol. Longer than a round trip over any relay, shorter than patience. */
 export const OPEN_TIMEOUT_MS = 8_000
 /** How often duplicates are closed and services are told of new members, milliseconds. */
 const TEND_INTERVAL_MS = 5_000
-/** How long a peer that sent too much nonsense is not heard, milliseconds. */
-const HOSTILE_MS = 60_000
 /** Peers that were dialled by address and may be dialled again although they are no members. */
 const MAX_INVITED = 256
 const OUTBOUND_STREAMS_PER_PROTOCOL = 256
-
-export interface HostInit {
-  signingKey: SigningKey
-  /** multiaddrs, e.g. `/ip4/0.0.0.0/tcp/4373` */
-  listen: string[]
-  /** addresses under which others reach this node: bare IP, `IP:port`, DNS name or multiaddr @default none */
-  announce?: string[]
-  /** serve as relay for other members @default false */
-  relay?: boolean
-  /** find members on the LAN by multicast DNS @default true */
-  mdns?: boolean
-  clock: Clock
-  log?: (message: string, error?: unknown) => void
-}
-
-/** What this room's own parts (presence, facts) need beside `Host`. */
-export interface NetworkHost extends Host {
-  isMember(node: NodeId): boolean
-  /** True from identify until the last connection has gone. */
-  isConnected(peer: NodeId): boolean
-  /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
-  setOpen(open: boolean): Promise<void>
-  isOpen(): boolean
-  /** Dials a member under its known addresses, unless connected. @throws {UnreachableError} @throws {TimeoutError} */
-  connect(peer: NodeId, wait?: Wait): Promise<void>
-  /** Asks other members for a member's addresses, and learns them. */
-  find(peer: NodeId, wait?: Wait): Promise<string[]>
-  /** The round trip as the heartbeat measured it, milliseconds. */
-  noteRtt(peer: NodeId, ms: number): void
-  /** Fires when the LAN or another member tells of a member. */
-  onFound(listener: (peer: NodeId) => void): () => void
-}
 
 /** @throws {ListenError} */
 export async function createHost(init: HostInit): Promise<NetworkHost> {
@@ -106,7 +64,7 @@ class Libp2pHost implements NetworkHost {
   readonly #strangers: Strangers
   readonly #handlers: Handlers
   readonly #invited = new Set<NodeId>()
-  readonly #hostile = new Map<NodeId, number>()
+  readonly #hostile: HostilePeers
   readonly #registered = new Map<ProtocolName, { init: HandlerInit; handler: StreamHandler }>()
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
@@ -123,6 +81,7 @@ class Libp2pHost implements NetworkHost {
     this.#init = init
     this.#clock = init.clock
     this.id = nodeIdFromPublicKey(init.signingKey.publicKey)
+    this.#hostile = new HostilePeers(init.clock)
     this.#strangers = new Strangers({ clock: init.clock, isMember: (node) => this.isMember(node) })
     this.#handlers = new Handlers({
       clock: init.clock,
@@ -143,7 +102,7 @@ class Libp2pHost implements NetworkHost {
       announce: (this.#init.announce ?? []).map((address) => parseAddress(address)),
       relay: this.#init.relay ?? false,
       gater: createGater({
-        gate: () => this.#gateWithoutHostile(),
+        gate: () => this.#hostile.gate(this.#gate),
         isOpen: () => this.#open,
         invited: this.#invited,
         strangers: this.#strangers,
@@ -436,19 +395,8 @@ class Libp2pHost implements NetworkHost {
     return gate?.isMember(peer) === true && gate.mayConnect(peer) && !gate.isQuarantined(peer)
   }
 
-  #gateWithoutHostile(): Gate | null {
-    const gate = this.#gate
-    const isHostile = (node: NodeId) => (this.#hostile.get(node) ?? 0) > this.#clock.now()
-    if (gate === null) return this.#hostile.size === 0 ? null : { ...NOBODY, mayConnect: (node) => !isHostile(node) }
-    return {
-      isMember: (node) => gate.isMember(node),
-      isQuarantined: (node) => gate.isQuarantined(node),
-      mayConnect: (node) => gate.mayConnect(node) && !isHostile(node),
-    }
-  }
-
   #onHostile(peer: NodeId): void {
-    this.#hostile.set(peer, this.#clock.now() + HOSTILE_MS)
+    this.#hostile.add(peer)
     this.#log(`${peer} sent too many malformed messages`)
     this.hangUp(peer).catch((error: unknown) => this.#log('cannot hang up', error))
   }
@@ -469,8 +417,7 @@ class Libp2pHost implements NetworkHost {
 
   #tend(): void {
     const { guard, connections } = this.#running()
-    const now = this.#clock.now()
-    for (const [peer, until] of this.#hostile) if (until <= now) this.#hostile.delete(peer)
+    this.#hostile.tend()
     guard.catchUp()
     connections
       .prune((peer) => this.#gate?.mayConnect(peer) === false)
@@ -481,8 +428,6 @@ class Libp2pHost implements NetworkHost {
     this.#init.log?.(message, error)
   }
 }
-
-const NOBODY: Gate = { isMember: () => false, isQuarantined: () => false, mayConnect: () => true }
 
 function withPeer(address: Multiaddr, id: NodeId): string {
   if (peersIn(address).at(-1) === id) return address.toString()

@@ -16,7 +16,8 @@ export {
 } from './errors.ts'
 export { FACT_TOPICS, type FactTopic, MAX_FACT_KEY, MAX_FACT_VALUE } from './fact-store.ts'
 export { createFacts, type FactChange, type Facts, type FactsInit } from './facts.ts'
-export { createHost, type HostInit, type NetworkHost, OPEN_TIMEOUT_MS } from './host.ts'
+export { createHost, OPEN_TIMEOUT_MS } from './host.ts'
+export type { HostInit, NetworkHost } from './host-types.ts'
 export {
   createPresence,
   DEFAULT_HEARTBEAT_MS,

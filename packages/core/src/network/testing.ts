@@ -3,7 +3,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { generateSigningKey, type SigningKey } from '../crypto/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
-import { createHost, type HostInit, type NetworkHost } from './host.ts'
+import { createHost } from './host.ts'
+import type { HostInit, NetworkHost } from './host-types.ts'
 import type { Gate } from './types.ts'
 
 export const TEST_NETWORK = 'ab'.repeat(32) as NetworkId

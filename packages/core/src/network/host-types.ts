@@ -1,0 +1,37 @@
+/** What a host is made of, and what this room's own parts see of it. */
+import type { Clock } from '../clock.ts'
+import type { SigningKey } from '../crypto/index.ts'
+import type { NodeId } from '../ids.ts'
+import type { Host, Wait } from './types.ts'
+
+export interface HostInit {
+  signingKey: SigningKey
+  /** multiaddrs, e.g. `/ip4/0.0.0.0/tcp/4373` */
+  listen: string[]
+  /** addresses under which others reach this node: bare IP, `IP:port`, DNS name or multiaddr @default none */
+  announce?: string[]
+  /** serve as relay for other members @default false */
+  relay?: boolean
+  /** find members on the LAN by multicast DNS @default true */
+  mdns?: boolean
+  clock: Clock
+  log?: (message: string, error?: unknown) => void
+}
+
+/** What this room's own parts (presence, facts) need beside `Host`. */
+export interface NetworkHost extends Host {
+  isMember(node: NodeId): boolean
+  /** True from identify until the last connection has gone. */
+  isConnected(peer: NodeId): boolean
+  /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
+  setOpen(open: boolean): Promise<void>
+  isOpen(): boolean
+  /** Dials a member under its known addresses, unless connected. @throws {UnreachableError} @throws {TimeoutError} */
+  connect(peer: NodeId, wait?: Wait): Promise<void>
+  /** Asks other members for a member's addresses, and learns them. */
+  find(peer: NodeId, wait?: Wait): Promise<string[]>
+  /** The round trip as the heartbeat measured it, milliseconds. */
+  noteRtt(peer: NodeId, ms: number): void
+  /** Fires when the LAN or another member tells of a member. */
+  onFound(listener: (peer: NodeId) => void): () => void
+}
