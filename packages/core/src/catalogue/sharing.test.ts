@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { EVERYONE, type FileId } from '../ids.ts'
+import { verifyKeyProof } from '../crypto/index.ts'
+import { EVERYONE, type FileId, idBytes } from '../ids.ts'
+import { controlBodies } from '../membership/index.ts'
 import { audienceList, EVERYONE_LIST, withDenied } from './audience-list.ts'
 import { createWorld, type TestNode, until, type World } from './support/testing.ts'
 
@@ -29,7 +31,7 @@ const except = (...nodes: TestNode[]) =>
     ana.branch,
   )
 
-function onDisk(node: TestNode, text: string): boolean {
+function onDisk(node: TestNode, text: string | Buffer): boolean {
   return ['local.db', 'local.db-wal'].some((name) => {
     try {
       return readFileSync(join(node.folder, name)).includes(text)
@@ -208,6 +210,8 @@ describe('denying later', () => {
     const meta = world.files.get(file)?.meta
     if (meta === undefined) throw new Error('no box')
     expect(caio.boxes.has(meta)).toBe(true)
+    const secret = Buffer.from(caio.sharing.keyring.fileKey(file, 1)?.fileKey ?? [])
+    expect(onDisk(caio, secret)).toBe(true)
     const denied = new Promise<void>((resolve) =>
       caio.sharing.views.onChange((event) => event.type === 'denied' && resolve()),
     )
@@ -219,6 +223,7 @@ describe('denying later', () => {
     expect(caio.sharing.keyring.fileKey(file, 2)).toBeNull()
     expect(caio.sharing.views.gaveUp(file)).toBe(1)
     expect(onDisk(caio, 'campanha-confidencial')).toBe(false)
+    expect(onDisk(caio, secret)).toBe(false)
     await until(bia, () => bia.sharing.views.get(file)?.epoch === 2)
     expect(bia.sharing.keyring.fileKey(file, 1)).not.toBeNull()
     await ana.sharing.notices.deliver()
@@ -277,6 +282,31 @@ describe('denying later', () => {
       expect(node.sharing.keyring.boxesOf(file)).toEqual([])
     }
     expect(() => ana.sharing.author.trash(file)).toThrow(expect.objectContaining({ code: 'not-found' }))
+  })
+})
+
+describe('ownership', () => {
+  test('an acceptance and an adoption prove the key of the present epoch, publicly', async () => {
+    const file = await world.upload(ana, 'mine', except(caio))
+    await whenSeen(bia, file)
+    const offer = ana.sharing.ownership.offer(file, bia.branch)
+    expect(() => caio.sharing.ownership.accept(file)).toThrow(expect.objectContaining({ code: 'not-found' }))
+    expect(() => ana.sharing.ownership.accept(file)).toThrow(expect.objectContaining({ code: 'handoff-not-pending' }))
+    bia.sharing.ownership.accept(file)
+    const last = world.entries.at(-1)
+    if (last === undefined) throw new Error('no entry')
+    const accept = controlBodies.accept(last.body)
+    const proof = accept.files[0]?.proof ?? new Uint8Array(0)
+    const proofKey = ana.sharing.keyring.fileKey(file, 1)?.proof.publicKey ?? new Uint8Array(0)
+    const isProof = (...parts: Uint8Array[]) => verifyKeyProof(world.network, proofKey, file, proof, ...parts)
+    expect(isProof(idBytes(offer), idBytes(bia.branch))).toBe(true)
+    expect(isProof(idBytes(offer), idBytes(caio.branch))).toBe(false)
+    expect(bia.sharing.ownership.acceptDrawn(offer, [file])).toEqual([file])
+    expect(caio.sharing.ownership.acceptDrawn(offer, [file])).toEqual([])
+    expect(caio.sharing.ownership.canAccept(file)).toBe(false)
+    expect(() => bia.sharing.ownership.assign(file, bia.branch)).toThrow(expect.objectContaining({ code: 'not-admin' }))
+    ana.sharing.ownership.cancel(file)
+    expect(world.entries.at(-1)?.kind).toBe('cancel')
   })
 })
 

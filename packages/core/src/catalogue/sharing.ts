@@ -158,7 +158,7 @@ export function createSharing(init: SharingInit): Sharing {
       if (isStopped) return
       if (change.members === true) audiences.membersChanged()
       for (const audience of change.audiences ?? []) audienceChanged(audience)
-      for (const file of change.files ?? []) views.refresh(file)
+      if (change.files !== undefined) views.refreshAll(change.files)
     },
     async start(files) {
       host.handle(

@@ -33,6 +33,7 @@ export interface ViewsInit {
 export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'count'> {
   /** After every change of the file's shared rows, and when a key or box for it arrived. */
   refresh(file: FileId): void
+  refreshAll(files: Iterable<FileId>): void
   /** A key arrived: the files that waited for it. */
   keyArrived(audience: AudienceId, key: KeyId): void
   /** A box arrived by another way than this room's own. */
@@ -182,6 +183,13 @@ export function createViews(init: ViewsInit): Views {
     })
   }
 
+  /** One transaction for many. */
+  function refreshAll(files: Iterable<FileId>): void {
+    db.write(() => {
+      for (const file of files) refresh(file)
+    })
+  }
+
   function show(shared: SharedFile, epoch: SharedEpoch, keys: EpochKeys): void {
     const { file } = shared
     const before = table.row(file)
@@ -259,9 +267,7 @@ export function createViews(init: ViewsInit): Views {
         .all(...values, after)
       const last = rows.at(-1)
       if (last === undefined) return
-      db.write(() => {
-        for (const { file } of rows) refresh(idFrom<FileId>(file))
-      })
+      refreshAll(rows.map(({ file }) => idFrom<FileId>(file)))
       after = last.file
     }
   }
@@ -331,6 +337,7 @@ export function createViews(init: ViewsInit): Views {
     resolve: table.resolve,
     count: table.count,
     refresh,
+    refreshAll,
     keyArrived,
     boxArrived,
     retry() {
@@ -339,13 +346,18 @@ export function createViews(init: ViewsInit): Views {
       return retrying
     },
     async reconcile(files) {
+      let stale: FileId[] = []
       let seen = 0
       for (const shared of files) {
         const row = table.row(shared.file)
-        if (row === undefined || idFrom(row.head) !== shared.head) refresh(shared.file)
-        if (++seen % PAGE === 0) await new Promise<void>((resume) => setImmediate(resume))
+        if (row === undefined || idFrom(row.head) !== shared.head) stale.push(shared.file)
+        if (++seen % PAGE !== 0) continue
+        refreshAll(stale)
+        stale = []
+        await new Promise<void>((resume) => setImmediate(resume))
         if (stopped.signal.aborted) return
       }
+      refreshAll(stale)
       for (let after: FileId | null = null; ; ) {
         const rows = table.heads(after, PAGE)
         for (const { file } of rows) if (reads.file(file) == null) refresh(file)

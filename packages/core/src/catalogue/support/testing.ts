@@ -26,7 +26,14 @@ import {
 import type { Branch, Member, MembershipState } from '../../membership/types.ts'
 import type { FrameStream, Host, StreamHandler } from '../../network/types.ts'
 import { systemRandom } from '../../random.ts'
-import { type AudienceList, createSharing, type OrdinaryBody, ordinaryBodies, type Sharing } from '../index.ts'
+import {
+  type AudienceList,
+  createSharing,
+  isOrdinaryKind,
+  type OrdinaryBody,
+  ordinaryBodies,
+  type Sharing,
+} from '../index.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedVersion } from '../types.ts'
 
 export interface TestNode {
@@ -49,6 +56,8 @@ export interface TestNode {
 export interface World {
   readonly network: NetworkId
   readonly nodes: TestNode[]
+  /** everything appended */
+  readonly entries: { id: EntryId; kind: string; body: CborValue }[]
   readonly files: Map<FileId, SharedFile>
   readonly audiences: Map<AudienceId, SharedAudience>
   add(name: string, options?: { branch?: BranchId; online?: boolean }): Promise<TestNode>
@@ -70,6 +79,7 @@ export function createWorld(): World {
   const epochs = new Map<FileId, SharedEpoch[]>()
   const audiences = new Map<AudienceId, SharedAudience>()
   const authors = new Map<EntryId, NodeId>()
+  const entries: World['entries'] = []
   const handlers = new Map<NodeId, StreamHandler>()
   const peerListeners = new Map<NodeId, (event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void>()
 
@@ -129,6 +139,7 @@ export function createWorld(): World {
   function append(author: TestNode, kind: string, value: CborValue): { id: EntryId } {
     const id = toHex(systemRandom.bytes(32)) as EntryId
     authors.set(id, author.id)
+    entries.push({ id, kind, body: value })
     if (kind === 'audience') {
       foldAudience(author.id, id, ordinaryBodies.audience(value))
       return { id }
@@ -138,7 +149,7 @@ export function createWorld(): World {
       change(idFrom(file), id, { offer: { entry: id, to: idFrom(to), ms: Date.now() } })
       return { id }
     }
-    foldFile(author, id, kind, value)
+    if (isOrdinaryKind(kind)) foldFile(author, id, kind, value)
     return { id }
   }
 
@@ -203,7 +214,8 @@ export function createWorld(): World {
       const version = (before?.version ?? 0) + (kind === 'update' ? 1 : 0)
       const moved = opens === undefined ? {} : { epoch: opens.epoch, audience: opens.audience }
       if (before !== undefined) files.set(file, { ...before, ...boxesOf(body) })
-      if ('content' in body) versionRow(file, version, opens?.epoch ?? before?.epoch ?? 0, body.content)
+      if (kind === 'update')
+        versionRow(file, version, opens?.epoch ?? before?.epoch ?? 0, ordinaryBodies.update(value).content)
       change(file, entry, { ...moved, version })
     } else {
       const file = idFrom<FileId>((value as { file: Uint8Array }).file)
@@ -244,6 +256,7 @@ export function createWorld(): World {
   const world: World = {
     network,
     nodes,
+    entries,
     files,
     audiences,
     async add(name, options = {}) {
