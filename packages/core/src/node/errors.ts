@@ -29,16 +29,17 @@ export class AlreadyMemberError extends MaloteError {
   }
 }
 
-export class DisconnectedError extends MaloteError {
-  override name = 'DisconnectedError'
-  constructor() {
-    super('disconnected', 'this node is disconnected', { advice: 'Run `malote connect` first.' })
-  }
-}
-
 export class LeavingError extends MaloteError {
   override name = 'LeavingError'
   constructor() {
     super('conflict', 'this node is leaving the network', { advice: 'Wait until it has left.' })
+  }
+}
+
+/** A network folder without a founding entry: founding or joining was cut off. Removed at the next start. */
+export class IncompleteNetworkError extends MaloteError {
+  override name = 'IncompleteNetworkError'
+  constructor() {
+    super('damaged', 'the network folder was left half made')
   }
 }

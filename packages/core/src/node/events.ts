@@ -6,6 +6,8 @@ const KEPT = 10_000
 
 export interface EventHub extends NodeEvents {
   emit<K extends EventName>(type: K, data: EventMap[K]): void
+  /** how many of this type there were since the start */
+  count(type: EventName): number
 }
 
 /** @param onProblem a listener threw: our fault or the SDK user's, never a reason to stop */
@@ -13,12 +15,14 @@ export function createEventHub(clock: Clock, onProblem: (error: unknown) => void
   const listeners = new Map<EventName, Set<(data: never) => void>>()
   const kept: NodeEvent[] = []
   const waiting = new Set<() => void>()
+  const counts = new Map<EventName, number>()
   // ids go on rising over a restart, so that a reader's last id stays meaningful
   let nextId = clock.now() * 1000
 
   return {
     emit(type, data) {
       const event = { id: nextId++, time: new Date(clock.now()).toISOString(), type, data } as NodeEvent
+      counts.set(type, (counts.get(type) ?? 0) + 1)
       kept.push(event)
       if (kept.length > KEPT) kept.splice(0, kept.length - KEPT)
       for (const listener of [...(listeners.get(type) ?? [])]) {
@@ -30,6 +34,7 @@ export function createEventHub(clock: Clock, onProblem: (error: unknown) => void
       }
       for (const wake of [...waiting]) wake()
     },
+    count: (type) => counts.get(type) ?? 0,
     on(type, listener) {
       const set = listeners.get(type) ?? new Set()
       listeners.set(type, set)

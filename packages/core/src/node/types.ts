@@ -376,6 +376,8 @@ export interface NodeInit {
   mdns?: boolean
   /** bytes that this node offers to the network; null = what the disk has, less the free-space floor */
   capacity?: number | null
+  /** told of what went wrong without anybody having asked; names and keys are never part of it @default nobody */
+  log?: (message: string, error?: unknown) => void
   /** defaults that tests and policies may want to change */
   tuning?: Partial<Tuning>
 }

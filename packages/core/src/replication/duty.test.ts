@@ -19,7 +19,7 @@ describe('decideDuty', () => {
     ['listed with a part', { local: 'partial' }, 'fetch'],
     ['listed and complete', { local: 'all' }, 'rest'],
     ['listed but not allowed', { mayHold: false }, 'decline'],
-    ['listed, complete, no longer allowed to fetch', { mayHold: false, local: 'all' }, 'rest'],
+    ['listed, complete, no longer allowed to', { mayHold: false, local: 'all' }, 'decline'],
     ['not listed, nothing here', { list: [b, c] }, 'rest'],
     [
       'not listed, the listed do not all have it',

@@ -28,8 +28,8 @@ export type Duty =
 export function decideDuty(input: DutyInput): Duty {
   const listed = input.list.includes(input.self)
   if (listed) {
-    if (input.local === 'all') return 'rest'
-    return input.mayHold ? 'fetch' : 'decline'
+    if (!input.mayHold) return 'decline'
+    return input.local === 'all' ? 'rest' : 'fetch'
   }
   if (input.local === 'none' || input.isKept) return 'rest'
   const targetVerified = input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node))

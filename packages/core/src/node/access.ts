@@ -1,0 +1,86 @@
+/**
+ * Who is served what. Any member may fetch sealed chunks and boxes of open access epochs, so that it can hold what it
+ * cannot read; those of a closed epoch go only to who proves to have the newer key. Spec: docs/specs/transfer.md, boxes.md.
+ */
+import type { SharedEpoch, SharedReads, SharedVersion, Sharing } from '../catalogue/index.ts'
+import { proveKey, verifyKeyProof } from '../crypto/index.ts'
+import {
+  type BoxHash,
+  type FileId,
+  idBytes,
+  type NetworkId,
+  type NodeId,
+  publicKeyFromNodeId,
+  type Root,
+} from '../ids.ts'
+import type { LiveVersion } from '../replication/index.ts'
+
+export interface AccessInit {
+  readonly network: NetworkId
+  readonly self: NodeId
+  readonly reads: SharedReads
+  readonly sharing: () => Sharing
+  readonly isServed: (peer: NodeId) => boolean
+  versionOfRoot(root: Root): SharedVersion | null
+  /** the file and access epoch of a version's box; null for a box that belongs to an audience or to nothing known */
+  boxOwner(hash: BoxHash): { file: FileId; epoch: number } | null
+}
+
+export interface Access {
+  mayFetch(peer: NodeId, root: Root, proof: Uint8Array | undefined): boolean
+  /** what to show to a peer that has chunks of a closed epoch; undefined where nothing needs showing or can be shown */
+  proofFor(root: Root, peer: NodeId): Uint8Array | undefined
+  mayServeBox(peer: NodeId, hash: BoxHash): boolean
+  /** False for chunks of which this node had the key and was denied since. */
+  mayHold(version: LiveVersion): boolean
+}
+
+export function createAccess(init: AccessInit): Access {
+  const { network, reads } = init
+
+  function currentEpoch(file: FileId): SharedEpoch | null {
+    const shared = reads.file(file)
+    if (shared == null || shared.state === 'purged') return null
+    return reads.epochs(file).find((each) => each.epoch === shared.epoch) ?? null
+  }
+
+  /** Bound to who asks whom for what, so that a proof cannot be shown by another. */
+  const proofParts = (root: Root, asker: NodeId, server: NodeId) => [
+    idBytes(root),
+    publicKeyFromNodeId(asker),
+    publicKeyFromNodeId(server),
+  ]
+
+  return {
+    mayFetch(peer, root, proof) {
+      if (!init.isServed(peer)) return false
+      const version = init.versionOfRoot(root)
+      const epoch = version === null ? null : currentEpoch(version.file)
+      if (version === null || epoch === null) return false
+      if (version.epoch >= epoch.epoch) return true
+      return (
+        proof !== undefined &&
+        verifyKeyProof(network, epoch.proof, version.file, proof, ...proofParts(root, peer, init.self))
+      )
+    },
+    proofFor(root, peer) {
+      const version = init.versionOfRoot(root)
+      const epoch = version === null ? null : currentEpoch(version.file)
+      if (version === null || epoch === null || version.epoch >= epoch.epoch) return undefined
+      const keys = init.sharing().keyring.fileKey(version.file, epoch.epoch)
+      return keys === null ? undefined : proveKey(keys, ...proofParts(root, init.self, peer))
+    },
+    mayServeBox(peer, hash) {
+      if (!init.isServed(peer)) return false
+      const owner = init.boxOwner(hash)
+      if (owner === null) return true
+      const epoch = currentEpoch(owner.file)
+      return epoch !== null && owner.epoch >= epoch.epoch
+    },
+    mayHold(version) {
+      const epoch = init.versionOfRoot(version.shape.root)?.epoch
+      const gaveUp = init.sharing().views.gaveUp(version.file)
+      return epoch !== undefined && (gaveUp === null || epoch > gaveUp)
+    },
+  }
+}

@@ -1,0 +1,274 @@
+/** `node.files`: listing, sharing, reading. Changes of who may read and who owns stand in `file-changes.ts`. */
+import { basename } from 'node:path'
+import { audienceList, EpochMovedError, FileNotFoundError, type VisibleFile } from '../catalogue/index.ts'
+import { chunkSizeFor, openStream, readSourceFile, reseal, type SealedStream, sealStream } from '../content/index.ts'
+import type { EpochKeys } from '../crypto/index.ts'
+import { type BranchId, type FileId, idBytes, toHex } from '../ids.ts'
+import { createFileChanges } from './file-changes.ts'
+import { guessType } from './media-types.ts'
+import type { Session } from './session.ts'
+import { shapeOf } from './session-versions.ts'
+import type {
+  CallOptions,
+  ContentReader,
+  FileQuery,
+  FileRef,
+  FileVerbs,
+  FileView,
+  NodeRef,
+  PendingUpdate,
+  PendingUpload,
+  UploadDetails,
+  VersionView,
+} from './types.ts'
+import { fileView, transferView, versionView } from './views.ts'
+
+/** An update whose audience moves while it is sealed is sealed again, but not for ever. */
+const MAX_RESEALS = 3
+
+export interface FilesInit {
+  /** @throws {NoNetworkError} */
+  session(): Session
+}
+
+export function createFiles(init: FilesInit): FileVerbs {
+  const { session } = init
+
+  function get(ref: FileRef): FileView {
+    const current = session()
+    return fileView(current, current.sharing.views.resolve(ref))
+  }
+
+  function versionOf(current: Session, view: VisibleFile, wanted: number | undefined) {
+    const number = wanted ?? view.version
+    const version = current.state.versions(view.file).find((each) => each.version === number && !each.conflict)
+    const keys = version === undefined ? null : current.sharing.keyring.fileKey(view.file, version.epoch)
+    if (version === undefined || keys === null) throw new FileNotFoundError(`${view.file} version ${number}`)
+    return { version, keys }
+  }
+
+  async function beginUpload(): Promise<PendingUpload> {
+    const current = session()
+    const own = current.ownBranch()
+    const begun = current.sharing.author.beginFile()
+    let sealed: SealedStream | undefined
+    let published = false
+    return {
+      async write(content, options = {}) {
+        sealed = await sealContent(current, begun.keys, content, null, options)
+        return { size: sealed.size }
+      },
+      async publish(details, options = {}) {
+        options.signal?.throwIfAborted()
+        if (sealed === undefined) throw new TypeError('nothing was written yet')
+        const list = listFor(current, own, details)
+        const content = shapeOf(sealed.file)
+        await current.sharing.author.publishUpload({
+          begun,
+          content,
+          plainHash: sealed.plainHash,
+          list,
+          details: {
+            name: details.name,
+            type: details.type ?? guessType(details.name),
+            campaign: details.campaign ?? null,
+            tags: details.tags ?? [],
+          },
+        })
+        published = true
+        return get(begun.file)
+      },
+      async abort() {
+        if (sealed !== undefined && !published) await current.store.remove(sealed.file.root)
+        sealed = undefined
+      },
+    }
+  }
+
+  async function beginUpdate(ref: FileRef): Promise<PendingUpdate> {
+    const current = session()
+    const { file } = current.sharing.views.resolve(ref)
+    let keys = current.sharing.author.epochForUpdate(file)
+    let sealed: SealedStream | undefined
+    let published = false
+    return {
+      async write(content, options = {}) {
+        sealed = await sealContent(current, keys, content, null, options)
+        return { size: sealed.size }
+      },
+      async publish(details = {}, options = {}) {
+        for (let tries = 0; ; tries++) {
+          options.signal?.throwIfAborted()
+          if (sealed === undefined) throw new TypeError('nothing was written yet')
+          const { ifMatch, ...changes } = details
+          try {
+            await current.sharing.author.publishUpdate({
+              file,
+              keys,
+              content: shapeOf(sealed.file),
+              plainHash: sealed.plainHash,
+              details: changes,
+              ifMatch,
+            })
+            published = true
+            return get(file)
+          } catch (error) {
+            if (!(error instanceof EpochMovedError) || tries >= MAX_RESEALS) throw error
+            const oldKeys = keys
+            const before = sealed.file
+            keys = current.sharing.author.epochForUpdate(file)
+            sealed = await reseal({
+              store: current.store,
+              from: before,
+              oldKeys,
+              newKeys: keys,
+              signal: options.signal,
+            })
+            await current.store.remove(before.root)
+          }
+        }
+      },
+      async abort() {
+        // unchanged content seals to the root that is published already
+        if (sealed !== undefined && !published && !current.isKnownRoot(sealed.file.root)) {
+          await current.store.remove(sealed.file.root)
+        }
+        sealed = undefined
+      },
+    }
+  }
+
+  async function content(ref: FileRef, options: CallOptions & { version?: number } = {}): Promise<ContentReader> {
+    const current = session()
+    const view = current.sharing.views.resolve(ref)
+    const { version, keys } = versionOf(current, view, options.version)
+    const shape = shapeOf(version)
+    return {
+      name: view.name,
+      type: view.type,
+      size: version.size,
+      version: version.version,
+      etag: toHex(idBytes(version.root).subarray(0, 16)),
+      async *read(range = { start: 0, end: version.size }, readOptions = {}) {
+        const file = await current.store.open(shape)
+        const ended = new AbortController()
+        const signals = [
+          ended.signal,
+          current.closing,
+          ...[options.signal, readOptions.signal].filter((each) => each !== undefined),
+        ]
+        const signal = AbortSignal.any(signals)
+        try {
+          if (!file.complete) {
+            const wanted = current.transfers.want(shape, { kind: 'fetch', fileId: view.file, signal })
+            // a transfer that fails must end the wait for its chunks
+            wanted.done.catch((error) => ended.abort(error))
+          }
+          const want = (index: number) => current.transfers.prioritise(version.root, index)
+          yield* openStream({ file, keys, start: range.start, end: range.end, signal, want })
+        } finally {
+          ended.abort()
+        }
+      },
+    }
+  }
+
+  return {
+    ...createFileChanges({ session, get }),
+    get,
+    beginUpload,
+    beginUpdate,
+    content,
+    list(query: FileQuery = {}) {
+      const current = session()
+      const { owner, ...rest } = query
+      const page = current.sharing.views.list({
+        ...rest,
+        ...(owner === undefined ? {} : { owner: current.members.resolveNode(owner).branch }),
+      })
+      return { items: page.items.map((view) => fileView(current, view)), next: page.next }
+    },
+    versions(ref: FileRef): VersionView[] {
+      const current = session()
+      const view = current.sharing.views.resolve(ref)
+      return current.state.versions(view.file).map((version) => versionView(current, view, version))
+    },
+    async upload(path: string, details: Partial<UploadDetails> = {}, options: CallOptions = {}) {
+      const source = await readSourceFile(path)
+      return await publishFrom(
+        await beginUpload(),
+        source,
+        (pending) => pending.publish({ name: basename(path), ...details }, options),
+        options,
+      )
+    },
+    async update(ref: FileRef, path: string, options: CallOptions & { ifMatch?: number } = {}) {
+      const source = await readSourceFile(path)
+      const changes = options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
+      return await publishFrom(await beginUpdate(ref), source, (pending) => pending.publish(changes, options), options)
+    },
+    async preview(ref: FileRef, options: CallOptions = {}) {
+      const current = session()
+      return current.sharing.views.preview(current.sharing.views.resolve(ref).file, options)
+    },
+    async fetch(ref: FileRef, options: CallOptions & { version?: number } = {}) {
+      const current = session()
+      const view = current.sharing.views.resolve(ref)
+      const { version } = versionOf(current, view, options.version)
+      current.kept.add(view.file)
+      const wanted = current.transfers.want(shapeOf(version), { kind: 'fetch', fileId: view.file })
+      wanted.done.then(
+        () => current.replicator.look(view.file),
+        () => undefined,
+      ) // told by its own event
+      return transferView(current, current.transfers.get(wanted.id))
+    },
+    async waitFor(ref: FileRef, level: 'durable' | 'replicated', options: CallOptions = {}) {
+      const current = session()
+      const { file } = current.sharing.views.resolve(ref)
+      const isReached = () => {
+        const version = current.liveVersion(file)
+        if (version === null) throw new FileNotFoundError(file)
+        if (level === 'durable') return current.durability.isDurable(version.shape.root)
+        const { held, target } = current.replicator.copies(version)
+        return held >= target
+      }
+      await current.until(isReached, options.signal)
+      return get(file)
+    },
+  }
+}
+
+function sealContent(
+  current: Session,
+  keys: EpochKeys,
+  source: AsyncIterable<Uint8Array>,
+  sizeHint: number | null,
+  options: CallOptions,
+): Promise<SealedStream> {
+  const signal = options.signal === undefined ? current.closing : AbortSignal.any([options.signal, current.closing])
+  return sealStream({ store: current.store, keys, source, chunk: chunkSizeFor(sizeHint), signal })
+}
+
+async function publishFrom<P extends PendingUpload | PendingUpdate>(
+  pending: P,
+  source: { source: AsyncIterable<Uint8Array> },
+  publish: (pending: P) => Promise<FileView>,
+  options: CallOptions,
+): Promise<FileView> {
+  try {
+    await pending.write(source.source, options)
+    return await publish(pending)
+  } catch (error) {
+    await pending.abort()
+    throw error
+  }
+}
+
+function listFor(current: Session, own: BranchId, details: Pick<UploadDetails, 'denied' | 'only'>) {
+  const branches = (refs: readonly NodeRef[]) => refs.map((ref) => current.members.resolveNode(ref).branch)
+  if (details.only !== undefined && details.only.length > 0) return audienceList('only', branches(details.only), own)
+  return audienceList('except', branches(details.denied ?? []), own)
+}
+
+export type { FileId }

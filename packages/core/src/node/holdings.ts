@@ -1,0 +1,48 @@
+/** What members say to hold, decline and pass, as soft facts. Topics and values: docs/specs/placement.md. */
+import type { EntryId, FileId, NodeId, Root } from '../ids.ts'
+import type { Facts } from '../network/index.ts'
+import type { Holdings } from '../replication/index.ts'
+
+const PARTIAL = Uint8Array.of(0)
+const ALL = Uint8Array.of(1)
+const EMPTY = new Uint8Array(0)
+/** Instead of a root: declines everything, because the node is leaving. */
+const EVERYTHING = '*'
+
+export interface NodeHoldings extends Holdings {
+  /** this node holds nothing new, and others must stand in for what it has */
+  drain(draining: boolean): void
+  hasPassed(seed: EntryId, file: FileId, node: NodeId): boolean
+  pass(seed: EntryId, file: FileId): void
+}
+
+export function createHoldings(facts: Facts, self: NodeId): NodeHoldings {
+  const passKey = (seed: EntryId, file: FileId) => `${seed}/${file}`
+  return {
+    holders(root) {
+      const holders = new Map<NodeId, 'all' | 'partial'>()
+      for (const [node, value] of facts.byKey('hold', root)) {
+        if (node !== self) holders.set(node, value[0] === ALL[0] ? 'all' : 'partial')
+      }
+      return holders
+    },
+    declines(root) {
+      const nodes = [...facts.byKey('decline', root), ...facts.byKey('decline', EVERYTHING)]
+      return new Set(nodes.map(([node]) => node))
+    },
+    say(root: Root, state) {
+      if (state === 'none') facts.clear('hold', root)
+      else facts.set('hold', root, state === 'all' ? ALL : PARTIAL)
+    },
+    decline(root, declined) {
+      if (declined) facts.set('decline', root, EMPTY)
+      else facts.clear('decline', root)
+    },
+    drain(draining) {
+      if (draining) facts.set('decline', EVERYTHING, EMPTY)
+      else facts.clear('decline', EVERYTHING)
+    },
+    hasPassed: (seed, file, node) => facts.get(node, 'pass', passKey(seed, file)) !== null,
+    pass: (seed, file) => facts.set('pass', passKey(seed, file), EMPTY),
+  }
+}

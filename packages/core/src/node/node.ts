@@ -1,0 +1,349 @@
+/**
+ * `createNode`: one node, with or without a network. Owns the data folder, the identity, the host, and at most one
+ * session; founding, joining and leaving replace the session, one at a time.
+ */
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { systemClock } from '../clock.ts'
+import { type FolderLock, lockFolder } from '../database/index.ts'
+import type { NetworkId } from '../ids.ts'
+import type { Ledger } from '../ledger/index.ts'
+import { createJoiner, foundBody, newRecoveryKey } from '../membership/index.ts'
+import { createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
+import { shuffled, systemRandom } from '../random.ts'
+import { openSession } from './components.ts'
+import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkError } from './errors.ts'
+import { createEventHub } from './events.ts'
+import { createFiles } from './files.ts'
+import { createIdentity, loadIdentity } from './identity.ts'
+import { foldControlEntries } from './joining.ts'
+import { createLedgerVerbs } from './ledger.ts'
+import { createMemberVerbs } from './members.ts'
+import type { Session } from './session.ts'
+import { metricsText, runDoctor, statusView } from './status.ts'
+import { createTransferVerbs } from './transfers.ts'
+import type { MaloteNode, NetworkVerbs, NodeInit, StatusView, Tuning } from './types.ts'
+
+const HOUR = 3_600_000
+export const DEFAULT_TUNING: Tuning = {
+  heartbeatMs: 10_000,
+  headsIntervalMs: 5_000,
+  repairGraceMs: 24 * HOUR,
+  repairIntervalMs: 60_000,
+  retentionMs: 30 * 24 * HOUR,
+  drawSilenceMs: 10_000,
+}
+/** Members whose heads a newcomer compares before it trusts what it was given, beside the one that admitted it. */
+const COMPARED_PEERS = 3
+const COMPARE_MS = 10_000
+
+/** While a newcomer knocks it has no members, and waits for nobody else. */
+const NOBODY: Gate = { isMember: () => false, isQuarantined: () => false, mayConnect: () => true }
+
+/**
+ * Starts a node on a data folder. `await node.stop()` ends it.
+ * @throws {FolderLockedError} when another node runs there
+ * @throws {IdentityDamagedError} @throws {DatabaseDamagedError} @throws {DatabaseNewerError} @throws {ListenError}
+ * @example
+ * const node = await createNode({ dataDir: './branch' })
+ * await node.network.init({ name: 'Agência Horizonte', branch: 'São Paulo' })
+ */
+export async function createNode(init: NodeInit): Promise<MaloteNode> {
+  mkdirSync(init.dataDir, { recursive: true, mode: 0o700 })
+  const lock = lockFolder(init.dataDir)
+  try {
+    const runtime = new Runtime(init, lock)
+    await runtime.start()
+    return runtime.facade
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+class Runtime {
+  readonly facade: MaloteNode
+  readonly #init: NodeInit
+  readonly #lock: FolderLock
+  readonly #folder: string
+  readonly #tuning: Tuning
+  readonly #clock = systemClock
+  readonly #startedAt = systemClock.now()
+  readonly #events = createEventHub(systemClock, (error) => this.#log('event listener', error))
+  readonly #stopping = new AbortController()
+  #identity
+  #host: NetworkHost | undefined
+  #session: Session | undefined
+  /** founding, joining and leaving, one after the other */
+  #change: Promise<unknown> = Promise.resolve()
+  #leaving: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(init: NodeInit, lock: FolderLock) {
+    this.#init = init
+    this.#lock = lock
+    this.#folder = join(init.dataDir, 'network')
+    this.#tuning = { ...DEFAULT_TUNING, ...init.tuning }
+    this.#identity = loadIdentity(init.dataDir)
+    this.facade = this.#createFacade()
+  }
+
+  async start(): Promise<void> {
+    this.#host = await this.#createHost()
+    if (!existsSync(join(this.#folder, 'shared.db'))) return
+    try {
+      this.#session = await this.#open((ledger) => {
+        const network = ledger.network()
+        if (network === null || ledger.founding() === undefined) throw new IncompleteNetworkError()
+        return network
+      })
+    } catch (error) {
+      // founding or joining was cut off before anything was promised to anybody
+      if (error instanceof IncompleteNetworkError) this.#removeFolder()
+      else {
+        await this.#host.stop()
+        throw error
+      }
+    }
+  }
+
+  #createFacade(): MaloteNode {
+    const session = () => this.#current()
+    const runtime = this
+    return {
+      get id() {
+        return runtime.#identity.id
+      },
+      get addresses() {
+        return runtime.#hostNow().addresses()
+      },
+      network: this.#networkVerbs(),
+      members: createMemberVerbs(session),
+      files: createFiles({ session }),
+      transfers: createTransferVerbs(session),
+      ledger: createLedgerVerbs(session),
+      events: this.#events,
+      status: () => this.#status(),
+      doctor: async (options) =>
+        runDoctor({
+          ...this.#statusInit(),
+          verify: () => createLedgerVerbs(session).verify(options),
+        }),
+      metrics: () => metricsText(this.#status(), this.#session ?? null, this.#events),
+      stop: () => {
+        this.#stopped ??= this.#stop()
+        return this.#stopped
+      },
+    }
+  }
+
+  #networkVerbs(): NetworkVerbs {
+    return {
+      init: (request) =>
+        this.#inTurn(async () => {
+          this.#refuseMember()
+          const recovery = newRecoveryKey()
+          const { name, branch, policy } = request
+          const body = foundBody({
+            name,
+            branch,
+            sealing: this.#identity.sealing.publicKey,
+            recovery: recovery.key.publicKey,
+            ...(policy?.maxCopies === undefined ? {} : { maxCopies: policy.maxCopies }),
+          })
+          this.#session = await this.#openNew((ledger) => ledger.found(body))
+          this.#tellJoined(this.#session)
+          return { status: this.#status(), recoveryKey: recovery.text }
+        }),
+      register: (request, options = {}) =>
+        this.#inTurn(async () => {
+          this.#refuseMember()
+          await this.#register(
+            request,
+            AbortSignal.any([this.#stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]),
+          )
+          return this.#status()
+        }),
+      unregister: async ({ force = false }) => {
+        this.#current()
+        if (this.#leaving !== undefined) throw new LeavingError()
+        this.#leaving = this.#inTurn(() => this.#leave(force)).finally(() => {
+          this.#leaving = undefined
+        })
+        this.#leaving.catch(() => undefined) // whoever waits for `done` is told
+        return { done: this.#leaving }
+      },
+      connect: async () => {
+        await this.#current().setConnected(true)
+        return this.#status()
+      },
+      disconnect: async () => {
+        await this.#current().setConnected(false)
+        return this.#status()
+      },
+      recover: async ({ recoveryKey }) => {
+        this.#current().commands.recover(recoveryKey)
+        return this.#status()
+      },
+    }
+  }
+
+  async #register(request: { invite: string; via?: string }, signal: AbortSignal): Promise<void> {
+    const host = this.#hostNow()
+    const joiner = createJoiner({
+      host,
+      clock: this.#clock,
+      random: systemRandom,
+      signer: this.#identity.signing,
+      sealing: this.#identity.sealing.publicKey,
+      enter: (network) => host.useNetwork(network, NOBODY),
+      abandon: () => host.useNetwork(null, NOBODY),
+      fold: foldControlEntries,
+      onAdmitted: async ({ addresses, ticket, from, grants }) => {
+        for (const peer of addresses) host.learn(peer.node, [...peer.addresses])
+        const session = await this.#openNew((ledger) => {
+          ledger.join(ticket.network)
+          return ticket.network
+        })
+        try {
+          // without the ledger of the one that admitted it this node does not know its own network
+          await session.sync.fetch(from, { signal })
+          await session.sharing.grants.takeGrants(grants)
+        } catch (error) {
+          await session.close()
+          this.#removeFolder()
+          throw error
+        }
+        this.#session = session
+      },
+    })
+    const admitted = await joiner.register(request, { signal })
+    const session = this.#current()
+    // admitted is admitted: what cannot be compared now is compared by the sync that goes on anyway
+    const others = admitted.addresses
+      .map(({ node }) => node)
+      .filter((node) => node !== admitted.from && node !== session.self)
+    const compare = AbortSignal.any([signal, AbortSignal.timeout(COMPARE_MS)])
+    await Promise.all(
+      shuffled(others, systemRandom)
+        .slice(0, COMPARED_PEERS)
+        .map((peer) => this.#compareWith(session, peer, compare)),
+    )
+    this.#tellJoined(session)
+  }
+
+  async #compareWith(session: Session, peer: Session['self'], signal: AbortSignal): Promise<void> {
+    await session.sync.fetch(peer, { signal }).catch((error) => this.#log(`comparing heads with ${peer}`, error))
+  }
+
+  async #leave(force: boolean): Promise<void> {
+    const session = this.#current()
+    await session.leave({
+      force,
+      signal: this.#stopping.signal,
+      onProgress: (progress) => this.#events.emit('leave:progress', progress),
+    })
+    const { network } = session
+    this.#session = undefined
+    await session.close()
+    await this.#hostNow().stop()
+    this.#removeFolder()
+    // a PeerId that left does not come back: the next network meets somebody else
+    this.#identity = createIdentity(this.#init.dataDir)
+    this.#host = await this.#createHost()
+    this.#events.emit('network:left', { network })
+  }
+
+  #open(begin: (ledger: Ledger) => NetworkId): Promise<Session> {
+    return openSession({
+      folder: this.#folder,
+      identity: this.#identity,
+      host: this.#hostNow(),
+      clock: this.#clock,
+      random: systemRandom,
+      events: this.#events,
+      tuning: this.#tuning,
+      capacity: this.#init.capacity ?? null,
+      begin,
+      log: (message, error) => this.#log(message, error),
+    })
+  }
+
+  async #openNew(begin: (ledger: Ledger) => NetworkId): Promise<Session> {
+    this.#removeFolder()
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    try {
+      return await this.#open(begin)
+    } catch (error) {
+      this.#removeFolder()
+      throw error
+    }
+  }
+
+  #createHost(): Promise<NetworkHost> {
+    const { listen, port = DEFAULT_PORT, announce, relay, mdns } = this.#init
+    return createHost({
+      signingKey: this.#identity.signing,
+      listen: listen ?? [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`],
+      clock: this.#clock,
+      log: (message, error) => this.#log(message, error),
+      ...(announce === undefined ? {} : { announce }),
+      ...(relay === undefined ? {} : { relay }),
+      ...(mdns === undefined ? {} : { mdns }),
+    })
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort(new Error('the node is stopping'))
+    await this.#change.catch(() => undefined)
+    const session = this.#session
+    this.#session = undefined
+    await session?.close()
+    await this.#host?.stop()
+    this.#lock.release()
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#change.then(work, work)
+    this.#change = done.catch(() => undefined)
+    return done
+  }
+
+  #current(): Session {
+    if (this.#session === undefined) throw new NoNetworkError()
+    return this.#session
+  }
+
+  #hostNow(): NetworkHost {
+    if (this.#host === undefined) throw new TypeError('the node is not running')
+    return this.#host
+  }
+
+  #refuseMember(): void {
+    const name = this.#session?.state.membership().network?.name
+    if (this.#session !== undefined) throw new AlreadyMemberError(name ?? this.#session.network)
+  }
+
+  #tellJoined(session: Session): void {
+    this.#events.emit('network:joined', {
+      network: session.network,
+      name: session.state.membership().network?.name ?? '',
+    })
+  }
+
+  #statusInit() {
+    return { host: this.#hostNow(), session: this.#session ?? null, startedAt: this.#startedAt, now: this.#clock.now() }
+  }
+
+  #status(): StatusView {
+    return statusView(this.#statusInit())
+  }
+
+  #removeFolder(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #log(message: string, error?: unknown): void {
+    this.#init.log?.(message, error)
+  }
+}

@@ -1,0 +1,112 @@
+/** Questions about versions, branches and places that join several rooms' answers. Reads only. */
+import { DEFAULT_WEIGHT, drawRank, type SharedState, type SharedVersion } from '../catalogue/index.ts'
+import type { VersionShape } from '../content/index.ts'
+import {
+  type BranchId,
+  type EntryId,
+  type FileId,
+  feedAuthor,
+  feedIncarnation,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../ids.ts'
+import type { Ledger } from '../ledger/index.ts'
+import { type Cuts, type Members, NotAMemberError } from '../membership/index.ts'
+import {
+  type LiveVersion,
+  type OpenDraw,
+  type PlacementMember,
+  rankedMembers,
+  targetCopies,
+} from '../replication/index.ts'
+
+/** Only the shape: a stored version or a shared row has more. */
+export function shapeOf({ root, size, chunk }: VersionShape): VersionShape {
+  return { root, size, chunk }
+}
+
+export interface Versions {
+  live(file: FileId): LiveVersion | null
+  of(version: SharedVersion): LiveVersion
+  placementMembers(): PlacementMember[]
+  ownBranch(self: NodeId): () => BranchId
+  livingBranches(): BranchId[]
+  nodeOf(branch: BranchId): NodeId
+  /** departed branches that still own files */
+  openDraws(): OpenDraw[]
+  /** candidates of a draw, best rank first */
+  drawOrder(seed: EntryId, file: FileId, candidates: readonly NodeId[]): NodeId[]
+  cutsOf(ledger: Ledger): (node: NodeId) => Cuts
+}
+
+export function createVersions({ state, members }: { state: SharedState; members: Members }): Versions {
+  const branches = () => state.membership().branches
+
+  function nodeOf(branch: BranchId): NodeId {
+    const node = branches().get(branch)?.node
+    if (node === undefined) throw new TypeError(`a row names a branch that was never admitted: ${branch}`)
+    return node
+  }
+
+  function of(version: SharedVersion): LiveVersion {
+    const owner = state.file(version.file)?.owner
+    const node = owner === undefined ? null : nodeOf(owner)
+    return {
+      file: version.file,
+      version: version.version,
+      shape: shapeOf(version),
+      owner: node !== null && members.isMember(node) ? node : null,
+      boxes: version.preview === null ? [version.meta] : [version.meta, version.preview],
+    }
+  }
+
+  return {
+    of,
+    nodeOf,
+    live(file) {
+      const shared = state.file(file)
+      if (shared == null || (shared.state !== 'live' && shared.state !== 'orphaned')) return null
+      const version = state.versions(file).find((each) => each.version === shared.version && !each.conflict)
+      return version === undefined ? null : of(version)
+    },
+    placementMembers() {
+      const weights = state.weights()
+      return members
+        .currentMembers()
+        .filter((member) => member.state === 'member')
+        .map(({ node }) => ({ node, weight: weights.get(node) ?? DEFAULT_WEIGHT }))
+    },
+    ownBranch: (self) => () => {
+      const branch = members.get(self)?.branch
+      if (branch === undefined) throw new NotAMemberError()
+      return branch
+    },
+    livingBranches: () => [...branches().values()].filter((branch) => branch.state === 'member').map(({ id }) => id),
+    openDraws() {
+      const draws: OpenDraw[] = []
+      for (const departure of state.membership().departures.values()) {
+        const files = () => state.filesOwnedBy(departure.branch)
+        if (!files().next().done) draws.push({ seed: departure.seed, candidates: departure.candidates, files })
+      }
+      return draws
+    },
+    drawOrder(seed, file, candidates) {
+      const network = state.membership().network
+      if (network === null) return []
+      const equal = candidates.map((node) => ({ node, weight: DEFAULT_WEIGHT }))
+      const listed = new Set(
+        rankedMembers(network.id, file, equal).slice(0, targetCopies(candidates.length, network.maxCopies)),
+      )
+      const rank = new Map(candidates.map((node) => [node, drawRank(network.id, seed, file, node)]))
+      return [...candidates].sort((a, b) => {
+        if (listed.has(a) !== listed.has(b)) return listed.has(a) ? -1 : 1
+        return Buffer.compare(rank.get(a) ?? new Uint8Array(0), rank.get(b) ?? new Uint8Array(0))
+      })
+    },
+    cutsOf: (ledger) => (node) =>
+      ledger
+        .heads()
+        .filter(({ feed }) => nodeIdFromPublicKey(feedAuthor(feed)) === node)
+        .map(({ feed, seq }) => [feedIncarnation(feed), seq] as const),
+  }
+}

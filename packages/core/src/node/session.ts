@@ -1,0 +1,58 @@
+/** One node in one network: all rooms put together. Made by `components.ts`; the facade's verbs are written against it. */
+import type { SharedState, SharedVersion, Sharing } from '../catalogue/index.ts'
+import type { Clock } from '../clock.ts'
+import type { ContentStore } from '../content/index.ts'
+import type { BranchId, FileId, NetworkId, NodeId, Root } from '../ids.ts'
+import type { Ledger, Sync } from '../ledger/index.ts'
+import type { Commands, Members } from '../membership/index.ts'
+import type { Facts, NetworkHost, Presence } from '../network/index.ts'
+import type { Durability, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
+import type { Transfers } from '../transfer/index.ts'
+import type { Bell } from './bell.ts'
+import type { Kept } from './local-state.ts'
+
+export interface Session {
+  readonly network: NetworkId
+  readonly self: NodeId
+  readonly clock: Clock
+  readonly host: NetworkHost
+  readonly ledger: Ledger
+  readonly state: SharedState
+  readonly members: Members
+  readonly commands: Commands
+  readonly sharing: Sharing
+  readonly store: ContentStore
+  readonly transfers: Transfers
+  readonly facts: Facts
+  readonly presence: Presence
+  readonly sync: Sync
+  readonly replicator: Replicator
+  readonly durability: Durability
+  readonly kept: Kept
+  /** rings after every change that somebody may wait for */
+  readonly bell: Bell
+  /** aborted when the session closes */
+  readonly closing: AbortSignal
+  /** bytes this node offers to the network; null = what the disk has */
+  readonly capacity: number | null
+
+  ownBranch(): BranchId
+  /** branches that are members now */
+  livingBranches(): BranchId[]
+  /** current machine of a branch, its last one when it has left */
+  nodeOf(branch: BranchId): NodeId
+  /** the file's current version while it is live; the owner is null for an orphan */
+  liveVersion(file: FileId): LiveVersion | null
+  asVersion(version: SharedVersion): LiveVersion
+  /** some version in the ledger has this root */
+  isKnownRoot(root: Root): boolean
+  /** Seals the current version in the file's newest access epoch, if it is not there yet. */
+  reseal(file: FileId, signal: AbortSignal | undefined): Promise<void>
+  /** Switches this node's presence, also for the next start. */
+  setConnected(connected: boolean): Promise<void>
+  /** Drain, draw, farewell. The session is of no more use when it resolves. */
+  leave(options: { force: boolean; signal: AbortSignal; onProgress: (progress: LeaveProgress) => void }): Promise<void>
+  /** Resolves when the condition holds; rejects when the signal or the session ends. */
+  until(condition: () => boolean, signal?: AbortSignal): Promise<void>
+  close(): Promise<void>
+}

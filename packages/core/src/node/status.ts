@@ -1,0 +1,200 @@
+/** `node.status()` and `node.doctor()`: how this node and its network are, in words and figures. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { toHex } from '../ids.ts'
+import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
+import type { NetworkHost } from '../network/index.ts'
+import type { EventHub } from './events.ts'
+import type { Session } from './session.ts'
+import type { DoctorCheck, StatusView } from './types.ts'
+
+/** Version of this package: where source and build lie, it is two folders up. */
+export const VERSION: string = (
+  JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8')) as { version: string }
+).version
+
+export interface StatusInit {
+  readonly host: NetworkHost
+  readonly session: Session | null
+  readonly startedAt: number
+  readonly now: number
+}
+
+export function statusView({ host, session, startedAt, now }: StatusInit): StatusView {
+  const common = {
+    id: host.id,
+    reachability: host.reachability(),
+    addresses: host.addresses(),
+    version: VERSION,
+    uptimeSeconds: Math.floor((now - startedAt) / 1000),
+  }
+  if (session === null) {
+    return {
+      ...common,
+      branch: null,
+      role: null,
+      network: null,
+      connected: false,
+      members: { total: 0, connected: 0 },
+      files: { total: 0, bytes: 0, atRisk: 0 },
+      ledger: { entries: 0, state: '', inSyncWith: 0, held: 0 },
+      disk: { used: 0, free: 0, capacity: null },
+      warnings: [],
+    }
+  }
+  const { members, presence, state, sharing, replicator, ledger, sync, store } = session
+  const facts = state.membership().network
+  const own = members.get(session.self)
+  const current = members.currentMembers()
+  const { files, bytes } = sharing.views.count()
+  const { used, free } = store.usage()
+  return {
+    ...common,
+    branch: own === undefined ? null : members.branchLabel(own.branch),
+    role: own?.role ?? null,
+    network: facts === null ? null : { id: facts.id, name: facts.name },
+    connected: presence.isOpen(),
+    members: {
+      total: current.length,
+      connected: current.filter(({ node }) => (node === session.self ? presence.isOpen() : presence.isConnected(node)))
+        .length,
+    },
+    files: { total: files, bytes, atRisk: replicator.atRisk() },
+    ledger: {
+      entries: ledger.count(),
+      state: toHex(state.digest()),
+      inSyncWith: sync.inSyncWith(),
+      held: ledger.held().length,
+    },
+    disk: { used, free, capacity: session.capacity },
+    warnings: warnings(session),
+  }
+}
+
+function warnings(session: Session): StatusView['warnings'] {
+  const { members, presence, replicator, ledger, state } = session
+  const found: StatusView['warnings'] = []
+  const warn = (code: string, message: string, advice: string | null) => found.push({ code, message, advice })
+  const own = members.get(session.self)
+  if (own?.state === 'quarantined') warn('quarantined', 'this node is quarantined by an admin', 'Ask an admin.')
+  if (members.admins().length < 2) {
+    warn('one-admin', 'the network has only one admin', 'Appoint a second one: `malote role <node> admin`.')
+  }
+  const skew = presence.skew()
+  if (skew !== null && Math.abs(skew.ms) > CLOCK_TOLERANCE_MS) {
+    const seconds = Math.round(Math.abs(skew.ms) / 1000)
+    warn(
+      'clock-skew',
+      `the clock of this machine is ${seconds} s ${skew.ms > 0 ? 'behind' : 'ahead'}`,
+      'Correct it; until then nothing can be written.',
+    )
+  }
+  if (replicator.atRisk() > 0) {
+    warn(
+      'files-at-risk',
+      `${replicator.atRisk()} file(s) have fewer copies than they should`,
+      'Copies are made as branches come online.',
+    )
+  }
+  if (ledger.held().length > 0)
+    warn('held-entries', `${ledger.held().length} entries are dated in the future and wait`, null)
+  for (const { node, marks, branch } of state.membership().members.values()) {
+    for (const mark of marks) warn(mark, `${members.branchLabel(branch)} (${node})`, 'See `malote nodes`.')
+  }
+  return found
+}
+
+/** Checks from the inside out: disk, database, clock, peers, files. */
+export async function runDoctor(
+  init: StatusInit & { verify: () => Promise<{ ok: boolean; problems: string[] }> },
+): Promise<DoctorCheck[]> {
+  const checks: DoctorCheck[] = []
+  const add = (name: string, state: DoctorCheck['state'], message: string, advice: string | null = null) =>
+    checks.push({ name, state, message, advice })
+  const { host, session } = init
+  add('version', 'ok', `Malote ${VERSION} on Node.js ${process.versions.node}`)
+  const addresses = host.addresses()
+  if (addresses.length > 0) add('ports', 'ok', `listening on ${addresses.join(', ')}`)
+  else add('ports', 'problem', 'listening nowhere', 'Start the node with another --port or --listen.')
+  if (session === null) {
+    add('network', 'warning', 'this node belongs to no network', 'Run `malote init` or `malote register <invite>`.')
+    return checks
+  }
+  const { free, floor, used } = session.store.usage()
+  if (free > floor) add('disk', 'ok', `${used} bytes used, ${free} free`)
+  else
+    add('disk', 'problem', `only ${free} bytes are free; ${floor} are kept free`, 'Make room, or move the data folder.')
+  const verified = await init.verify()
+  if (verified.ok) add('database', 'ok', 'the state is what the entries say')
+  else
+    add(
+      'database',
+      'problem',
+      verified.problems.join('; ') || 'the state is not what the entries say',
+      'Keep the folder and report it.',
+    )
+  const skew = session.presence.skew()
+  if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
+  else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
+    add('clock', 'problem', `${skew.ms} ms off the others`, 'Correct the clock of this machine.')
+  else add('clock', 'ok', `${skew.ms} ms off ${skew.witnesses} other(s)`)
+  const others = session.members.currentMembers().filter(({ node }) => node !== session.self)
+  const absent = others.filter(({ node }) => !session.presence.isConnected(node))
+  if (others.length === 0)
+    add('members', 'warning', 'no other branch yet', 'Invite one: `malote invite --branch <name>`.')
+  else if (absent.length === 0) add('members', 'ok', `all ${others.length} other branches are connected`)
+  else {
+    const names = absent.map(({ branch }) => session.members.branchLabel(branch)).join(', ')
+    add(
+      'members',
+      'warning',
+      `not connected: ${names}`,
+      'If it should be there: is it switched on, is its port open, does a member run with --relay?',
+    )
+  }
+  const { relay, nat } = host.reachability()
+  add('reachability', 'ok', `relay: ${relay}; NAT: ${nat}`)
+  for (const { code, message, advice } of warnings(session)) {
+    if (code !== 'clock-skew') add(code, 'warning', message, advice)
+  }
+  return checks
+}
+
+/** Prometheus text exposition format 0.0.4. */
+export function metricsText(status: StatusView, session: Session | null, events: EventHub): string {
+  const lines: string[] = []
+  const metric = (name: string, type: 'gauge' | 'counter', help: string, value: number) =>
+    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`)
+  metric('malote_up', 'gauge', '1 while the node runs.', 1)
+  metric('malote_uptime_seconds', 'counter', 'Time since the node started.', status.uptimeSeconds)
+  metric('malote_connected', 'gauge', 'Whether the presence of this node is switched on.', status.connected ? 1 : 0)
+  metric('malote_members', 'gauge', 'Current members of the network.', status.members.total)
+  metric('malote_members_connected', 'gauge', 'Members connected, this node among them.', status.members.connected)
+  metric('malote_files', 'gauge', 'Files that this branch may see.', status.files.total)
+  metric('malote_files_bytes', 'gauge', 'Plain size of these files.', status.files.bytes)
+  metric('malote_files_at_risk', 'gauge', 'Live files with fewer copies than their target.', status.files.atRisk)
+  metric('malote_ledger_entries', 'gauge', 'Entries stored.', status.ledger.entries)
+  metric('malote_ledger_held', 'gauge', 'Entries dated in the future, outside of the state.', status.ledger.held)
+  metric(
+    'malote_ledger_in_sync_with',
+    'gauge',
+    'Connected members with the same entries and state.',
+    status.ledger.inSyncWith,
+  )
+  metric(
+    'malote_ledger_diverged_total',
+    'counter',
+    'Alarms: same entries, another state.',
+    events.count('ledger:diverged'),
+  )
+  metric('malote_store_used_bytes', 'gauge', 'Bytes of sealed chunks on disk.', status.disk.used)
+  metric('malote_disk_free_bytes', 'gauge', 'Bytes free on the disk.', status.disk.free)
+  if (session !== null) {
+    const { sentBytes, receivedBytes, clients, receiving } = session.transfers.totals()
+    metric('malote_transfer_sent_bytes_total', 'counter', 'Sealed bytes of chunks sent.', sentBytes)
+    metric('malote_transfer_received_bytes_total', 'counter', 'Sealed bytes of chunks received.', receivedBytes)
+    metric('malote_transfer_clients', 'gauge', 'Streams served now.', clients)
+    metric('malote_transfer_receiving', 'gauge', 'Versions being received now.', receiving)
+  }
+  return `${lines.join('\n')}\n`
+}
