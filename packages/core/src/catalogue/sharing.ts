@@ -141,7 +141,7 @@ export function createSharing(init: SharingInit): Sharing {
       // An audience may be no business of ours: look for the own slot, but bother nobody before a file needs it.
       const held = keyring.audienceKey(audience, key)
       held?.secret.fill(0)
-      if (held === null) void grants.acquire(audience, key, { ask: false })
+      if (held === null) void grants.acquire(audience, key, { ask: views.isWaitingFor(audience, key) })
       else if (held.list === null || held.gone === null) void grants.complete(audience, key).catch(() => false)
     }
   }

@@ -9,6 +9,7 @@ import { type AudienceId, type BoxHash, type FileId, idBytes, idFrom, type KeyId
 import { type FileMeta, openMeta, openPreview, type Preview } from './boxes-format.ts'
 import { FileNotFoundError } from './errors.ts'
 import type { Grants } from './grants.ts'
+import { createJobQueue } from './job-queue.ts'
 import type { Keyring } from './keyring.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
 import type { Scrubber } from './scrub.ts'
@@ -51,6 +52,8 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   /** The newest access epoch of which this node must not hold even sealed chunks; null when there is none. */
   gaveUp(file: FileId): number | null
   waiting(): number
+  /** Whether some file cannot be shown for want of this key. */
+  isWaitingFor(audience: AudienceId, key: KeyId): boolean
   onChange(listener: (event: ViewEvent) => void): () => void
   /** Resolves when nothing in the background touches the database any more. */
   stop(): Promise<void>
@@ -68,8 +71,7 @@ export function createViews(init: ViewsInit): Views {
   const table = createViewsTable(db)
   const listeners = new Set<(event: ViewEvent) => void>()
   const stopped = new AbortController()
-  const queued = new Map<string, () => Promise<unknown>>()
-  const running = new Set<Promise<unknown>>()
+  const jobs = createJobQueue(PARALLEL)
   let retrying: Promise<void> | null = null
   let again = false
 
@@ -77,29 +79,6 @@ export function createViews(init: ViewsInit): Views {
     db.afterCommit(() => {
       for (const listener of listeners) listener(event)
     })
-  }
-
-  /** Runs jobs of different names, `PARALLEL` at a time. */
-  function enqueue(name: string, job: () => Promise<unknown>): void {
-    if (stopped.signal.aborted || queued.has(name)) return
-    queued.set(name, job)
-    pump()
-  }
-
-  function pump(): void {
-    for (const [name, job] of queued) {
-      if (running.size >= PARALLEL) return
-      if (job === taken) continue
-      queued.set(name, taken)
-      const run: Promise<unknown> = job()
-        .catch(() => undefined)
-        .finally(() => {
-          running.delete(run)
-          queued.delete(name)
-          pump()
-        })
-      running.add(run)
-    }
   }
 
   function waitFor(file: FileId, epoch: SharedEpoch, box: BoxHash | null): void {
@@ -118,11 +97,11 @@ export function createViews(init: ViewsInit): Views {
 
   function seekKey(audience: AudienceId, key: KeyId): void {
     // what arrives is told by `grants.onKey`, wired to `keyArrived`
-    enqueue(`${audience}/${key}`, () => grants.acquire(audience, key))
+    jobs.add(`${audience}/${key}`, () => grants.acquire(audience, key))
   }
 
   function seekBox(file: FileId, hash: BoxHash): void {
-    enqueue(hash, async () => {
+    jobs.add(hash, async () => {
       if ((await fetchBox(file, hash)) !== null) boxArrived(hash)
     })
   }
@@ -310,11 +289,11 @@ export function createViews(init: ViewsInit): Views {
             ({ file, box }) =>
               new Promise<void>((done) => {
                 const hash = idFrom<BoxHash>(box)
-                if (stopped.signal.aborted || queued.has(hash)) {
+                if (stopped.signal.aborted || jobs.has(hash)) {
                   done()
                   return
                 }
-                enqueue(hash, async () => {
+                jobs.add(hash, async () => {
                   try {
                     if ((await fetchBox(idFrom<FileId>(file), hash)) !== null) boxArrived(hash)
                   } finally {
@@ -392,16 +371,17 @@ export function createViews(init: ViewsInit): Views {
     dropOnNotice,
     gaveUp: keyring.gaveUp,
     waiting: () => db.prepare<{ n: number }>('SELECT count(*) AS n FROM waits').get()?.n ?? 0,
+    isWaitingFor: (audience, key) =>
+      db
+        .prepare('SELECT 1 FROM waits WHERE audience = ? AND key_id = ? AND box IS NULL LIMIT 1')
+        .get(idBytes(audience), idBytes(key)) !== undefined,
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
     async stop() {
       stopped.abort()
-      await Promise.allSettled([...running, ...(retrying === null ? [] : [retrying])])
+      await Promise.all([jobs.stop(), retrying])
     },
   }
 }
-
-/** Marks a job that runs. */
-const taken = () => Promise.resolve()
