@@ -182,7 +182,9 @@ class OwnershipWalk {
     const mayClose =
       act.kind === 'decline' ? act.branch === handover.to : isAssign ? act.isAdmin : act.branch === handover.act.branch
     if (!mayClose) return refuse('not-party', 'the offer is another’s')
-    if (handover.epoch.end !== null || handover.closings.length > 0) {
+    const winner = handover.epoch.endedBy
+    if (winner !== null && !this.#init.membership.hasSeen(act.entry, winner.entry)) return TOO_LATE
+    if (winner !== null || handover.closings.length > 0) {
       return refuse('handoff-over', 'the offer had ended')
     }
     handover.closings.push(act)
@@ -215,8 +217,7 @@ class OwnershipWalk {
     if (unproven !== null) return unproven
     // what had not been seen does not stop it
     for (const each of handover.closings) {
-      const reason = 'the offer was accepted by someone who did not know of this'
-      this.#verdicts.set(each.entry, refuse('too-late', reason))
+      this.#verdicts.set(each.entry, TOO_LATE)
     }
     return this.#begin(epoch, end, act)
   }
@@ -330,6 +331,8 @@ class OwnershipWalk {
     return left != null && left.index < index && left.orphans.includes(this.#init.file)
   }
 }
+
+const TOO_LATE = refuse('too-late', 'the file was taken by someone who did not know of this')
 
 function of(act: ActOf<'accept'>): EntryId {
   return idFrom<EntryId>(act.body.of)

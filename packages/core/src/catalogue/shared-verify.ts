@@ -19,7 +19,7 @@ export interface VerifyResult {
   /** the digest as the entries make it */
   readonly recomputed: Uint8Array
   /** what does not fit, for people; empty when all is well */
-  readonly problems: readonly string[]
+  readonly problems: string[]
 }
 
 interface VerifyInit {

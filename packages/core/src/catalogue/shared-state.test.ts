@@ -1,0 +1,382 @@
+import fc from 'fast-check'
+import { afterEach, describe, expect, test } from 'vitest'
+import { generateSigningKey, sign } from '../crypto/index.ts'
+import { migrationsFolder, openDatabase } from '../database/index.ts'
+import { type AudienceId, EVERYONE, idBytes, idFrom, type KeyId, type Root, toHex } from '../ids.ts'
+import type { Entry } from '../ledger/index.ts'
+import { createSharedState } from './shared-state.ts'
+import {
+  type Actor,
+  audienceBody,
+  createReplica,
+  type FileHandle,
+  MemoryEntries,
+  type Replica,
+  unique,
+  World,
+} from './testing.ts'
+
+const open: Replica[] = []
+
+function replica(world: World): Replica {
+  const made = createReplica(world.network)
+  open.push(made)
+  return made
+}
+
+afterEach(() => {
+  for (const each of open.splice(0)) each.close()
+})
+
+/** One step of a history: who does what to which file, and who then learns from whom. */
+interface Step {
+  readonly actor: number
+  readonly action: number
+  readonly file: number
+  readonly other: number
+  readonly pause: number
+  readonly sync: boolean
+}
+
+const steps = fc.array(
+  fc.record<Step>({
+    actor: fc.nat(4),
+    action: fc.nat(19),
+    file: fc.nat(3),
+    other: fc.nat(4),
+    pause: fc.nat(3),
+    sync: fc.boolean(),
+  }),
+  { minLength: 10, maxLength: 40 },
+)
+
+/** Members that partly know of each other, honest and not, write what the numbers say. */
+function history(script: readonly Step[]): World {
+  const world = new World()
+  for (let i = 0; i < 3; i++) world.admit({ role: i === 0 ? 'admin' : 'member' })
+  world.meet()
+  const files: FileHandle[] = world.actors.slice(1).map((actor) => actor.upload())
+  world.meet()
+  for (const step of script) {
+    world.tick([0, 1000, 60_000, 8 * 24 * 3_600_000][step.pause])
+    const pick = <T>(list: readonly T[], index: number): T => {
+      const found = list[index % list.length]
+      if (found === undefined) throw new Error('empty')
+      return found
+    }
+    const [actor, other] = [pick(world.actors, step.actor), pick(world.actors, step.other)]
+    act(world, actor, other, pick(files, step.file), files, step.action)
+    if (step.sync) other.sync(actor)
+  }
+  return world
+}
+
+function act(world: World, actor: Actor, other: Actor, file: FileHandle, files: FileHandle[], action: number): void {
+  const shown = actor.view(file.file).file
+  const ofActs = [...(actor.membership().acts.get(file.file) ?? [])]
+  const offer = ofActs.findLast(({ kind }) => kind === 'offer' || kind === 'assign')
+  const offered = offer === undefined ? undefined : actor.known.get(offer.entry)
+  const departure = shown === null ? undefined : actor.membership().departures.get(shown.owner)
+  const seed = departure === undefined ? undefined : actor.known.get(departure.seed)
+  switch (action) {
+    case 0:
+    case 1:
+    case 2:
+      actor.update(file)
+      return
+    case 3:
+      actor.update(file, { opens: true })
+      return
+    case 4:
+      actor.share(file)
+      return
+    case 5:
+      actor.change('trash', file)
+      return
+    case 6:
+      actor.change('restore', file, shown === null || shown.state === 'deleted' ? {} : { version: 1 })
+      return
+    case 7:
+    case 8:
+    case 9:
+      actor.offer(file, other)
+      return
+    case 10:
+    case 11:
+    case 12:
+      if (offered !== undefined) actor.accept(file, offered)
+      else if (seed !== undefined) actor.accept(file, seed)
+      return
+    case 13:
+      if (offered !== undefined) actor.close(actor.node === shown?.offer?.to ? 'decline' : 'cancel', file, offered)
+      return
+    case 14:
+      actor.leave()
+      return
+    case 15:
+      if (seed === undefined) actor.write('capacity', { weight: action })
+      else if (shown?.state === 'orphaned') actor.adopt(file)
+      else actor.left(seed, files)
+      return
+    case 16:
+      actor.assign(file, other)
+      return
+    case 17:
+      actor.write('expel', { node: other.key.publicKey, cuts: other.cuts() })
+      return
+    case 18:
+      if (world.actors.length < 7) world.admit({ by: actor, ...(other === actor ? {} : { replaces: other }) })
+      return
+    case 19:
+      actor.change('purge', file)
+  }
+}
+
+function batches(entries: readonly Entry[], sizes: readonly number[]): Entry[][] {
+  const result: Entry[][] = []
+  for (let at = 0, turn = 0; at < entries.length; turn++) {
+    const size = sizes[turn % sizes.length] ?? 1
+    result.push(entries.slice(at, at + size))
+    at += size
+  }
+  return result
+}
+
+describe('any arrival', () => {
+  test('order, duplicates and batches make no difference', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        steps,
+        fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
+        fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 5 }),
+        async (script, salt, sizes) => {
+          const world = history(script)
+          const reference = replica(world)
+          reference.deliver(world.entries)
+          const shuffled = [...world.entries, ...world.entries.slice(0, 5)]
+            .map((entry, at) => ({ entry, key: `${(salt[at % salt.length] ?? 0) ^ (at * 2654435761)}${entry.id}` }))
+            .sort((a, b) => (a.key < b.key ? -1 : 1))
+            .map(({ entry }) => entry)
+          for (const order of [world.entries, shuffled]) {
+            const other = replica(world)
+            for (const batch of batches(order, sizes)) other.deliver(batch)
+            expect(toHex(other.state.digest())).toBe(toHex(reference.state.digest()))
+            expect(other.entries.verdicts.size === 0 || shownVerdicts(other)).toEqual(
+              other.entries.verdicts.size === 0 || shownVerdicts(reference),
+            )
+            const verified = await other.state.verify()
+            expect(verified.problems.filter((problem) => !problem.includes('not here'))).toEqual([])
+            expect(toHex(verified.recomputed)).toBe(toHex(other.state.digest()))
+          }
+          for (const each of open.splice(0)) each.close()
+        },
+      ),
+      { numRuns: 40 },
+    )
+  }, 120_000)
+})
+
+function shownVerdicts({ entries }: Replica): string[] {
+  return [...entries.verdicts].flatMap(([id, verdict]) => (verdict === null ? [] : `${id} ${verdict.code}`)).sort()
+}
+
+describe('rows and changes', () => {
+  test('a commit tells what changed, a rollback leaves nothing', () => {
+    const world = new World()
+    const ana = world.admit()
+    const node = replica(world)
+    node.deliver(world.entries)
+    expect(node.changes).toHaveLength(1)
+    expect(node.changes[0]?.memberChanges.map((change) => change.node)).toEqual([world.founder.node, ana.node])
+    const file = ana.upload()
+    const before = toHex(node.state.digest())
+    node.deliver(world.entries)
+    expect(node.changes[1]).toMatchObject({ files: [file.file], members: false, gone: [] })
+    expect(node.changes[1]?.fileChanges[0]).toMatchObject({ before: null, after: { version: 1 } })
+    expect(toHex(node.state.digest())).not.toBe(before)
+    node.deliver(world.entries)
+    expect(node.changes).toHaveLength(2)
+  })
+
+  test('a transaction that fails changes neither rows nor digest nor membership', () => {
+    const world = new World()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const told: unknown[] = []
+    const state = createSharedState({
+      db,
+      entries,
+      network: () => world.network,
+      onChange: (change) => told.push(change),
+    })
+    db.write(() => state.apply(entries.add(world.entries)))
+    const before = toHex(state.digest())
+    const ana = world.admit()
+    const file = ana.upload()
+    expect(() =>
+      db.write(() => {
+        state.apply(entries.add(world.entries))
+        expect(state.file(file.file)).not.toBeNull()
+        throw new Error('disk full')
+      }),
+    ).toThrow('disk full')
+    expect(toHex(state.digest())).toBe(before)
+    expect(state.file(file.file)).toBeNull()
+    expect(state.membership().members.has(ana.node)).toBe(false)
+    expect(told).toHaveLength(1)
+    db.close()
+  })
+
+  test('a reopened state goes on; emptied tables are made anew', () => {
+    const world = new World()
+    const ana = world.admit()
+    ana.upload()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const make = () => createSharedState({ db, entries, network: () => world.network })
+    const first = make()
+    db.write(() => first.apply(entries.add(world.entries)))
+    const digest = toHex(first.digest())
+    expect(toHex(make().digest())).toBe(digest)
+    for (const table of ['files', 'versions', 'epochs', 'members', 'branches', 'refusals', 'digest'])
+      db.exec(`DELETE FROM ${table}`)
+    expect(toHex(make().digest())).toBe(digest)
+    db.close()
+  })
+
+  test('verify finds a row that was changed on disk', async () => {
+    const world = new World()
+    const file = world.founder.upload()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const state = createSharedState({ db, entries, network: () => world.network })
+    db.write(() => state.apply(entries.add(world.entries)))
+    expect((await state.verify()).problems).toEqual([])
+    db.prepare('UPDATE versions SET size = size + 1 WHERE file = ?').run(idBytes(file.file))
+    expect((await state.verify()).problems).toHaveLength(1)
+    db.close()
+  })
+
+  test('malformed and unknown entries are refused and counted in the digest', () => {
+    const world = new World()
+    const node = replica(world)
+    node.deliver(world.entries)
+    const before = toHex(node.state.digest())
+    const [odd, broken] = [world.founder.write('gossip', {}), world.founder.write('upload', { file: 1 })]
+    node.deliver(world.entries)
+    expect(node.entries.verdicts.get(odd.id)?.code).toBe('unknown-kind')
+    expect(node.entries.verdicts.get(broken.id)?.code).toBe('malformed')
+    expect(toHex(node.state.digest())).not.toBe(before)
+  })
+
+  test('questions about files, roots, boxes and weights', () => {
+    const world = new World()
+    const ana = world.admit()
+    const file = ana.upload()
+    const other = world.founder.upload()
+    ana.update(file)
+    ana.change('trash', other)
+    ana.write('capacity', { weight: 48 })
+    ana.write('capacity', { weight: 64 })
+    const node = replica(world)
+    node.deliver(world.entries)
+    const { state } = node
+    const versions = state.versions(file.file)
+    expect(versions.map(({ version }) => version)).toEqual([1, 2])
+    expect(state.versionOfRoot(versions[0]?.root as Root)?.version).toBe(1)
+    expect(state.versionOfRoot(toHex(unique(32)) as Root)).toBeNull()
+    expect([...state.filesOwnedBy(ana.branch)]).toEqual([file.file])
+    expect([...state.liveFiles()].sort()).toEqual([file.file, other.file].sort())
+    expect([...state.liveRoots()].map(({ version }) => version).sort()).toEqual([1, 2])
+    expect(state.weights()).toEqual(new Map([[ana.node, 64]]))
+    const page = state.files({}, { limit: 1 })
+    expect(page.items).toHaveLength(1)
+    const rest = state.files({}, { limit: 1, ...(page.next === null ? {} : { after: page.next }) })
+    expect([...page.items, ...rest.items].map(({ file: id }) => id).sort()).toEqual([file.file, other.file].sort())
+    expect(state.boxesOf(file.file)).toHaveLength(2)
+    expect(state.boxOwner(versions[0]?.meta ?? state.boxesOf(file.file)[0] ?? ('' as never))).toEqual({
+      file: file.file,
+      epoch: 1,
+    })
+  })
+
+  test('who names another file’s root later gets no say over it', () => {
+    const world = new World()
+    const ana = world.admit()
+    const file = ana.upload()
+    const node = replica(world)
+    node.deliver(world.entries)
+    const root = node.state.versions(file.file)[0]?.root as Root
+    const thief = world.founder.upload()
+    world.founder.write('update', {
+      file: idBytes(thief.file),
+      builds: world.founder.head(thief.file),
+      content: { root: idBytes(root), size: 10, chunk: 1 << 20 },
+      epoch: 1,
+      meta: unique(32),
+    })
+    node.deliver(world.entries)
+    expect(node.state.file(thief.file)?.version).toBe(2)
+    expect(node.state.versionOfRoot(root)?.file).toBe(file.file)
+  })
+})
+
+describe('audiences', () => {
+  function renewal(
+    world: World,
+    audience: AudienceId,
+    previous: { key: Uint8Array; proof: ReturnType<typeof generateSigningKey> },
+  ) {
+    const proof = generateSigningKey()
+    const key = unique(16)
+    const signature = sign(previous.proof, 'audience-renewal', world.network, idBytes(audience), key)
+    return { key, proof, body: { ...audienceBody(audience, key, proof), renews: { key: previous.key, signature } } }
+  }
+
+  test('the founder begins everyone, whoever has a key begins the next', () => {
+    const world = new World()
+    const ana = world.admit()
+    const [first, stray] = [generateSigningKey(), generateSigningKey()]
+    const key = unique(16)
+    const early = ana.write('audience', audienceBody(EVERYONE, unique(16), stray))
+    world.founder.sync(ana)
+    world.tick()
+    world.founder.write('audience', audienceBody(EVERYONE, key, first))
+    ana.sync(world.founder)
+    world.tick()
+    const next = renewal(world, EVERYONE, { key, proof: first })
+    ana.write('audience', next.body)
+    world.tick()
+    const forged = renewal(world, EVERYONE, { key: next.key, proof: stray })
+    const bad = ana.write('audience', forged.body)
+    const second = world.founder.write('audience', audienceBody(EVERYONE, unique(16), stray))
+    const node = replica(world)
+    node.deliver(world.entries)
+    expect(node.state.audience(EVERYONE)?.keys.map((each) => each.key)).toEqual(
+      [key, next.key].map((each) => idFrom<KeyId>(each)),
+    )
+    expect(node.entries.verdicts.get(early.id)?.code).toBe('not-founder')
+    expect(node.entries.verdicts.get(bad.id)?.code).toBe('bad-proof')
+    expect(node.entries.verdicts.get(second.id)?.code).toBe('not-renewed')
+  })
+
+  test('two renewals of one key both stand, in order', () => {
+    const world = new World()
+    const ana = world.admit()
+    const audience = toHex(unique(16)) as AudienceId
+    const proof = generateSigningKey()
+    const key = unique(16)
+    ana.write('audience', audienceBody(audience, key, proof))
+    world.meet()
+    world.tick()
+    const [a, b] = [renewal(world, audience, { key, proof }), renewal(world, audience, { key, proof })]
+    ana.write('audience', a.body)
+    world.tick()
+    world.founder.write('audience', b.body)
+    const node = replica(world)
+    node.deliver([...world.entries].reverse())
+    expect(node.state.audience(audience)?.keys.map((each) => each.key)).toEqual(
+      [key, a.key, b.key].map((each) => idFrom<KeyId>(each)),
+    )
+  })
+})

@@ -1,0 +1,401 @@
+/** Builders for tests of the folds: members with real keys who write real entries, each knowing what it was told. */
+
+import type { CborValue } from '../codec/index.ts'
+import {
+  deriveEpochKeys,
+  type EpochKeys,
+  generateSealingKey,
+  generateSigningKey,
+  proveKey,
+  type SigningKey,
+  sign,
+} from '../crypto/index.ts'
+import { migrationsFolder, openDatabase } from '../database/index.ts'
+import {
+  type AudienceId,
+  type BranchId,
+  type EntryId,
+  EVERYONE,
+  type FileId,
+  feedIdFrom,
+  feedIncarnation,
+  idBytes,
+  idFrom,
+  type NetworkId,
+  type NodeId,
+  nodeIdFromPublicKey,
+  toHex,
+} from '../ids.ts'
+import { makeEntry } from '../ledger/entry.ts'
+import { type Entry, frontier } from '../ledger/index.ts'
+import { fileIdFor, type MembershipState, RULES_VERSION } from '../membership/index.ts'
+import { foldFile } from './fold-file.ts'
+import { kindInfo } from './kind-info.ts'
+import { foldAllControl, type SharedEntries } from './shared-fold.ts'
+import { createSharedState, type SharedChange, type SharedState } from './shared-state.ts'
+import type { FileFold } from './types.ts'
+
+let serial = 0
+
+/** Bytes that no other call gives. */
+export function unique(length: number): Uint8Array {
+  serial += 1
+  const bytes = Buffer.alloc(length)
+  bytes.writeUInt32BE(serial, length - 4)
+  return new Uint8Array(bytes)
+}
+
+/** The ledger, in memory, in whatever order entries are put in. */
+export class MemoryEntries implements SharedEntries {
+  readonly verdicts = new Map<EntryId, { code: string; reason: string } | null>()
+  readonly #all = new Map<EntryId, Entry>()
+  readonly #control: Entry[] = []
+  readonly #bySubject = new Map<string, Entry[]>()
+
+  /** @returns those that were not here yet */
+  add(entries: readonly Entry[]): Entry[] {
+    const fresh = entries.filter(
+      ({ id }, at) => !this.#all.has(id) && entries.findIndex((each) => each.id === id) === at,
+    )
+    for (const entry of fresh) {
+      this.#all.set(entry.id, entry)
+      const info = kindInfo(entry.kind)
+      if (info?.isControl === true) this.#control.push(entry)
+      const subject = info?.subject(entry.body, entry.authorKey) ?? null
+      if (subject === null) continue
+      const name = toHex(subject)
+      this.#bySubject.set(name, [...(this.#bySubject.get(name) ?? []), entry])
+    }
+    return fresh
+  }
+
+  get(id: EntryId): Entry | undefined {
+    return this.#all.get(id)
+  }
+
+  control(): readonly Entry[] {
+    return this.#control
+  }
+
+  bySubject(subject: Uint8Array): Entry[] {
+    return this.#bySubject.get(toHex(subject)) ?? []
+  }
+
+  subjectsOf(author: NodeId): Uint8Array[] {
+    return [...this.#bySubject]
+      .filter(([, entries]) => entries.some((entry) => entry.author === author))
+      .map(([name]) => new Uint8Array(Buffer.from(name, 'hex')))
+  }
+
+  count(): number {
+    return this.#all.size
+  }
+
+  setVerdict(id: EntryId, refusal: { code: string; reason: string } | null): void {
+    this.verdicts.set(id, refusal)
+  }
+
+  page(after: number, limit: number): { arrival: number; entry: Entry }[] {
+    return [...this.#all.values()].slice(after, after + limit).map((entry, at) => ({ arrival: after + at + 1, entry }))
+  }
+}
+
+export interface Replica {
+  readonly state: SharedState
+  readonly entries: MemoryEntries
+  readonly changes: SharedChange[]
+  deliver(batch: readonly Entry[]): void
+  close(): void
+}
+
+/** A node's shared state with an empty database. */
+export function createReplica(network: NetworkId): Replica {
+  const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+  const entries = new MemoryEntries()
+  const changes: SharedChange[] = []
+  const state = createSharedState({ db, entries, network: () => network, onChange: (change) => changes.push(change) })
+  return {
+    state,
+    entries,
+    changes,
+    deliver: (batch) => db.write(() => state.apply(entries.add(batch))),
+    close: () => db.close(),
+  }
+}
+
+/** A file as its readers know it. */
+export interface FileHandle {
+  readonly file: FileId
+  readonly author: Uint8Array
+  readonly salt: Uint8Array
+  /** keys by access epoch, from 1 */
+  readonly keys: Map<number, EpochKeys>
+}
+
+export class Actor {
+  readonly key: SigningKey = generateSigningKey()
+  readonly sealing = generateSealingKey()
+  readonly node: NodeId = nodeIdFromPublicKey(this.key.publicKey)
+  readonly known = new MemoryEntries()
+  branch = '' as BranchId
+  readonly #world: World
+  #incarnation = unique(16)
+  #seq = 0
+  #prev: EntryId | null = null
+  #clock = { ms: 0, counter: 0 }
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  get feed() {
+    return feedIdFrom(this.key.publicKey, this.#incarnation)
+  }
+
+  /** Its own feed as it stands, for closing it. */
+  cuts(): [Uint8Array, number][] {
+    return [[feedIncarnation(this.feed), Math.max(0, this.#seq - 1)]]
+  }
+
+  write(kind: string, body: CborValue, options: { ms?: number } = {}): Entry {
+    const now = options.ms ?? this.#world.now
+    this.#clock = now > this.#clock.ms ? { ms: now, counter: 0 } : { ...this.#clock, counter: this.#clock.counter + 1 }
+    const isControl = kindInfo(kind)?.isControl === true
+    const entry = makeEntry(
+      {
+        network: kind === 'found' ? null : this.#world.network,
+        incarnation: this.#incarnation,
+        seq: this.#seq,
+        prev: this.#prev,
+        ...this.#clock,
+        kind,
+        seen: isControl && kind !== 'found' ? frontier(this.known.control()) : [],
+        body,
+      },
+      this.key,
+    )
+    this.#seq += 1
+    this.#prev = entry.id
+    this.learn([entry])
+    this.#world.entries.push(entry)
+    return entry
+  }
+
+  learn(entries: readonly Entry[]): void {
+    for (const { ms, counter } of this.known.add(entries)) {
+      if (ms > this.#clock.ms || (ms === this.#clock.ms && counter > this.#clock.counter)) this.#clock = { ms, counter }
+    }
+  }
+
+  /** Learns all that the others know. */
+  sync(...others: Actor[]): void {
+    for (const other of others) this.learn(other.known.page(0, Number.MAX_SAFE_INTEGER).map(({ entry }) => entry))
+  }
+
+  membership(): MembershipState {
+    return foldAllControl(this.known.control()).membership
+  }
+
+  /** The file as this member knows it. */
+  view(file: FileId): FileFold {
+    return foldKnown(this.#world.network, this.known, file)
+  }
+
+  head(file: FileId): Uint8Array {
+    const head = this.view(file).file?.head
+    return head === undefined ? unique(32) : idBytes(head)
+  }
+
+  upload(size = 10): FileHandle & { entry: Entry } {
+    const salt = unique(16)
+    const { network } = this.#world
+    const file = fileIdFor(network, this.key.publicKey, salt)
+    const handle: FileHandle = { file, author: this.key.publicKey, salt, keys: new Map() }
+    const entry = this.write('upload', {
+      file: idBytes(file),
+      salt,
+      content: content(size),
+      opens: this.#opens(handle, 1),
+      meta: unique(32),
+    })
+    return { ...handle, entry }
+  }
+
+  #opens(handle: FileHandle, epoch: number): CborValue {
+    const keys = deriveEpochKeys(this.#world.network, handle.file, epoch, unique(32))
+    handle.keys.set(epoch, keys)
+    return { epoch, audience: unique(16), key: unique(16), wrap: unique(60), proof: keys.proof.publicKey }
+  }
+
+  #on(handle: FileHandle, builds?: Entry) {
+    return { file: idBytes(handle.file), builds: builds === undefined ? this.head(handle.file) : idBytes(builds.id) }
+  }
+
+  update(handle: FileHandle, options: { builds?: Entry; size?: number; opens?: boolean; ms?: number } = {}): Entry {
+    const present = this.view(handle.file).file?.epoch ?? 1
+    const epoch = options.opens === true ? present + 1 : present
+    const opens = options.opens === true ? { opens: this.#opens(handle, epoch) } : {}
+    const body = { ...this.#on(handle, options.builds), content: content(options.size ?? 20), epoch, meta: unique(32) }
+    return this.write('update', { ...body, ...opens }, options.ms === undefined ? {} : { ms: options.ms })
+  }
+
+  share(handle: FileHandle): Entry {
+    const epoch = (this.view(handle.file).file?.epoch ?? 0) + 1
+    return this.write('share', { ...this.#on(handle), opens: this.#opens(handle, epoch), meta: unique(32) })
+  }
+
+  change(
+    kind: 'trash' | 'restore' | 'purge',
+    handle: FileHandle,
+    extra: Record<string, CborValue> = {},
+    builds?: Entry,
+  ): Entry {
+    return this.write(kind, { ...this.#on(handle, builds), ...extra })
+  }
+
+  offer(handle: FileHandle, to: Actor): Entry {
+    return this.write('offer', { ...refOf(handle), to: idBytes(to.branch), builds: this.head(handle.file) })
+  }
+
+  accept(handle: FileHandle, of: Entry, options: { epoch?: number; ms?: number } = {}): Entry {
+    const proof = this.proof(handle, options.epoch, idBytes(of.id), idBytes(this.branch))
+    const body = { of: idBytes(of.id), files: [{ ...refOf(handle), proof }] }
+    return this.write('accept', body, options.ms === undefined ? {} : { ms: options.ms })
+  }
+
+  close(kind: 'cancel' | 'decline', handle: FileHandle, of: Entry): Entry {
+    return this.write(kind, { of: idBytes(of.id), file: idBytes(handle.file) })
+  }
+
+  adopt(handle: FileHandle): Entry {
+    return this.write('adopt', { ...refOf(handle), proof: this.proof(handle, undefined, idBytes(this.branch)) })
+  }
+
+  assign(handle: FileHandle, to: Actor): Entry {
+    return this.write('assign', { ...refOf(handle), to: idBytes(to.branch) })
+  }
+
+  leave(): Entry {
+    return this.write('leave', {})
+  }
+
+  left(leave: Entry, orphans: readonly FileHandle[] = []): Entry {
+    return this.write('left', {
+      leave: idBytes(leave.id),
+      accepted: [],
+      orphans: orphans.map(({ file }) => idBytes(file)),
+      force: orphans.length > 0,
+    })
+  }
+
+  /** A proof with the key of an access epoch, the newest by default. */
+  proof(handle: FileHandle, epoch: number | undefined, ...parts: Uint8Array[]): Uint8Array {
+    const keys = handle.keys.get(epoch ?? Math.max(...handle.keys.keys()))
+    if (keys === undefined) throw new TypeError('no such epoch')
+    return proveKey(keys, ...parts)
+  }
+}
+
+export class World {
+  now = 1_700_000_000_000
+  /** in the order of writing */
+  readonly entries: Entry[] = []
+  readonly network: NetworkId
+  readonly founder: Actor
+  readonly actors: Actor[] = []
+
+  constructor() {
+    this.network = '0'.repeat(64) as NetworkId
+    const founder = new Actor(this)
+    const entry = founder.write('found', {
+      name: 'Agência',
+      branch: 'Matriz',
+      sealing: founder.sealing.publicKey,
+      recovery: generateSigningKey().publicKey,
+      policy: {},
+      rules: RULES_VERSION,
+    })
+    this.network = entry.id as string as NetworkId
+    founder.branch = entry.id as string as BranchId
+    this.founder = founder
+    this.actors.push(founder)
+  }
+
+  tick(ms = 1000): void {
+    this.now += ms
+  }
+
+  /** Invites and admits a new member. It knows what its admitter knows. */
+  admit(options: { by?: Actor; role?: 'member' | 'admin'; replaces?: Actor; branch?: string } = {}): Actor {
+    const by = options.by ?? this.founder
+    const joiner = new Actor(this)
+    const inviteKey = generateSigningKey()
+    const replaces = options.replaces === undefined ? {} : { replaces: options.replaces.key.publicKey }
+    const invite = by.write('invite', {
+      key: inviteKey.publicKey,
+      branch: options.branch ?? `Filial ${this.actors.length}`,
+      role: options.role ?? 'member',
+      expires: this.now + 72 * 3_600_000,
+      ...replaces,
+    })
+    const [node, sealing] = [joiner.key.publicKey, joiner.sealing.publicKey]
+    const admit = by.write('admit', {
+      invite: idBytes(invite.id),
+      node,
+      sealing,
+      proof: sign(inviteKey, 'invite', this.network, node, sealing),
+      accepts: sign(joiner.key, 'join', this.network, idBytes(invite.id), sealing),
+      ...(options.replaces === undefined ? {} : { cuts: options.replaces.cuts() }),
+    })
+    joiner.branch = options.replaces?.branch ?? (admit.id as string as BranchId)
+    joiner.sync(by)
+    this.actors.push(joiner)
+    return joiner
+  }
+
+  /** Everyone learns everything. */
+  meet(...actors: Actor[]): void {
+    const all = actors.length === 0 ? this.actors : actors
+    for (const actor of all) actor.sync(...all)
+  }
+
+  /** The file from all entries. */
+  fold(file: FileId): FileFold {
+    const all = new MemoryEntries()
+    all.add(this.entries)
+    return foldKnown(this.network, all, file)
+  }
+}
+
+export function audienceBody(audience: AudienceId, key: Uint8Array, proof: SigningKey): Record<string, CborValue> {
+  const list = audience === EVERYONE ? {} : { list: unique(32) }
+  return { audience: idBytes(audience), key, proof: proof.publicKey, grants: unique(32), ...list }
+}
+
+function refOf({ file, author, salt }: FileHandle) {
+  return { file: idBytes(file), author, salt }
+}
+
+function content(size: number): CborValue {
+  return { root: unique(32), size, chunk: 1 << 20 }
+}
+
+function foldKnown(network: NetworkId, entries: MemoryEntries, file: FileId): FileFold {
+  const { membership } = foldAllControl(entries.control())
+  return foldFile({
+    file,
+    network,
+    membership,
+    entries: entries.bySubject(idBytes(file)),
+    acts: membership.acts.get(file) ?? [],
+    leaveOf(branch) {
+      const departure = membership.departures.get(branch)
+      const seed = departure === undefined ? undefined : entries.get(departure.seed)
+      return seed?.author === departure?.node ? (seed ?? null) : null
+    },
+  })
+}
+
+export function entryId(bytes: Uint8Array): EntryId {
+  return idFrom<EntryId>(bytes)
+}
