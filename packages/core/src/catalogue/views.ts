@@ -5,7 +5,16 @@
  */
 import type { EpochKeys } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type AudienceId, type BoxHash, type FileId, idBytes, idFrom, type KeyId } from '../ids.ts'
+import {
+  type AudienceId,
+  type BoxHash,
+  type BranchId,
+  type EntryId,
+  type FileId,
+  idBytes,
+  idFrom,
+  type KeyId,
+} from '../ids.ts'
 import { type FileMeta, openMeta, openPreview, type Preview } from './boxes-format.ts'
 import { FileNotFoundError } from './errors.ts'
 import type { Grants } from './grants.ts'
@@ -14,7 +23,7 @@ import type { Keyring } from './keyring.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
 import type { Scrubber } from './scrub.ts'
 import type { SharedEpoch, SharedFile } from './types.ts'
-import { createViewsTable, type ViewsTable, type VisibleFile } from './views-table.ts'
+import { createViewsTable, type ViewRow, type ViewsTable, type VisibleFile } from './views-table.ts'
 
 export type ViewEvent =
   | { readonly type: 'visible' | 'changed'; readonly file: FileId; readonly view: VisibleFile }
@@ -65,6 +74,15 @@ const BOX_TIMEOUT_MS = 15_000
 const PAGE = 256
 
 type Opened = { readonly meta: FileMeta } | 'missing' | 'broken'
+
+/** An acceptance or an orphaning changes owner and state, but is no entry of the file: its head stays. */
+function isUpToDate(row: ViewRow, shared: SharedFile): boolean {
+  return (
+    idFrom<EntryId>(row.head) === shared.head &&
+    idFrom<BranchId>(row.owner) === shared.owner &&
+    row.state === shared.state
+  )
+}
 
 export function createViews(init: ViewsInit): Views {
   const { db, reads, keyring, grants, boxes, scrubber } = init
@@ -174,7 +192,7 @@ export function createViews(init: ViewsInit): Views {
     const before = table.row(file)
     const known = before !== undefined && idFrom<BoxHash>(before.meta) === shared.meta
     if (shared.preview !== null) keyring.noteBox(file, shared.epoch, shared.preview)
-    if (known && idFrom(before.head) === shared.head) {
+    if (known && isUpToDate(before, shared)) {
       waitNoMore(file)
       return
     }
@@ -329,7 +347,7 @@ export function createViews(init: ViewsInit): Views {
       let seen = 0
       for (const shared of files) {
         const row = table.row(shared.file)
-        if (row === undefined || idFrom(row.head) !== shared.head) stale.push(shared.file)
+        if (row === undefined || !isUpToDate(row, shared)) stale.push(shared.file)
         if (++seen % PAGE !== 0) continue
         refreshAll(stale)
         stale = []

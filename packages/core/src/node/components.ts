@@ -6,7 +6,14 @@
  * that came or went -> `event-wiring.ts`.
  */
 import { join } from 'node:path'
-import { createSharedState, createSharing, EpochMovedError, kindInfo, type SharedChange } from '../catalogue/index.ts'
+import {
+  createSharedState,
+  createSharing,
+  DEFAULT_WEIGHT,
+  EpochMovedError,
+  kindInfo,
+  type SharedChange,
+} from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore, reseal } from '../content/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
@@ -15,7 +22,7 @@ import { createLedger, createSync, folderIdOf, type Ledger } from '../ledger/ind
 import { createCommands, createMembers, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
-import { createDraw, createDurability, createReplicator } from '../replication/index.ts'
+import { createDraw, createDurability, createReplicator, weightOf } from '../replication/index.ts'
 import { challenge, challengeAnswer, createTransfers } from '../transfer/index.ts'
 import { createAccess } from './access.ts'
 import { createBell } from './bell.ts'
@@ -25,6 +32,7 @@ import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
+import { createRetention } from './retention.ts'
 import type { Session } from './session.ts'
 import { createVersions, shapeOf } from './session-versions.ts'
 import { VERSION } from './status.ts'
@@ -55,6 +63,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const self = identity.id
   const closing = new AbortController()
   const bell = createBell()
+  /** false while `begin` writes the first entries, before the rooms that would be told exist */
+  let started = false
   const openFile = (name: 'shared' | 'local') =>
     openDatabase({ path: join(init.folder, `${name}.db`), migrations: migrationsFolder(name) })
   const sharedDb = openFile('shared')
@@ -258,6 +268,16 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onProblem: (error) => log('draw', error),
   })
 
+  const retention = createRetention({
+    clock,
+    retentionMs: tuning.retentionMs,
+    files: () => state.allFiles(),
+    versions: (file) => state.versions(file),
+    ownBranch: versions.ownBranch(self),
+    purge: (file) => void sharing.author.purge(file),
+    forgetRoot,
+    onProblem: (error) => log('retention', error),
+  })
   const commands = createCommands({
     state: () => state.membership(),
     append: (kind, body, options) => ledger.append(kind, body, options),
@@ -312,7 +332,10 @@ export async function openSession(init: SessionInit): Promise<Session> {
       replicator.lookAtAll()
       draw.look()
       void transfers.recheck()
-      for (const node of change.gone) void host.hangUp(node)
+      for (const node of change.gone) {
+        facts.forget(node)
+        void host.hangUp(node)
+      }
     }
     for (const file of change.files) {
       replicator.look(file)
@@ -367,7 +390,6 @@ export async function openSession(init: SessionInit): Promise<Session> {
     sharing.views.onChange(() => bell.ring()),
   ]
 
-  let started = false
   let closed: Promise<void> | undefined
   const session: Session = {
     network,
@@ -451,9 +473,9 @@ export async function openSession(init: SessionInit): Promise<Session> {
     draw.stop()
     await presence.stop()
     await sync.stop()
-    await Promise.all([replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
+    await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
     for (const each of cleanUp) each()
-    sharing.stop()
+    await sharing.stop()
     boxes.stop()
     await store.stop()
     await host.useNetwork(null, gate)
@@ -472,12 +494,21 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await presence.start()
     transfers.start()
     replicator.start()
+    retention.start()
     draw.look()
+    offerCapacity()
     // the founder's first act, again if a crash came between
     if (state.membership().network?.founder === self) await sharing.audiences.ensureEveryone()
   } catch (error) {
     await close()
     throw error
+  }
+
+  /** Tells the others how much this node can hold, when that has changed. */
+  function offerCapacity(): void {
+    if (init.capacity === null || members.get(self)?.state !== 'member') return
+    const weight = weightOf(init.capacity)
+    if ((state.weights().get(self) ?? DEFAULT_WEIGHT) !== weight) ledger.append('capacity', { weight })
   }
 
   /** Sealed versions whose entry was never written: an upload that the last run did not get to publish. */

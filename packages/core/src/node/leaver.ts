@@ -35,16 +35,21 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
   const { self, state, members, commands, holdings, replicator, store, sync, presence, bell, clock, versions } = init
   const ownBranch = versions.ownBranch(self)
 
-  /** Copies that must be elsewhere: the target without this node, as far as there are others at all. */
+  /** Copies that must be elsewhere: the target without this node, as far as there are others who can hold them. */
   function drained(): { done: number; total: number } {
-    const others = members.currentMembers().filter(({ node }) => node !== self).length
-    const needed = Math.min(others, targetCopies(Math.max(others, 1), state.membership().network?.maxCopies ?? null))
+    const others = members
+      .currentMembers()
+      .filter(({ node, state: standing }) => node !== self && standing === 'member')
+    const target = targetCopies(Math.max(others.length, 1), state.membership().network?.maxCopies ?? null)
     let done = 0
     let total = 0
     for (const file of state.liveFiles()) {
       const version = versions.live(file)
       if (version === null || store.stat(version.shape.root)?.complete !== true) continue
       total += 1
+      // whoever may not or cannot hold it cannot be waited for
+      const declines = holdings.declines(version.shape.root)
+      const needed = Math.min(target, others.filter(({ node }) => !declines.has(node)).length)
       if (replicator.completeHolders(version).filter((node) => node !== self).length >= needed) done += 1
     }
     return { done, total }

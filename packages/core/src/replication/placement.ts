@@ -71,3 +71,13 @@ export function negativeLog2(value: number): number {
   }
   return 48 * 2 ** FRACTION_BITS - log
 }
+
+/** Bytes that the default weight of 16 stands for. */
+const BYTES_PER_STEP = 64 * 1024 ** 3
+const MAX_WEIGHT = 4096
+
+/** The weight of a member that offers so many bytes: 16 for 1 TiB, at least 1 for whoever offers anything. */
+export function weightOf(capacityBytes: number): number {
+  if (capacityBytes <= 0) return 0
+  return Math.max(1, Math.min(MAX_WEIGHT, Math.round(capacityBytes / BYTES_PER_STEP)))
+}
