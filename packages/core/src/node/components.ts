@@ -2,28 +2,21 @@
  * The composition root: the only file that knows all rooms. Makes one session (one node in one network) out of them and
  * wires what a room needs from its right as functions.
  *
- * What each change causes, in one place: an entry's commit -> `onSharedChange`; a member's statement -> `onFact`; a name
- * that came or went -> `event-wiring.ts`.
+ * What each change causes stands in `reactions.ts`, who holds what in `replication-wiring.ts`, what is told to the
+ * outside in `event-wiring.ts`.
  */
 import { join } from 'node:path'
-import {
-  createSharedState,
-  createSharing,
-  DEFAULT_WEIGHT,
-  EpochMovedError,
-  kindInfo,
-  type SharedChange,
-} from '../catalogue/index.ts'
+import { createSharedState, createSharing, DEFAULT_WEIGHT, EpochMovedError, kindInfo } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore, reseal } from '../content/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
-import type { FileId, NetworkId } from '../ids.ts'
+import type { NetworkId } from '../ids.ts'
 import { createLedger, createSync, folderIdOf, type Ledger } from '../ledger/index.ts'
 import { createCommands, createMembers, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
-import { createDraw, createDurability, createReplicator, weightOf } from '../replication/index.ts'
-import { challenge, challengeAnswer, createTransfers } from '../transfer/index.ts'
+import { weightOf } from '../replication/index.ts'
+import { createTransfers } from '../transfer/index.ts'
 import { createAccess } from './access.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
@@ -32,6 +25,8 @@ import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
+import { createReactions } from './reactions.ts'
+import { createReplication } from './replication-wiring.ts'
 import { createRetention } from './retention.ts'
 import type { Session } from './session.ts'
 import { createVersions, shapeOf } from './session-versions.ts'
@@ -89,7 +84,11 @@ export async function openSession(init: SessionInit): Promise<Session> {
     db: sharedDb,
     entries: ledger,
     network: () => ledger.network(),
-    onChange: (change) => onSharedChange(change),
+    onChange(change) {
+      if (!started) return
+      wiring.sharedChanged(change)
+      reactions.sharedChanged(change)
+    },
   })
   const network = init.begin(ledger)
   const members = createMembers(() => state.membership())
@@ -176,98 +175,52 @@ export async function openSession(init: SessionInit): Promise<Session> {
     mayFetch: access.mayFetch,
     proofFor: access.proofFor,
     onStarted: (root) => holdings.say(root, 'partial'),
-    onDamaged: (root) => lookAtRoot(root),
+    onDamaged: (root) => reactions.lookAtRoot(root),
     onSourceProblem: ({ peer, kind }) => log(`source ${peer}: ${kind}`),
   })
 
-  // --- who holds what
-  const durability = createDurability({
-    async challenge(peer, version, signal) {
-      const file = await store.get(version.root)
-      if (file === null || file.count === 0) return file !== null || version.size === 0
-      const index = random.below(file.count)
-      const nonce = random.bytes(32)
-      const expected = challengeAnswer(nonce, await file.read(index))
-      const proof = access.proofFor(version.root, peer)
-      const asked = {
-        host,
-        clock,
-        peer,
-        version,
-        index,
-        nonce,
-        expected,
-        signal,
-        ...(proof === undefined ? {} : { proof }),
-      }
-      return (await challenge(asked)) === 'right'
-    },
-    otherMembers: () => members.currentMembers().length - 1,
-    onDurable(root) {
-      const version = state.versionOfRoot(root)
-      if (version !== null) events.emit('file:durable', { fileId: version.file, version: version.version })
-      bell.ring()
-    },
-  })
-  const replicator = createReplicator({
-    clock,
+  // --- who holds what, and what each change causes
+  const { replicator, durability, draw } = createReplication({
     network,
     self,
-    holdings,
-    intervalMs: tuning.repairIntervalMs,
-    liveVersion: versions.live,
-    liveFiles: () => state.liveFiles(),
-    members: () => versions.placementMembers(),
-    maxCopies: () => state.membership().network?.maxCopies ?? null,
-    isAway(node) {
-      const { connected, lastSeen } = presence.get(node)
-      return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
-    },
-    local(root) {
-      const stored = store.stat(root)
-      if (stored === null) return 'none'
-      return stored.complete ? 'all' : 'partial'
-    },
-    mayHold: (version) => access.mayHold(version) && hasRoomFor(version.shape.size),
-    isKept: (version) => kept.has(version.file) || version.owner === self,
-    want(version) {
-      for (const box of version.boxes)
-        if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
-      if (transfers.byRoot(version.shape.root) !== null) return
-      const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
-      wanted.done.catch(() => undefined) // told by `onEnded`
-    },
-    unwant: (root) => void transfers.cancelRoot(root),
-    async drop(version) {
-      await transfers.cancelRoot(version.shape.root)
-      await store.remove(version.shape.root)
-    },
-    onCopies(file, copies) {
-      const version = versions.live(file)
-      if (version?.owner === self) {
-        durability.check(
-          version.shape,
-          replicator.completeHolders(version).filter((node) => node !== self),
-        )
-      }
-      events.emit('file:copies', { fileId: file, ...copies })
-      bell.ring()
-    },
-  })
-  const draw = createDraw({
     clock,
-    self,
-    silenceMs: tuning.drawSilenceMs,
-    openDraws: () => versions.openDraws(),
-    order: (seed, file, candidates) => versions.drawOrder(seed, file, candidates),
-    canAccept: (file) => sharing.ownership.canAccept(file),
-    accept: (seed, files) => void sharing.ownership.acceptDrawn(seed, files),
-    hasPassed: holdings.hasPassed,
-    pass: holdings.pass,
-    isOnline: (node) => node === self || presence.isConnected(node),
-    onProblem: (error) => log('draw', error),
+    random,
+    host,
+    state,
+    members,
+    versions,
+    access,
+    presence,
+    sharing,
+    store,
+    boxes,
+    transfers,
+    holdings,
+    kept,
+    events,
+    bell,
+    tuning,
+    capacity: init.capacity,
+    log,
   })
-
+  const reactions = createReactions({
+    self,
+    host,
+    state,
+    members,
+    sharing,
+    store,
+    boxes,
+    transfers,
+    facts,
+    presence,
+    ledger,
+    holdings,
+    replicator,
+    draw,
+    events,
+    bell,
+  })
   const retention = createRetention({
     clock,
     retentionMs: tuning.retentionMs,
@@ -275,7 +228,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     versions: (file) => state.versions(file),
     ownBranch: versions.ownBranch(self),
     purge: (file) => void sharing.author.purge(file),
-    forgetRoot,
+    forgetRoot: reactions.forgetRoot,
     onProblem: (error) => log('retention', error),
   })
   const commands = createCommands({
@@ -310,85 +263,6 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
     log,
   })
-
-  // --- what each change causes
-  function hasRoomFor(bytes: number): boolean {
-    const { used, free, floor } = store.usage()
-    return free - bytes > floor && (init.capacity === null || used + bytes <= init.capacity)
-  }
-
-  function lookAtRoot(root: Parameters<typeof store.stat>[0]): void {
-    const version = state.versionOfRoot(root)
-    if (version !== null) replicator.look(version.file)
-  }
-
-  function onSharedChange(change: SharedChange): void {
-    if (!started) return
-    wiring.sharedChanged(change)
-    sharing.changed(change)
-    if (change.members) {
-      presence.refresh()
-      facts.refresh()
-      replicator.lookAtAll()
-      draw.look()
-      void transfers.recheck()
-      for (const node of change.gone) {
-        facts.forget(node)
-        void host.hangUp(node)
-      }
-    }
-    for (const file of change.files) {
-      replicator.look(file)
-      void tidy(file)
-    }
-    if (change.files.length > 0) draw.look()
-    bell.ring()
-  }
-
-  /** Purged versions go, replaced roots too; whoever may no longer fetch is told so. */
-  async function tidy(file: FileId): Promise<void> {
-    const shared = state.file(file)
-    const purged = shared?.state === 'purged'
-    for (const version of state.versions(file)) {
-      if (purged) await forgetRoot(version.root)
-      else void transfers.recheck(version.root)
-      for (const root of version.formerRoots)
-        if (purged || store.stat(version.root)?.complete === true) await forgetRoot(root)
-    }
-    if (purged) for (const box of state.boxesOf(file)) boxes.remove(box)
-  }
-
-  async function forgetRoot(root: Parameters<typeof store.stat>[0]): Promise<void> {
-    if (store.stat(root) === null && transfers.byRoot(root) === null) return
-    await transfers.cancelRoot(root)
-    await store.remove(root)
-    holdings.say(root, 'none')
-  }
-
-  const cleanUp = [
-    store.onChange((root) => {
-      lookAtRoot(root)
-      bell.ring()
-    }),
-    facts.onChange(({ topic, key, node }) => {
-      if ((topic === 'hold' || topic === 'decline') && key !== '*') {
-        lookAtRoot(key as Parameters<typeof store.stat>[0])
-        if (node !== self) transfers.refresh(key as Parameters<typeof store.stat>[0])
-      } else if (topic === 'decline') replicator.lookAtAll()
-      else if (topic === 'pass') draw.look()
-      bell.ring()
-    }),
-    presence.onChange(({ type, node }) => {
-      const branch = members.get(node)?.branch
-      if (branch !== undefined && type !== 'changed')
-        events.emit(`member:${type}`, { node, branch: members.branchLabel(branch) })
-      if (type === 'connected') transfers.refresh()
-      draw.look()
-      bell.ring()
-    }),
-    ledger.onEntries(() => bell.ring()),
-    sharing.views.onChange(() => bell.ring()),
-  ]
 
   let closed: Promise<void> | undefined
   const session: Session = {
@@ -465,7 +339,6 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
   }
   const wiring = wireEvents(session, events)
-  cleanUp.push(wiring.stop)
 
   async function close(): Promise<void> {
     closing.abort(new Error('the node is stopping'))
@@ -474,7 +347,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await presence.stop()
     await sync.stop()
     await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
-    for (const each of cleanUp) each()
+    wiring.stop()
+    reactions.stop()
     await sharing.stop()
     boxes.stop()
     await store.stop()

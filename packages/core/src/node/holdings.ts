@@ -7,7 +7,7 @@ const PARTIAL = Uint8Array.of(0)
 const ALL = Uint8Array.of(1)
 const EMPTY = new Uint8Array(0)
 /** Instead of a root: declines everything, because the node is leaving. */
-const EVERYTHING = '*'
+export const EVERYTHING = '*'
 
 export interface NodeHoldings extends Holdings {
   /** this node holds nothing new, and others must stand in for what it has */

@@ -102,13 +102,15 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     }
     const { root } = version.shape
     const local = init.local(root)
+    const mayHold = init.mayHold(version)
     init.holdings.say(root, local)
+    if (mayHold) init.holdings.decline(root, false) // it may be asked again
     const duty = decideDuty({
       self: init.self,
       list: placement(version),
       completeHolders: new Set(completeHolders(version)),
       local,
-      mayHold: init.mayHold(version),
+      mayHold,
       isKept: init.isKept(version),
     })
     if (duty === 'fetch') init.want(version)

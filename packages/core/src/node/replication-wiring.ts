@@ -1,0 +1,150 @@
+/** Replicator, durability and draw, with what they ask of the other rooms. */
+import type { SharedState, Sharing } from '../catalogue/index.ts'
+import type { Clock } from '../clock.ts'
+import type { BoxStore, ContentStore } from '../content/index.ts'
+import type { NetworkId, NodeId, Root } from '../ids.ts'
+import type { Members } from '../membership/index.ts'
+import type { Host, Presence } from '../network/index.ts'
+import type { Random } from '../random.ts'
+import {
+  createDraw,
+  createDurability,
+  createReplicator,
+  type Draw,
+  type Durability,
+  type HoldState,
+  type LiveVersion,
+  type Replicator,
+} from '../replication/index.ts'
+import { challenge, challengeAnswer, type Transfers } from '../transfer/index.ts'
+import type { Access } from './access.ts'
+import type { Bell } from './bell.ts'
+import type { EventHub } from './events.ts'
+import type { NodeHoldings } from './holdings.ts'
+import type { Kept } from './local-state.ts'
+import type { Versions } from './session-versions.ts'
+import type { Tuning } from './types.ts'
+
+export interface ReplicationWiring {
+  readonly network: NetworkId
+  readonly self: NodeId
+  readonly clock: Clock
+  readonly random: Random
+  readonly host: Host
+  readonly state: SharedState
+  readonly members: Members
+  readonly versions: Versions
+  readonly access: Access
+  readonly presence: Presence
+  readonly sharing: Sharing
+  readonly store: ContentStore
+  readonly boxes: BoxStore
+  readonly transfers: Transfers
+  readonly holdings: NodeHoldings
+  readonly kept: Kept
+  readonly events: EventHub
+  readonly bell: Bell
+  readonly tuning: Tuning
+  /** bytes this node offers; null = what the disk has */
+  readonly capacity: number | null
+  readonly log: (message: string, error?: unknown) => void
+}
+
+export function createReplication(rooms: ReplicationWiring): {
+  replicator: Replicator
+  durability: Durability
+  draw: Draw
+} {
+  const { network, self, clock, host, state, members, versions, access, presence, sharing } = rooms
+  const { store, boxes, transfers, holdings, kept, events, bell, tuning } = rooms
+
+  function local(root: Root): HoldState {
+    const stored = store.stat(root)
+    if (stored === null) return 'none'
+    return stored.complete ? 'all' : 'partial'
+  }
+
+  function hasRoomFor(version: LiveVersion): boolean {
+    if (local(version.shape.root) === 'all') return true
+    const { used, free, floor } = store.usage()
+    const { size } = version.shape
+    return free - size > floor && (rooms.capacity === null || used + size <= rooms.capacity)
+  }
+
+  const durability = createDurability({
+    async challenge(peer, version, signal) {
+      const file = await store.get(version.root)
+      if (version.size === 0) return true
+      if (file === null) return false
+      const index = rooms.random.below(file.count)
+      const nonce = rooms.random.bytes(32)
+      const expected = challengeAnswer(nonce, await file.read(index))
+      const proof = access.proofFor(version.root, peer)
+      const shown = proof === undefined ? {} : { proof }
+      return (await challenge({ host, clock, peer, version, index, nonce, expected, signal, ...shown })) === 'right'
+    },
+    otherMembers: () => members.currentMembers().length - 1,
+    onDurable(root) {
+      const version = state.versionOfRoot(root)
+      if (version !== null) events.emit('file:durable', { fileId: version.file, version: version.version })
+      bell.ring()
+    },
+  })
+
+  const replicator: Replicator = createReplicator({
+    clock,
+    network,
+    self,
+    holdings,
+    local,
+    intervalMs: tuning.repairIntervalMs,
+    liveVersion: versions.live,
+    liveFiles: () => state.liveFiles(),
+    members: () => versions.placementMembers(),
+    maxCopies: () => state.membership().network?.maxCopies ?? null,
+    isAway(node) {
+      const { connected, lastSeen } = presence.get(node)
+      return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
+    },
+    mayHold: (version) => access.mayHold(version) && hasRoomFor(version),
+    isKept: (version) => kept.has(version.file) || version.owner === self,
+    want(version) {
+      for (const box of version.boxes) {
+        if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
+      }
+      if (transfers.byRoot(version.shape.root) !== null) return
+      const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
+      wanted.done.catch(() => undefined) // told by `onEnded`
+    },
+    unwant: (root) => void transfers.cancelRoot(root),
+    async drop(version) {
+      await transfers.cancelRoot(version.shape.root)
+      await store.remove(version.shape.root)
+    },
+    onCopies(file, copies) {
+      const version = versions.live(file)
+      if (version?.owner === self) {
+        const others = replicator.completeHolders(version).filter((node) => node !== self)
+        durability.check(version.shape, others)
+      }
+      events.emit('file:copies', { fileId: file, ...copies })
+      bell.ring()
+    },
+  })
+
+  const draw = createDraw({
+    clock,
+    self,
+    silenceMs: tuning.drawSilenceMs,
+    openDraws: () => versions.openDraws(),
+    order: (seed, file, candidates) => versions.drawOrder(seed, file, candidates),
+    canAccept: (file) => sharing.ownership.canAccept(file),
+    accept: (seed, files) => void sharing.ownership.acceptDrawn(seed, files),
+    hasPassed: holdings.hasPassed,
+    pass: holdings.pass,
+    isOnline: (node) => node === self || presence.isConnected(node),
+    onProblem: (error) => rooms.log('draw', error),
+  })
+
+  return { replicator, durability, draw }
+}
