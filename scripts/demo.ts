@@ -54,7 +54,8 @@ async function main(): Promise<void> {
   const poster = join(media, 'cartaz.png')
   await Promise.all([makePhoto(photo, 1), makePhoto(layout, 2), makePhoto(poster, 3), makeVideo(film, VIDEO_BYTES)])
   const filmHash = await sha256File(film)
-  const [photoId, filmId] = await uploadAll(saoPaulo, [photo, film], '--campaign', 'Verão', '--wait', 'replicated')
+  const photoId = await upload(saoPaulo, photo, '--campaign', 'Verão', '--wait', 'replicated')
+  const filmId = await upload(saoPaulo, film, '--campaign', 'Verão', '--wait', 'replicated')
   const shown = await saoPaulo.json('show', filmId)
   tell(`${shown.name}: ${mebibytes(shown.size)}, ${shown.copies.held} copies of ${shown.copies.target}`)
   check(
@@ -83,7 +84,7 @@ async function main(): Promise<void> {
   check('the fetched film is byte-equal', (await sha256File(fetched)) === filmHash)
 
   chapter('A layout that Curitiba must not see')
-  const [layoutId] = await uploadAll(saoPaulo, [layout], '--deny', 'Curitiba', '--wait', 'replicated')
+  const layoutId = await upload(saoPaulo, layout, '--deny', 'Curitiba', '--wait', 'replicated')
   await eventually('Rio lists the layout', () => rio.json('show', layoutId))
   await eventually('Curitiba has the entry', () => sameLedger(saoPaulo, curitiba))
   check(
@@ -171,7 +172,7 @@ async function main(): Promise<void> {
   )
 
   chapter('Manaus leaves for good, and a lot is drawn for its file')
-  const [posterId] = await uploadAll(manaus, [poster], '--wait', 'replicated')
+  const posterId = await upload(manaus, poster, '--wait', 'replicated')
   const left = await manaus.run('unregister')
   if (left.code !== 0) throw new Error(`unregister: ${left.stderr}`)
   const heir = await eventually('the poster has a new owner', async () => {
@@ -204,18 +205,8 @@ function itemsOf(answer: Json): Json[] {
   return Array.isArray(answer) ? answer : (answer.items ?? answer.nodes ?? answer.transfers ?? [])
 }
 
-async function uploadAll(branch: Branch, paths: string[], ...flags: string[]): Promise<string[]> {
-  const answer = await branch.json('upload', ...paths, ...flags)
-  const files: Json[] = Array.isArray(answer) ? answer : [answer]
-  return paths.map(
-    (path) =>
-      files.find((file) => path.endsWith(file.name ?? ''))?.id ??
-      fail(`no id for ${path} in ${JSON.stringify(answer)}`),
-  )
-}
-
-function fail(message: string): never {
-  throw new Error(message)
+async function upload(branch: Branch, path: string, ...flags: string[]): Promise<string> {
+  return (await branch.json('upload', path, ...flags)).id
 }
 
 async function sameLedger(one: Branch, two: Branch): Promise<boolean> {

@@ -1,11 +1,16 @@
 /** Waits for a condition, not for a time: asks again until it holds, and says why it did not when the deadline passes. */
-export async function eventually<T>(what: string, ask: () => Promise<T> | T, deadlineMs = 20_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T> | T,
+  deadlineMs = 20_000,
+): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + deadlineMs
   let last: unknown = 'never asked'
   for (;;) {
     try {
       const answer = await ask()
-      if (answer !== false && answer !== undefined && answer !== null) return answer
+      if (answer !== false && answer !== undefined && answer !== null)
+        return answer as Exclude<T, false | null | undefined>
       last = answer
     } catch (error) {
       last = error
