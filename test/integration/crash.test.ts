@@ -20,9 +20,10 @@ describe('with five members', () => {
       const file = await share(branch, cluster.branches, `arquivo-${at}.bin`, content)
       files.push({ id: file.id, content })
     }
+    const [first] = cluster.branches as [Branch]
     for (const { id } of files) {
       await eventually('it is replicated', async () => {
-        const { copies } = await (cluster?.branches[0] as Branch).api(`/files/${id}`)
+        const { copies } = await first.api(`/files/${id}`)
         return copies.held >= 3 && copies.target === 3
       })
     }

@@ -69,7 +69,7 @@ export async function share(
 ): Promise<Json> {
   const answer = await postFile(from, name, content, fields)
   if (answer.status !== 201) throw new Error(`upload: ${answer.status} ${await answer.text()}`)
-  const file = await answer.json()
+  const file = (await answer.json()) as Json
   for (const reader of readers)
     await eventually(`${reader.name} lists ${name}`, () => reader.api(`/files/${file.id}`).catch(() => false))
   return file

@@ -195,7 +195,7 @@ describe('upload', () => {
   ])('gives up when the file %s meanwhile, before the closing boundary', async (_what, change) => {
     const path = join(folder, 'a')
     await writeFile(path, Buffer.alloc(4 * 1024 * 1024, 1))
-    let received = Buffer.alloc(0)
+    let received: Buffer = Buffer.alloc(0)
     const { promise: broken, resolve } = Promise.withResolvers<void>()
     const url = await serve((request) => {
       bodyOf(request).then(
