@@ -50,7 +50,13 @@ export function dependents(init: DependentsInit): Subjects {
     }
   }
   const departed = changedDepartures(before, after)
-  for (const branch of departed) for (const file of init.ownedBy(branch)) addSubject(subjects, idBytes(file))
+  for (const branch of departed) {
+    for (const file of init.ownedBy(branch)) addSubject(subjects, idBytes(file))
+    // what it wrote after its leave does not count, also on files of others
+    for (const node of new Set([before.departures.get(branch)?.node, after.departures.get(branch)?.node])) {
+      if (node !== undefined) for (const subject of init.subjectsOf(node)) addSubject(subjects, subject)
+    }
+  }
   for (const file of changedActs(init, departed)) addSubject(subjects, idBytes(file))
   return subjects
 }
