@@ -21,6 +21,7 @@ import { createAccess } from './access.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
+import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createLeaver } from './leaver.ts'
@@ -31,7 +32,7 @@ import { createRetention } from './retention.ts'
 import type { Session } from './session.ts'
 import { createVersions, shapeOf } from './session-versions.ts'
 import { VERSION } from './status.ts'
-import type { Tuning } from './types.ts'
+import type { HandoffPolicy, Tuning } from './types.ts'
 
 const DISCONNECTED = 'presence/disconnected'
 /** Chances to reseal while others change the audience meanwhile. */
@@ -47,6 +48,7 @@ export interface SessionInit {
   readonly events: EventHub
   readonly tuning: Tuning
   readonly capacity: number | null
+  readonly handoffs: HandoffPolicy
   /** Writes or takes in the first entries, before anything else looks at the ledger; for a folder that has them, nothing. */
   readonly begin: (ledger: Ledger) => NetworkId
   readonly log: (message: string, error?: unknown) => void
@@ -339,10 +341,13 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
   }
   const wiring = wireEvents(session, events)
+  const handoffs = handoffsOf(session, { policy: init.handoffs, log })
+  bell.on(handoffs.look)
 
   async function close(): Promise<void> {
     closing.abort(new Error('the node is stopping'))
     started = false
+    handoffs.stop()
     draw.stop()
     await presence.stop()
     await sync.stop()
@@ -370,6 +375,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     replicator.start()
     retention.start()
     draw.look()
+    handoffs.start()
     offerCapacity()
     // the founder's first act, again if a crash came between
     if (state.membership().network?.founder === self) await sharing.audiences.ensureEveryone()

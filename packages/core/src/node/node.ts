@@ -15,6 +15,7 @@ import { openSession } from './components.ts'
 import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkError } from './errors.ts'
 import { createEventHub } from './events.ts'
 import { createFiles } from './files.ts'
+import { DEFAULT_HANDOFF_POLICY } from './handoffs.ts'
 import { createIdentity, loadIdentity } from './identity.ts'
 import { foldControlEntries } from './joining.ts'
 import { createLedgerVerbs } from './ledger.ts'
@@ -264,6 +265,7 @@ class Runtime {
       events: this.#events,
       tuning: this.#tuning,
       capacity: this.#init.capacity ?? null,
+      handoffs: { ...DEFAULT_HANDOFF_POLICY, ...this.#init.handoffs },
       begin,
       log: (message, error) => this.#log(message, error),
     })

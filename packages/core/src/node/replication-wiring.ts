@@ -13,7 +13,6 @@ import {
   type Draw,
   type Durability,
   type HoldState,
-  type LiveVersion,
   type Replicator,
 } from '../replication/index.ts'
 import { challenge, challengeAnswer, type Transfers } from '../transfer/index.ts'
@@ -22,6 +21,7 @@ import type { Bell } from './bell.ts'
 import type { EventHub } from './events.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
+import { hasRoomFor } from './room.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
 
@@ -64,13 +64,6 @@ export function createReplication(rooms: ReplicationWiring): {
     return stored.complete ? 'all' : 'partial'
   }
 
-  function hasRoomFor(version: LiveVersion): boolean {
-    if (local(version.shape.root) === 'all') return true
-    const { used, free, floor } = store.usage()
-    const { size } = version.shape
-    return free - size > floor && (rooms.capacity === null || used + size <= rooms.capacity)
-  }
-
   const durability = createDurability({
     async challenge(peer, version, signal) {
       const file = await store.get(version.root)
@@ -106,7 +99,7 @@ export function createReplication(rooms: ReplicationWiring): {
       const { connected, lastSeen } = presence.get(node)
       return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
     },
-    mayHold: (version) => access.mayHold(version) && hasRoomFor(version),
+    mayHold: (version) => access.mayHold(version) && hasRoomFor(store, rooms.capacity, version.shape),
     isKept: (version) => kept.has(version.file) || version.owner === self,
     want(version) {
       for (const box of version.boxes) {

@@ -361,6 +361,16 @@ export interface MaloteNode {
   stop(): Promise<void>
 }
 
+/** Which offered files this branch accepts by itself; the others wait for `acceptOffer` or `declineOffer`. */
+export interface HandoffPolicy {
+  /** `ask`: none. `fits`: what it holds already or has room for */
+  accept: 'ask' | 'fits'
+  /** largest file, bytes; null = whatever fits */
+  maxBytes: number | null
+  /** from these branches only; null = from all */
+  from: NodeRef[] | null
+}
+
 export interface NodeInit {
   /** made when absent, mode 0700 */
   dataDir: string
@@ -378,6 +388,8 @@ export interface NodeInit {
   capacity?: number | null
   /** told of what went wrong without anybody having asked; names and keys are never part of it @default nobody */
   log?: (message: string, error?: unknown) => void
+  /** which offered files this branch takes by itself @default what it has room for, from anybody */
+  handoffs?: Partial<HandoffPolicy>
   /** defaults that tests and policies may want to change */
   tuning?: Partial<Tuning>
 }
