@@ -1,3 +1,5 @@
+/** For programs that write files under names that other branches have chosen. */
+export { safeFileName } from './content/index.ts'
 export { type ErrorCode, MaloteError } from './errors.ts'
 export { createNode, DEFAULT_TUNING } from './node/node.ts'
 export type * from './node/types.ts'
