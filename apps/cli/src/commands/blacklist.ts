@@ -1,0 +1,142 @@
+/** Who must not see a file. A node stands for its branch. */
+import type { FileView, MaloteClient } from '@malote/client'
+import type { Command } from 'commander'
+import type { CommandSpec } from '../command.ts'
+import type { Context } from '../context.ts'
+import { type Column, showText } from '../output/terminal.ts'
+import { branchNames, fileOf, nodeOf } from '../references.ts'
+
+interface Item {
+  readonly fileId: string
+  readonly node: string
+}
+
+/** More files than this are listed by id alone: a name costs a call. */
+const MAX_NAMES = 200
+
+const resealOption = (command: Command) =>
+  command.option('--reseal', 'also seal the present version anew, so that copies with the old key are dropped')
+
+async function listBlacklist(context: Context, client: MaloteClient, ref: string | undefined): Promise<void> {
+  const query = ref === undefined ? {} : { file: ref }
+  const page = await client.ask(client.api.GET('/files/blacklist', { params: { query } }))
+  if (context.isJson) return context.print(page, '')
+  const branch = await branchNames(client)
+  const names = new Map<string, string>()
+  for (const id of [...new Set(page.items.map((item) => item.fileId))].slice(0, MAX_NAMES)) {
+    names.set(id, (await fileOf(client, id)).name)
+  }
+  const columns: Column<Item>[] = [
+    { title: 'FILE', value: (item) => names.get(item.fileId) ?? '-' },
+    { title: 'DENIED', value: (item) => branch(item.node) },
+    { title: 'FILE ID', value: (item) => item.fileId },
+    { title: 'NODE', value: (item) => item.node },
+  ]
+  context.print(page, context.table(page.items, columns, 'nobody is denied anything'))
+}
+
+/** The list of one file, as it has become. */
+async function tell(context: Context, client: MaloteClient, file: FileView): Promise<void> {
+  const { items } = await client.ask(client.api.GET('/files/blacklist', { params: { query: { file: file.id } } }))
+  const branch = context.isJson ? String : await branchNames(client)
+  const names = items.map((item) => branch(item.node)).join(', ')
+  context.print(
+    { items, file },
+    `${showText(file.name)}: ${names === '' ? 'nobody is denied' : `denied to ${showText(names)}`}`,
+  )
+}
+
+/** All of them are looked up before the first change: an unknown one must not leave half of it done. */
+async function resolve(client: MaloteClient, nodes: readonly string[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const ref of nodes) ids.push((await nodeOf(client, ref)).id)
+  return [...new Set(ids)]
+}
+
+async function deny(context: Context, ref: string, refs: readonly string[], reseal: boolean): Promise<void> {
+  const client = await context.client()
+  let file = await fileOf(client, ref)
+  const nodes = await resolve(client, refs)
+  for (const [at, node] of nodes.entries()) {
+    // once, when all are denied
+    const isLast = at === nodes.length - 1
+    const body = { fileId: file.id, node, ...(reseal && isLast ? { reseal } : {}) }
+    file = (await client.ask(client.api.POST('/files/blacklist', { body }))).file
+  }
+  await tell(context, client, file)
+  context.note('They had access until now and may have kept a copy.')
+}
+
+async function allow(context: Context, ref: string, refs: readonly string[], reseal: boolean): Promise<void> {
+  const client = await context.client()
+  const file = await fileOf(client, ref)
+  const nodes = await resolve(client, refs)
+  const path = { fileId: file.id }
+  if (reseal) {
+    // the route that takes one node off the list does not seal anew; the one that replaces the list does
+    const rest = file.denied.filter((node) => !nodes.includes(node))
+    await client.ask(client.api.PUT('/files/blacklist/{fileId}', { params: { path }, body: { nodes: rest, reseal } }))
+  } else {
+    for (const node of nodes) {
+      await client.ask(client.api.DELETE('/files/blacklist/{fileId}', { params: { path, query: { node } } }))
+    }
+  }
+  await tell(context, client, await fileOf(client, file.id))
+}
+
+async function replace(context: Context, ref: string, nodes: string[], reseal: boolean): Promise<void> {
+  const client = await context.client()
+  const body = { nodes, ...(reseal ? { reseal } : {}) }
+  const { file } = await client.ask(
+    client.api.PUT('/files/blacklist/{fileId}', { params: { path: { fileId: ref } }, body }),
+  )
+  await tell(context, client, file)
+}
+
+function change(
+  usage: string,
+  summary: string,
+  examples: readonly string[],
+  act: (context: Context, ref: string, nodes: string[], reseal: boolean) => Promise<void>,
+): CommandSpec {
+  return {
+    usage,
+    summary,
+    examples,
+    options: resealOption,
+    runMany: (context, [ref, nodes], options) =>
+      act(context, String(ref), (nodes as string[] | undefined) ?? [], options.reseal === true),
+  }
+}
+
+export const blacklistCommand: CommandSpec = {
+  usage: 'blacklist',
+  summary: 'who must not see a file',
+  examples: ['malote blacklist ls', 'malote blacklist add poster.png Recife', 'malote blacklist set poster.png'],
+  subcommands: [
+    {
+      usage: 'ls [file]',
+      summary: 'who is denied which file',
+      examples: ['malote blacklist ls', 'malote blacklist ls poster.png'],
+      run: async (context, [ref]) => listBlacklist(context, await context.client(), ref),
+    },
+    change(
+      'add <file> <node...>',
+      'deny a file to branches (owner only)',
+      ['malote blacklist add poster.png Recife Natal', 'malote blacklist add poster.png Recife --reseal'],
+      deny,
+    ),
+    change(
+      'rm <file> <node...>',
+      'take branches off the list (owner only)',
+      ['malote blacklist rm poster.png Recife'],
+      allow,
+    ),
+    change(
+      'set <file> [node...]',
+      'replace the list; without nodes, clear it (owner only)',
+      ['malote blacklist set poster.png Recife Natal', 'malote blacklist set poster.png'],
+      replace,
+    ),
+  ],
+}

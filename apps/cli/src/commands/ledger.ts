@@ -1,0 +1,132 @@
+/** The ledger: entries in the order of their arrival, heads and digest, and whether it all adds up. */
+import type { LedgerEntryView, MaloteClient } from '@malote/client'
+import { type CommandSpec, defined } from '../command.ts'
+import type { Context } from '../context.ts'
+import { StoppedError } from '../errors.ts'
+import { type Column, showText } from '../output/terminal.ts'
+import { parseCount, parsePositive } from '../parse.ts'
+
+/** Entries asked for at once while following; the API gives no more. */
+const PAGE = 1000
+
+const columns: readonly Column<LedgerEntryView>[] = [
+  { title: 'N', value: (entry) => String(entry.arrival), align: 'right' },
+  { title: 'TIME', value: (entry) => entry.time },
+  { title: 'KIND', value: (entry) => entry.kind },
+  { title: 'AUTHOR', value: (entry) => entry.author.branch ?? entry.author.id },
+  { title: 'SUBJECT', value: (entry) => entry.subject ?? '-' },
+  { title: 'ENTRY', value: (entry) => entry.id.slice(0, 16) },
+  { title: '', value: refusedText },
+]
+
+function refusedText({ refused }: LedgerEntryView): string {
+  return refused === null ? '' : `REFUSED: ${refused.reason} (${refused.code})`
+}
+
+function entryLine(entry: LedgerEntryView): string {
+  const author = entry.author.branch ?? entry.author.id
+  const words = [String(entry.arrival), entry.time, entry.kind, author, entry.subject ?? '-', refusedText(entry)]
+  return showText(words.join('  ').trimEnd())
+}
+
+interface Range {
+  readonly since?: number
+  readonly limit?: number
+}
+
+async function listEntries(context: Context, { since, limit }: Range): Promise<void> {
+  const client = await context.client()
+  const page = await client.ask(client.api.GET('/ledger', { params: { query: defined({ after: since, limit }) } }))
+  context.print(page, context.table(page.items, columns, 'no entries'))
+  const last = page.items.at(-1)
+  if (page.next !== null && last !== undefined && !context.isJson) {
+    context.note(`For what may follow: --since ${page.next}`)
+  }
+}
+
+/**
+ * What there is, then what comes. Events only wake: the cursor of the entries is the truth, so none is missed and none
+ * is told twice.
+ */
+async function follow(context: Context, { since = 0, limit = Number.POSITIVE_INFINITY }: Range): Promise<void> {
+  const client = await context.client()
+  let after = since
+  let left = limit
+  const tell = async () => {
+    for (;;) {
+      const page = await pageOf(client, after)
+      for (const entry of page.slice(0, left)) context.print(entry, entryLine(entry))
+      left -= page.length
+      after = page.at(-1)?.arrival ?? after
+      if (page.length < PAGE || left <= 0) return
+    }
+  }
+  await tell()
+  if (left <= 0) return
+  // from the oldest that is kept: an entry that came since the last page is among them
+  for await (const event of client.events({ types: ['ledger:entry'], lastEventId: 0, signal: context.signal })) {
+    if (typeof event.data.arrival === 'number' && event.data.arrival <= after) continue
+    await tell()
+    if (left <= 0) return
+  }
+  // Ctrl-C is how one stops following; that the node went away is a failure
+  if (!context.signal.aborted) throw new StoppedError()
+}
+
+async function pageOf(client: MaloteClient, after: number): Promise<LedgerEntryView[]> {
+  const page = await client.ask(client.api.GET('/ledger', { params: { query: { after, limit: PAGE } } }))
+  return page.items
+}
+
+export const ledgerCommand: CommandSpec = {
+  usage: 'ledger',
+  summary: 'the entries in the order of their arrival here',
+  examples: [
+    'malote ledger',
+    'malote ledger --since 120 --limit 50',
+    'malote ledger --follow --json',
+    'malote ledger digest',
+  ],
+  options: (command) =>
+    command
+      .option('--since <n>', 'those that arrived after this number', parseCount)
+      .option('--limit <n>', 'at most so many', parsePositive)
+      .option('--follow', 'go on with new ones until Ctrl-C'),
+  run: (context, _args, options) => (options.follow === true ? follow : listEntries)(context, options as Range),
+  subcommands: [
+    {
+      usage: 'digest',
+      summary: 'heads and state digest: equal on nodes with the same entries',
+      examples: ['malote ledger digest', 'malote ledger digest --json'],
+      async run(context) {
+        const client = await context.client()
+        const digest = await client.ask(client.api.GET('/ledger/digest'))
+        const heads = context.table(
+          digest.heads,
+          [
+            { title: 'AUTHOR', value: (head) => head.author },
+            { title: 'FEED', value: (head) => head.feed },
+            { title: 'SEQ', value: (head) => String(head.seq), align: 'right' },
+            { title: 'HEAD', value: (head) => head.id },
+          ],
+          'no heads',
+        )
+        context.print(digest, `state    ${digest.state}\nentries  ${digest.entries}\n\n${heads}`)
+      },
+    },
+    {
+      usage: 'verify',
+      summary: 'recompute everything from the entries; exit code 1 when it differs',
+      examples: ['malote ledger verify'],
+      async run(context) {
+        const client = await context.client()
+        const result = await client.ask(client.api.GET('/ledger/verify'))
+        const verdict = result.ok
+          ? `all ${result.entries} entries are in order; state ${result.state}`
+          : `the database is not what its ${result.entries} entries say\nstate       ${result.state}\nrecomputed  ${result.recomputed}`
+        context.print(result, [verdict, ...result.problems.map((problem) => `- ${showText(problem)}`)].join('\n'))
+        if (!result.ok) process.exitCode = 1
+      },
+    },
+  ],
+}

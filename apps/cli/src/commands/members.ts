@@ -1,0 +1,133 @@
+/** Members and invites, and what admins do about them. */
+import type { NodeView } from '@malote/client'
+import { type CommandSpec, defined } from '../command.ts'
+import type { Context } from '../context.ts'
+import { UsageError } from '../errors.ts'
+import { type Column, showText } from '../output/terminal.ts'
+import { parseDuration } from '../parse.ts'
+
+const nodeColumns: readonly Column<NodeView>[] = [
+  { title: 'BRANCH', value: (node) => `${node.branch}${node.self ? ' (this one)' : ''}` },
+  { title: 'STATE', value: (node) => (node.state === 'member' ? (node.connected ? 'online' : 'offline') : node.state) },
+  { title: 'ROLE', value: (node) => node.role },
+  { title: 'PATH', value: (node) => node.path ?? '-' },
+  { title: 'RTT', value: (node) => (node.rttMs === null ? '-' : `${node.rttMs.toFixed(0)} ms`), align: 'right' },
+  { title: 'LAST SEEN', value: (node) => (node.connected ? 'now' : (node.lastSeen ?? 'never')) },
+  { title: 'NODE', value: (node) => node.id },
+]
+
+function nodeText(node: NodeView): string {
+  const marks = node.marks.length === 0 ? '' : `, marked: ${node.marks.join(', ')}`
+  return `${showText(node.branch)} (${node.id}): ${node.state}, ${node.role}${marks}`
+}
+
+function adminCommand(verb: 'quarantine' | 'release', summary: string): CommandSpec {
+  return {
+    usage: `${verb} <node>`,
+    summary,
+    examples: [`malote ${verb} Recife`],
+    async run(context, [id = '']) {
+      const client = await context.client()
+      const node = await client.ask(client.api.POST(`/nodes/{id}/${verb}`, { params: { path: { id } }, body: {} }))
+      context.print(node, nodeText(node))
+    },
+  }
+}
+
+function roleOf(text: string | undefined, what: string): 'member' | 'admin' | undefined {
+  if (text !== undefined && text !== 'member' && text !== 'admin') throw new UsageError(`${what} is member or admin`)
+  return text
+}
+
+/** A duration, which the API wants in whole seconds, or a time, which it judges itself. @throws {UsageError} */
+function expiryOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^\d{4}-/.test(text)) return text
+  return `${Math.max(1, Math.ceil(parseDuration(text) / 1000))}s`
+}
+
+async function listInvites(context: Context): Promise<void> {
+  const client = await context.client()
+  const page = await client.ask(client.api.GET('/invites'))
+  const columns: Column<(typeof page.items)[number]>[] = [
+    { title: 'ID', value: (invite) => invite.id.slice(0, 12) },
+    { title: 'BRANCH', value: (invite) => invite.branch },
+    { title: 'ROLE', value: (invite) => invite.role },
+    { title: 'STATE', value: (invite) => invite.state },
+    { title: 'EXPIRES', value: (invite) => invite.expires },
+  ]
+  context.print(page, context.table(page.items, columns, 'no invites'))
+}
+
+export const memberCommands: readonly CommandSpec[] = [
+  {
+    usage: 'nodes',
+    summary: 'all members',
+    examples: ['malote nodes', 'malote nodes --json'],
+    async run(context) {
+      const client = await context.client()
+      const page = await client.ask(client.api.GET('/nodes'))
+      context.print(page, context.table(page.items, nodeColumns, 'no members'))
+    },
+  },
+  {
+    usage: 'invite',
+    summary: 'invite a branch; prints the invite alone',
+    examples: [
+      'malote invite --branch Recife',
+      'malote invite --branch "Rio" --replaces Rio --expires 24h',
+      'malote invite ls',
+    ],
+    options: (command) =>
+      command
+        .option('--branch <name>', 'name of the branch')
+        .option('--role <role>', 'member or admin')
+        .option('--expires <duration>', 'how long it is good (72h), or until when')
+        .option('--replaces <node>', 'the machine whose place the new one takes'),
+    async run(context, _args, options) {
+      const { branch, role, expires, replaces } = options as Record<string, string | undefined>
+      if (branch === undefined) throw new UsageError('an invite names the branch: --branch <name>')
+      const body = { branch, ...defined({ role: roleOf(role, '--role'), expires: expiryOf(expires), replaces }) }
+      const client = await context.client()
+      const made = await client.ask(client.api.POST('/invites', { body }))
+      context.print(made, made.invite)
+    },
+    subcommands: [
+      { usage: 'ls', summary: 'all invites', examples: ['malote invite ls'], run: listInvites },
+      {
+        usage: 'revoke <id>',
+        summary: 'take an invite back',
+        examples: ['malote invite revoke 1f2e3d4c'],
+        async run(context, [id = '']) {
+          const client = await context.client()
+          await client.ask(client.api.DELETE('/invites/{id}', { params: { path: { id } } }))
+          context.print({ id, state: 'revoked' }, `revoked ${showText(id)}`)
+        },
+      },
+    ],
+  },
+  {
+    usage: 'role <node> <role>',
+    summary: 'make a node member or admin (admins only)',
+    examples: ['malote role Rio admin', 'malote role Rio member'],
+    async run(context, [id = '', role]) {
+      const body = { role: roleOf(role, 'the role') ?? 'member' } as const
+      const client = await context.client()
+      const node = await client.ask(client.api.PATCH('/nodes/{id}', { params: { path: { id } }, body }))
+      context.print(node, nodeText(node))
+    },
+  },
+  adminCommand('quarantine', 'give a node no chunks, boxes or keys (admins only)'),
+  adminCommand('release', 'end a quarantine (admins only)'),
+  {
+    usage: 'expel <node>',
+    summary: 'quarantine a node at once and begin its expulsion (admins only)',
+    examples: ['malote expel Recife'],
+    async run(context, [id = '']) {
+      const client = await context.client()
+      const expelled = await client.ask(client.api.DELETE('/nodes/{id}', { params: { path: { id } } }))
+      const rest =
+        expelled.waitsFor === null ? 'it is final' : `not final yet, waits for: ${showText(expelled.waitsFor)}`
+      context.print(expelled, `${nodeText(expelled.node)}; ${rest}`)
+    },
+  },
+]

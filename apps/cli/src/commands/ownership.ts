@@ -1,0 +1,179 @@
+/** Giving files away, taking them, and what admins do about orphans. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FileView, MaloteClient, NodeView } from '@malote/client'
+import type { CommandSpec } from '../command.ts'
+import type { Context } from '../context.ts'
+import { NotAcceptedError } from '../errors.ts'
+import { type Column, formatBytes, showText } from '../output/terminal.ts'
+import { fileIdOf, nodeOf } from '../references.ts'
+
+/** Events wake the wait; this is for one that came before we listened. */
+const LOOK_EVERY_MS = 2000
+
+type Offer = FileView & { direction: 'to this branch' | 'of this branch' }
+
+const offerColumns: readonly Column<Offer>[] = [
+  { title: 'FILE', value: (file) => file.name },
+  { title: 'SIZE', value: (file) => formatBytes(file.size), align: 'right' },
+  { title: 'OFFER', value: (file) => file.direction },
+  { title: 'FROM', value: (file) => file.owner.branch },
+  { title: 'TO', value: (file) => file.handoff?.to.branch ?? '-' },
+  { title: 'SINCE', value: (file) => file.handoff?.since ?? '-' },
+  { title: 'ID', value: (file) => file.id },
+]
+
+async function offer(context: Context, ref: string, to: string, isWaiting: boolean): Promise<void> {
+  const client = await context.client()
+  const node = await nodeOf(client, to)
+  const params = { path: { id: ref } }
+  if (!isWaiting) {
+    const file = await client.ask(client.api.POST('/files/{id}/handoff', { params, body: { to: node.id } }))
+    return context.print(file, `${showText(file.name)} is offered to ${showText(node.branch)}`)
+  }
+  const ends = followEnds(context, client)
+  try {
+    const offered = await client.ask(client.api.POST('/files/{id}/handoff', { params, body: { to: node.id } }))
+    if (offered.handoff !== null) {
+      context.note(`Waiting for ${showText(node.branch)}; "malote handoff cancel ${offered.id}" takes the offer back.`)
+    }
+    const file = await ends.wait(offered)
+    if (!isOf(file, node)) {
+      const how = ends.outcome(file.id) === 'declined' ? `${node.branch} has declined it` : 'the offer was cancelled'
+      throw new NotAcceptedError(`${file.name} stays with ${file.owner.branch}: ${how}`, file)
+    }
+    context.print(file, `${showText(file.name)} belongs to ${showText(file.owner.branch)} now`)
+  } finally {
+    await ends.stop()
+  }
+}
+
+function isOf({ owner }: FileView, node: NodeView): boolean {
+  return owner.id === node.id || owner.branch === node.branch
+}
+
+/** Hears of offers that end, from now on. */
+function followEnds(context: Context, client: MaloteClient) {
+  const stopped = new AbortController()
+  const signal = AbortSignal.any([context.signal, stopped.signal])
+  const outcomes = new Map<string, string>()
+  let woken = Promise.withResolvers<void>()
+  const following = (async () => {
+    for await (const { data } of client.events({ types: ['handoff:ended', 'file:owner'], signal })) {
+      if (typeof data.outcome === 'string') outcomes.set(String(data.fileId), data.outcome)
+      woken.resolve()
+      woken = Promise.withResolvers()
+    }
+  })().catch(() => undefined) // the file itself tells the truth; see below
+  return {
+    outcome: (fileId: string) => outcomes.get(fileId),
+    async wait(offered: FileView): Promise<FileView> {
+      let file = offered
+      while (file.handoff !== null) {
+        const pause = new AbortController()
+        const nap = sleep(LOOK_EVERY_MS, undefined, { signal: AbortSignal.any([signal, pause.signal]) })
+        await Promise.race([woken.promise, nap]).finally(() => pause.abort())
+        file = await client.ask(client.api.GET('/files/{id}', { params: { path: { id: offered.id } } }))
+      }
+      return file
+    },
+    async stop() {
+      stopped.abort()
+      await following
+    },
+  }
+}
+
+const ownsText = (file: FileView) => `${showText(file.name)} belongs to ${showText(file.owner.branch)}`
+
+/** Commands that take a file and answer with it. */
+function fileCommand(
+  usage: string,
+  summary: string,
+  example: string,
+  act: (client: MaloteClient, id: string) => Promise<FileView>,
+): CommandSpec {
+  return {
+    usage,
+    summary,
+    examples: [example],
+    async run(context, [id = '']) {
+      const file = await act(await context.client(), id)
+      context.print(file, ownsText(file))
+    },
+  }
+}
+
+const handoff: CommandSpec = {
+  usage: 'handoff',
+  summary: 'give a file to another branch, or answer an offer',
+  synopsis: '<file> --to <node> [--no-wait]\n       malote handoff ls | accept <file> | decline <file> | cancel <file>',
+  examples: ['malote handoff poster.png --to Rio', 'malote handoff ls', 'malote handoff accept poster.png'],
+  subcommands: [
+    {
+      usage: 'offer <file>',
+      summary: 'offer a file to another branch, and wait for its answer (the default)',
+      examples: ['malote handoff poster.png --to Rio', 'malote handoff poster.png --to Rio --no-wait'],
+      isDefault: true,
+      options: (command) =>
+        command
+          .requiredOption('--to <node>', 'the branch that is to own it')
+          .option('--no-wait', 'do not wait until the offer has ended'),
+      run: (context, [ref = ''], options) => offer(context, ref, String(options.to), options.wait !== false),
+    },
+    {
+      usage: 'ls',
+      summary: 'offers to this branch and of this branch',
+      examples: ['malote handoff ls'],
+      async run(context) {
+        const client = await context.client()
+        const open = await client.ask(client.api.GET('/handoffs'))
+        const rows: Offer[] = [
+          ...open.incoming.map((file) => ({ ...file, direction: 'to this branch' as const })),
+          ...open.outgoing.map((file) => ({ ...file, direction: 'of this branch' as const })),
+        ]
+        context.print(open, context.table(rows, offerColumns, 'no open offers'))
+      },
+    },
+    fileCommand(
+      'accept <file>',
+      'accept a file that is offered to this branch',
+      'malote handoff accept poster.png',
+      (client, id) => client.ask(client.api.POST('/files/{id}/handoff/accept', { params: { path: { id } }, body: {} })),
+    ),
+    {
+      usage: 'decline <file>',
+      summary: 'decline a file that is offered to this branch',
+      examples: ['malote handoff decline poster.png'],
+      async run(context, [ref = '']) {
+        const client = await context.client()
+        const id = await fileIdOf(client, ref)
+        await client.ask(client.api.POST('/files/{id}/handoff/decline', { params: { path: { id } }, body: {} }))
+        context.print({ id, outcome: 'declined' }, `declined ${showText(ref)}`)
+      },
+    },
+    fileCommand(
+      'cancel <file>',
+      'take an offer of this branch back',
+      'malote handoff cancel poster.png',
+      (client, id) => client.ask(client.api.DELETE('/files/{id}/handoff', { params: { path: { id } } })),
+    ),
+  ],
+}
+
+export const ownershipCommands: readonly CommandSpec[] = [
+  handoff,
+  fileCommand('adopt <file>', 'become the owner of an orphaned file', 'malote adopt poster.png', (client, id) =>
+    client.ask(client.api.POST('/files/{id}/adopt', { params: { path: { id } }, body: {} })),
+  ),
+  {
+    usage: 'assign <file> <node>',
+    summary: 'give an orphan, or a file whose offer got no answer, to a branch (admins only)',
+    examples: ['malote assign poster.png Rio'],
+    async run(context, [id = '', to = '']) {
+      const client = await context.client()
+      const file = await client.ask(client.api.POST('/files/{id}/assign', { params: { path: { id } }, body: { to } }))
+      const rest = file.handoff === null ? '' : `, until ${showText(file.handoff.to.branch)} accepts`
+      context.print(file, `${ownsText(file)}${rest}`)
+    },
+  },
+]

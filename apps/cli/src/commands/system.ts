@@ -1,0 +1,175 @@
+/** This node: how it is, where it is, how it is stopped. */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type DoctorCheck, ProblemError, type StatusView } from '@malote/client'
+import type { CommandSpec } from '../command.ts'
+import type { Context } from '../context.ts'
+import { WaitedTooLongError } from '../errors.ts'
+import { formatBytes, formatDuration, showText } from '../output/terminal.ts'
+
+/** Transfers and the database are closed in order; what takes longer hangs. */
+const DOWN_DEADLINE_MS = 60_000
+/** After the address is gone. Where the process cannot be watched, or is not collected by its parent, this is the end. */
+const EXIT_DEADLINE_MS = 15_000
+const LOOK_EVERY_MS = 50
+
+function statusText(status: StatusView): string {
+  const { network, members, files, ledger, reachability: reach, disk } = status
+  const inNetwork = network === null ? 'in no network' : `${status.role ?? 'member'} of ${showText(network.name)}`
+  const held = ledger.held === 0 ? '' : `, ${ledger.held} held back`
+  const lines: [string, string][] = [
+    ['node', `${showText(status.branch ?? '-')} (${status.id}), ${inNetwork}`],
+    ['presence', presenceText(status)],
+    ['members', `${members.total}, ${members.connected} online`],
+    ['files', `${files.total}, ${formatBytes(files.bytes)}, ${files.atRisk} at risk`],
+    [
+      'ledger',
+      `${ledger.entries} entries, equal with ${ledger.inSyncWith} others${held}; state ${ledger.state || '-'}`,
+    ],
+    ['reach', `TCP ${reach.tcp}, UDP ${reach.udp}, relay ${reach.relay}, NAT ${reach.nat}`],
+    ['disk', `${formatBytes(disk.used)} used, ${formatBytes(disk.free)} free, offers ${offeredText(disk.capacity)}`],
+    ['listens', status.addresses.join(', ') || '-'],
+    ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
+    ...status.warnings.map(({ message, advice }): [string, string] => ['warning', `${message}${advised(advice)}`]),
+  ]
+  return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
+}
+
+function presenceText(status: StatusView): string {
+  return status.network === null ? '-' : status.connected ? 'connected' : 'disconnected'
+}
+
+function offeredText(capacity: number | null): string {
+  return capacity === null ? 'what is free' : formatBytes(capacity)
+}
+
+function advised(advice: string | null): string {
+  return advice === null ? '' : ` ${advice}`
+}
+
+function checkText({ name, state, message, advice }: DoctorCheck): string {
+  return `${state.padEnd(8)} ${showText(`${name}: ${message}${advised(advice)}`)}`
+}
+
+interface Place {
+  readonly url: string | null
+  readonly pid: number | null
+}
+
+/** What `up` has written down about itself; null when no node runs, or has never run. */
+async function placeOf(dataDir: string): Promise<Place | null> {
+  try {
+    const { url, pid } = JSON.parse(await readFile(join(dataDir, 'api.json'), 'utf8')) as Record<string, unknown>
+    return { url: typeof url === 'string' ? url : null, pid: typeof pid === 'number' ? pid : null }
+  } catch {
+    return null
+  }
+}
+
+async function down(context: Context): Promise<void> {
+  const client = await context.client()
+  const place = await placeOf(context.dataDir)
+  await client.ask(client.api.POST('/stop', { body: {} }))
+  const isGone = async () => {
+    const now = await placeOf(context.dataDir)
+    if (now?.url !== place?.url || now?.pid !== place?.pid) return true
+    // a node that was killed meanwhile leaves its address behind
+    return client.ask(client.api.GET('/health')).then(
+      () => false,
+      (error: unknown) => error instanceof ProblemError,
+    )
+  }
+  if (!(await until(context, isGone, DOWN_DEADLINE_MS))) {
+    throw new WaitedTooLongError('the node was told to stop and still runs', 'See its log.')
+  }
+  // its data folder can be used again when the process has ended
+  await until(context, async () => !isRunning(place?.pid ?? null), EXIT_DEADLINE_MS)
+  context.print({ state: 'stopped' }, 'stopped')
+}
+
+async function until(context: Context, isSo: () => Promise<boolean>, deadlineMs: number): Promise<boolean> {
+  const end = Date.now() + deadlineMs
+  while (!(await isSo())) {
+    if (Date.now() > end) return false
+    await sleep(LOOK_EVERY_MS, undefined, { signal: context.signal })
+  }
+  return true
+}
+
+function isRunning(pid: number | null): boolean {
+  if (pid === null || pid === process.pid) return false
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+async function showConfig(context: Context): Promise<void> {
+  const place = await placeOf(context.dataDir)
+  const url = place?.url ?? null
+  const items = [
+    { name: 'dataDir', value: resolve(context.dataDir), from: context.dataDirFrom },
+    { name: 'api', value: url, from: url === null ? 'no node runs' : join(resolve(context.dataDir), 'api.json') },
+  ]
+  const columns = [
+    { title: 'SETTING', value: (item: (typeof items)[number]) => item.name },
+    { title: 'VALUE', value: (item: (typeof items)[number]) => item.value ?? '-' },
+    { title: 'FROM', value: (item: (typeof items)[number]) => item.from },
+  ]
+  context.print({ items }, context.table(items, columns, ''))
+}
+
+export const systemCommands: readonly CommandSpec[] = [
+  {
+    usage: 'status',
+    summary: 'this node and the health of its network',
+    examples: ['malote status', 'malote status --json'],
+    async run(context) {
+      const client = await context.client()
+      const status = await client.ask(client.api.GET('/status'))
+      context.print(status, statusText(status))
+    },
+  },
+  {
+    usage: 'doctor',
+    summary: 'check clock, ports, reachability, disk, database and versions',
+    examples: ['malote doctor'],
+    async run(context) {
+      const client = await context.client()
+      const report = await client.ask(client.api.GET('/doctor'))
+      context.print(report, report.items.map(checkText).join('\n'))
+    },
+  },
+  {
+    usage: 'down',
+    summary: 'stop the node',
+    examples: ['malote down'],
+    run: down,
+  },
+  {
+    usage: 'config',
+    summary: 'settings, and where each comes from',
+    examples: ['malote config show'],
+    subcommands: [
+      {
+        usage: 'show',
+        summary: 'every setting, and where it comes from',
+        examples: ['malote config show', 'malote config show --data /srv/malote --json'],
+        run: showConfig,
+      },
+    ],
+  },
+  {
+    usage: 'open',
+    summary: 'the address of the API page, and a one-time code that signs a browser in',
+    examples: ['malote open'],
+    async run(context) {
+      const client = await context.client()
+      const { code, expires } = await client.ask(client.api.POST('/session/code', { body: {} }))
+      const url = `${client.url}/docs`
+      context.print({ url, code, expires }, `${url}\none-time code for POST /session there: ${code} (until ${expires})`)
+    },
+  },
+]

@@ -1,0 +1,114 @@
+/** What is on its way, and the caps. */
+import type { MaloteClient, TransferView } from '@malote/client'
+import { type CommandSpec, defined } from '../command.ts'
+import type { Context } from '../context.ts'
+import { UsageError } from '../errors.ts'
+import { type Column, formatBytes, formatDuration, showText } from '../output/terminal.ts'
+import { parseRate } from '../parse.ts'
+
+const transferColumns: readonly Column<TransferView>[] = [
+  { title: 'ID', value: (each) => each.id },
+  { title: 'FILE', value: (each) => each.name ?? each.fileId },
+  { title: 'KIND', value: (each) => each.kind },
+  { title: 'STATE', value: stateText },
+  { title: 'DONE', value: (each) => `${share(each)} %`, align: 'right' },
+  { title: 'SIZE', value: (each) => formatBytes(each.total), align: 'right' },
+  { title: 'SPEED', value: speedText, align: 'right' },
+  {
+    title: 'LEFT',
+    value: (each) => (each.etaSeconds === null ? '-' : formatDuration(each.etaSeconds)),
+    align: 'right',
+  },
+  { title: 'SOURCES', value: (each) => String(each.sources.length), align: 'right' },
+]
+
+function stateText({ state, error }: TransferView): string {
+  return error === null ? state : `${state}: ${error.message}`
+}
+
+function speedText({ state, bytesPerSecond }: TransferView): string {
+  return state === 'running' ? `${formatBytes(Math.round(bytesPerSecond))}/s` : '-'
+}
+
+function share({ bytes, total }: TransferView): number {
+  return total === 0 ? 100 : Math.floor((bytes / total) * 100)
+}
+
+async function listTransfers(context: Context): Promise<void> {
+  const client = await context.client()
+  const page = await client.ask(client.api.GET('/transfers'))
+  context.print(page, context.table(page.items, transferColumns, 'no transfers'))
+}
+
+type Verb = 'pause' | 'resume' | 'cancel'
+
+/** Which states the verb changes, with `--all`. */
+const CHANGES: Readonly<Record<Verb, ReadonlySet<TransferView['state']>>> = {
+  pause: new Set(['queued', 'running']),
+  resume: new Set(['paused', 'failed']),
+  cancel: new Set(['queued', 'running', 'paused']),
+}
+
+function act(client: MaloteClient, verb: Verb, id: string): Promise<TransferView> {
+  const params = { path: { id } }
+  if (verb === 'cancel') return client.ask(client.api.DELETE('/transfers/{id}', { params }))
+  const body = { state: verb === 'pause' ? 'paused' : 'running' } as const
+  return client.ask(client.api.PATCH('/transfers/{id}', { params, body }))
+}
+
+function changeCommand(verb: Verb, summary: string): CommandSpec {
+  return {
+    usage: `${verb} [id]`,
+    summary,
+    examples: [`malote transfers ${verb} 7f3a`, `malote transfers ${verb} --all`],
+    options: (command) => command.option('--all', 'all that can be'),
+    async run(context, [id], options) {
+      if ((id === undefined) === (options.all !== true)) throw new UsageError('say which: an id, or --all')
+      const client = await context.client()
+      if (id !== undefined) {
+        const transfer = await act(client, verb, id)
+        return context.print(transfer, `${showText(transfer.name ?? transfer.fileId)}: ${transfer.state}`)
+      }
+      const { items } = await client.ask(client.api.GET('/transfers'))
+      const changed: TransferView[] = []
+      for (const each of items) if (CHANGES[verb].has(each.state)) changed.push(await act(client, verb, each.id))
+      context.print({ items: changed }, context.table(changed, transferColumns, `nothing to ${verb}`))
+    },
+  }
+}
+
+export const transferCommands: readonly CommandSpec[] = [
+  {
+    usage: 'transfers',
+    summary: 'what is on its way',
+    examples: ['malote transfers', 'malote transfers pause --all', 'malote transfers cancel 7f3a'],
+    run: listTransfers,
+    subcommands: [
+      { usage: 'ls', summary: 'running and ended transfers', examples: ['malote transfers ls'], run: listTransfers },
+      changeCommand('pause', 'pause a transfer'),
+      changeCommand('resume', 'go on with a transfer'),
+      changeCommand('cancel', 'cancel a transfer; what has arrived stays'),
+    ],
+  },
+  {
+    usage: 'limit',
+    summary: 'show or change the caps of the transfers',
+    examples: ['malote limit', 'malote limit --up 10MB/s', 'malote limit --up unlimited --down unlimited'],
+    options: (command) =>
+      command
+        .option('--up <rate>', '10MB/s, or unlimited', parseRate)
+        .option('--down <rate>', '10MB/s, or unlimited', parseRate),
+    async run(context, _args, options) {
+      const body = defined({
+        up: options.up as number | null | undefined,
+        down: options.down as number | null | undefined,
+      })
+      const client = await context.client()
+      const limits = await client.ask(
+        Object.keys(body).length === 0 ? client.api.GET('/limits') : client.api.PUT('/limits', { body }),
+      )
+      const text = (rate: number | null) => (rate === null ? 'unlimited' : `${formatBytes(rate)}/s`)
+      context.print(limits, `up ${text(limits.up)}, down ${text(limits.down)}`)
+    },
+  },
+]

@@ -1,0 +1,91 @@
+/** `up`: the only command that builds a node. Everything else is a client of what this one runs. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CommandSpec, defined, list, type Options } from '../command.ts'
+import type { Context } from '../context.ts'
+import { showText } from '../output/terminal.ts'
+import { parseHostPort, parsePort, parseSize } from '../parse.ts'
+
+export const up: CommandSpec = {
+  usage: 'up',
+  summary: 'run the node in the foreground',
+  examples: [
+    'malote up',
+    'malote up --data /srv/malote --port 4373 --announce 200.1.2.3:4373',
+    'malote up --port 0 --api 127.0.0.1:0 --json',
+  ],
+  options: (command) =>
+    command
+      .option('--port <port>', 'swarm port; 0 means any free one (4373)', parsePort)
+      .option('--listen <multiaddr>', 'listen there instead; repeatable', list)
+      .option('--announce <address>', 'address under which others reach this node; repeatable', list)
+      .option('--api <host:port>', 'address of the local API (127.0.0.1:7373)', parseHostPort)
+      .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
+      .option('--relay', 'serve as relay for other members')
+      .option('--no-mdns', 'do not look for members on the LAN')
+      .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize),
+  run: (context, _args, options) => runNode(context, options),
+}
+
+const DEFAULT_API = { host: '127.0.0.1', port: 7373 }
+
+async function runNode(context: Context, options: Options): Promise<void> {
+  // late: no other command waits until the node's code is loaded
+  const [{ createServer }, { createNode }] = await Promise.all([import('@malote/api'), import('@malote/core')])
+  await mkdir(context.dataDir, { recursive: true, mode: 0o700 })
+  const { port, listen, announce, capacity } = options as {
+    port?: number
+    listen?: string[]
+    announce?: string[]
+    capacity?: number
+  }
+  const log = (message: string, error?: unknown) => {
+    const why = error === undefined ? '' : `: ${error instanceof Error ? error.message : String(error)}`
+    context.note(`${new Date().toISOString()} ${showText(message + why)}`)
+  }
+  const node = await createNode({
+    dataDir: context.dataDir,
+    mdns: options.mdns !== false,
+    relay: options.relay === true,
+    log,
+    ...defined({ port, listen, announce, capacity }),
+  })
+  try {
+    const token = randomBytes(32).toString('base64url')
+    const stopped = Promise.withResolvers<void>()
+    const server = await createServer({
+      node,
+      ...((options.api as typeof DEFAULT_API | undefined) ?? DEFAULT_API),
+      token,
+      allowRemote: options.apiAllowRemote === true,
+      onStop: () => stopped.resolve(),
+      onFault: (error) => log('a fault of the API', error),
+    })
+    try {
+      await writePrivate(join(context.dataDir, 'api-token'), token)
+      await writePrivate(join(context.dataDir, 'api.json'), JSON.stringify({ url: server.url, pid: process.pid }))
+      const { id, addresses } = node
+      const text = `ready: API at ${server.url} (page: ${server.url}/docs), node ${id}, listening on ${addresses.join(', ')}`
+      context.print({ event: 'ready', api: server.url, id, addresses }, text)
+      context.signal.addEventListener('abort', () => stopped.resolve(), { once: true })
+      if (context.signal.aborted) stopped.resolve()
+      await stopped.promise
+    } finally {
+      // the address goes first: from here on nobody should find this node
+      await Promise.allSettled(
+        ['api.json', 'api-token'].map((name) => rm(join(context.dataDir, name), { force: true })),
+      )
+      await server.close()
+    }
+  } finally {
+    await node.stop()
+  }
+}
+
+/** Whole or not at all, readable by this user only. */
+async function writePrivate(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${process.pid}.tmp`
+  await writeFile(temporary, text, { mode: 0o600 })
+  await rename(temporary, path)
+}

@@ -1,0 +1,163 @@
+/** `upload` and `update`: files from disk or stdin into the network. */
+import { lstat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { FileUnreadableError, type FileView, type MaloteClient } from '@malote/client'
+import { type CommandSpec, defined, list } from '../command.ts'
+import type { Context } from '../context.ts'
+import { UsageError } from '../errors.ts'
+import { stdinOf } from '../input.ts'
+import { createProgress } from '../output/progress.ts'
+import { formatBytes, showText } from '../output/terminal.ts'
+import { parsePositive } from '../parse.ts'
+
+const LEVELS = ['local', 'durable', 'replicated'] as const
+type Level = (typeof LEVELS)[number]
+
+interface UploadWishes {
+  readonly deny?: string[]
+  readonly only?: string[]
+  readonly campaign?: string
+  readonly tag?: string[]
+  readonly name?: string
+  readonly type?: string
+  readonly wait?: string
+}
+
+export const uploadCommand: CommandSpec = {
+  usage: 'upload <path...>',
+  summary: 'share files; prints the id of each',
+  examples: [
+    'malote upload poster.png --campaign Verão --tag print --tag A3',
+    'malote upload layout.psd --deny Recife --wait replicated',
+    'malote upload budget.pdf --only Rio --only Recife',
+    'tar c photos | malote upload - --name photos.tar',
+  ],
+  options: (command) =>
+    command
+      .option('--deny <branch>', 'must not see it; repeatable', list)
+      .option('--only <branch>', 'nobody else may see it; repeatable', list)
+      .option('--campaign <name>', 'campaign that it belongs to')
+      .option('--tag <tag>', 'repeatable', list)
+      .option('--name <name>', 'instead of the name on disk')
+      .option('--type <media-type>', 'instead of the one guessed from the name')
+      .option('--wait <level>', `${LEVELS.join(', ')}: what to wait for (local)`),
+  async runMany(context, [paths], options) {
+    await upload(context, paths as string[], options as UploadWishes)
+  },
+}
+
+export const updateCommand: CommandSpec = {
+  usage: 'update <file> <path>',
+  summary: 'give a file new content (owner only)',
+  examples: ['malote update poster.png ./poster-v2.png', 'malote update 1f2e3d4c poster.png --if-match 3'],
+  options: (command) =>
+    command.option('--if-match <version>', 'only if the present version is this one', parsePositive),
+  async run(context, [ref = '', path = ''], options) {
+    const { ifMatch } = options as { ifMatch?: number }
+    await checkPaths([path])
+    const client = await context.client()
+    const file = await withProgress(context, path, (onProgress) => {
+      const source = sourceOf(context, path, 'stdin')
+      return client.update(ref, source, {}, { onProgress, signal: context.signal, ...defined({ ifMatch }) })
+    })
+    context.print(file, `${showText(file.name)} is at version ${file.version} (${formatBytes(file.size)})`)
+    context.note('Distribution to the other branches goes on in the background.')
+  },
+}
+
+async function upload(context: Context, paths: readonly string[], wishes: UploadWishes): Promise<void> {
+  const level = levelOf(wishes.wait)
+  checkWishes(paths, wishes)
+  // all of them before the first is sent: a slip of the pen in the last must not leave half of it done
+  await checkPaths(paths)
+  const client = await context.client()
+  const { deny, only, campaign, tag, name, type } = wishes
+  const fields = defined({ denied: deny, only, campaign, tags: tag, name, type })
+  const shared: FileView[] = []
+  try {
+    for (const path of paths) {
+      const file = await withProgress(context, path, (onProgress) =>
+        client.upload(sourceOf(context, path, name ?? ''), fields, { onProgress, signal: context.signal }),
+      )
+      shared.push(file)
+      if (!context.isJson || level === 'local') context.print(file, file.id)
+      context.note(
+        `${showText(file.name)} is stored here; distribution to the other branches goes on in the background.`,
+      )
+    }
+    if (level !== 'local') await waitFor(context, client, shared, level)
+  } catch (error) {
+    // what is shared is shared: its id must not be lost with what failed after it
+    if (context.isJson && level !== 'local') for (const file of shared) context.print(file, '')
+    throw error
+  }
+}
+
+/** Takes each file off the list when it has been told. */
+async function waitFor(
+  context: Context,
+  client: MaloteClient,
+  shared: FileView[],
+  level: Exclude<Level, 'local'>,
+): Promise<void> {
+  for (let file = shared[0]; file !== undefined; file = shared[0]) {
+    const params = { path: { id: file.id }, query: { level } }
+    const reached = await client.ask(client.api.GET('/files/{id}/wait', { params }))
+    if (context.isJson) context.print(reached, '')
+    const { held, target } = reached.copies
+    context.note(`${showText(reached.name)} is ${level}: ${held} of ${target} copies.`)
+    shared.shift()
+  }
+}
+
+function levelOf(text = 'local'): Level {
+  const level = LEVELS.find((each) => each === text)
+  if (level === undefined) throw new UsageError(`--wait is ${LEVELS.join(', ')}`)
+  return level
+}
+
+function checkWishes(paths: readonly string[], { deny, only, name }: UploadWishes): void {
+  if (deny !== undefined && only !== undefined) throw new UsageError('--deny and --only exclude each other')
+  if (name !== undefined && paths.length > 1) throw new UsageError('--name is for one file')
+  const stdin = paths.filter((path) => path === '-').length
+  if (stdin > 1) throw new UsageError('stdin (-) can be read once')
+  if (stdin === 1 && name === undefined) throw new UsageError('what comes from stdin (-) wants --name')
+}
+
+/** @throws {FileUnreadableError} absent, a folder, a link or another thing that is no file */
+async function checkPaths(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (path === '-') continue
+    let found: Awaited<ReturnType<typeof lstat>>
+    try {
+      found = await lstat(path)
+    } catch (error) {
+      throw new FileUnreadableError(path, reasonOf(error), error)
+    }
+    if (found.isFile()) continue
+    throw new FileUnreadableError(
+      path,
+      found.isDirectory() ? 'it is a folder' : found.isSymbolicLink() ? 'it is a link' : 'it is no plain file',
+    )
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'no permission' : String(code ?? error)
+}
+
+function sourceOf(context: Context, path: string, name: string) {
+  return path === '-' ? { stream: stdinOf(context), name } : path
+}
+
+type OnProgress = (progress: { bytes: number; total: number | null }) => void
+
+async function withProgress<T>(context: Context, path: string, send: (onProgress: OnProgress) => Promise<T>) {
+  const progress = createProgress(path === '-' ? 'stdin' : basename(path), { enabled: context.hasProgress })
+  try {
+    return await send(({ bytes, total }) => progress.update(bytes, total))
+  } finally {
+    progress.end()
+  }
+}

@@ -1,0 +1,141 @@
+/** Failures on this side of the API, told like those from the other side. */
+
+export class UsageError extends Error {
+  override name = 'UsageError'
+  readonly code = 'usage'
+}
+
+export class InterruptedError extends Error {
+  override name = 'InterruptedError'
+  readonly code = 'interrupted'
+  constructor() {
+    super('interrupted')
+  }
+}
+
+/** The file that was to be written is there already, or cannot be written. */
+export class OutputError extends Error {
+  override name = 'OutputError'
+  readonly code: string
+  readonly advice: string | undefined
+  readonly fields: Readonly<Record<string, unknown>>
+  constructor(
+    code: 'conflict' | 'disk-full' | 'quota' | 'read-only' | 'usage',
+    message: string,
+    options: { path: string; advice?: string; cause?: unknown },
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.advice = options.advice
+    this.fields = { path: options.path }
+  }
+}
+
+/** An invite longer than any that a node makes. */
+export class InviteTooLongError extends Error {
+  override name = 'InviteTooLongError'
+  readonly code = 'invite-invalid'
+  readonly advice = 'Copy the whole string that "malote invite" has printed, and nothing else.'
+  constructor() {
+    super('this is no invite: it is too long')
+  }
+}
+
+/** A transfer ended without the file. The code is the one that the node gives. */
+export class TransferEndedError extends Error {
+  override name = 'TransferEndedError'
+  readonly code: string
+  readonly advice = 'Repeat the command: it goes on with what has arrived.'
+  readonly fields: Readonly<Record<string, unknown>>
+  constructor(code: string, message: string, transfer: unknown) {
+    super(message)
+    this.code = code
+    this.fields = { transfer }
+  }
+}
+
+/** The receiver has declined, or the offer was cancelled. */
+export class NotAcceptedError extends Error {
+  override name = 'NotAcceptedError'
+  readonly code = 'not-accepted'
+  readonly fields: Readonly<Record<string, unknown>>
+  constructor(message: string, file: unknown) {
+    super(message)
+    this.fields = { file }
+  }
+}
+
+/** What was waited for did not come. */
+export class WaitedTooLongError extends Error {
+  override name = 'WaitedTooLongError'
+  readonly code = 'timeout'
+  readonly advice: string
+  constructor(message: string, advice: string) {
+    super(message)
+    this.advice = advice
+  }
+}
+
+/** The node stopped while it was being followed. */
+export class StoppedError extends Error {
+  override name = 'StoppedError'
+  readonly code = 'not-running'
+  readonly advice = 'Start the node with "malote up".'
+  constructor() {
+    super('the node has stopped')
+  }
+}
+
+export interface Told {
+  readonly code: string
+  readonly detail: string
+  readonly advice?: string
+  /** further fields of the problem document */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Failures of the operating system that are nobody's fault here. */
+const SYSTEM: Readonly<Record<string, { code: string; advice?: string }>> = {
+  ENOSPC: { code: 'disk-full', advice: 'Free some space.' },
+  EDQUOT: { code: 'quota' },
+  EROFS: { code: 'read-only' },
+  EACCES: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
+  EPERM: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
+  EADDRINUSE: { code: 'conflict', advice: 'Something else listens there: choose another with --port or --api.' },
+  EADDRNOTAVAIL: { code: 'usage', advice: 'This machine has no such address.' },
+}
+
+/** Anything thrown, as code, words and fields. */
+export function toldOf(error: unknown): Told {
+  if (!(error instanceof Error)) return { code: 'internal', detail: String(error), fields: {} }
+  if (error.name === 'AbortError') return { code: 'interrupted', detail: 'interrupted', fields: {} }
+  if (error.name === 'TimeoutError') return { code: 'timeout', detail: error.message, fields: {} }
+  const { code, advice, fields, details } = error as Error & Record<string, unknown>
+  const system = typeof code === 'string' ? SYSTEM[code] : undefined
+  if (system !== undefined) return { detail: error.message, fields: {}, ...system }
+  return {
+    code: typeof code === 'string' && /^[a-z][a-z-]*$/.test(code) ? code : 'internal',
+    detail: error.message,
+    ...(typeof advice === 'string' ? { advice } : {}),
+    // `details` of the SDK's errors (`up`), `fields` of the client's: there the whole problem document
+    fields: { ...(details as object | undefined), ...(fields as object | undefined) },
+  }
+}
+
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: string
+  readonly detail: string
+  readonly advice?: string
+  readonly [field: string]: unknown
+}
+
+/** The problem document of `--json` (RFC 9457); status 0 when the failure did not come from the server. */
+export function problemOf({ code, detail, advice, fields }: Told): Problem {
+  const { advice: _, ...rest } = fields
+  const title = code.charAt(0).toUpperCase() + code.slice(1).replaceAll('-', ' ')
+  const document = { type: 'about:blank', title, status: 0, ...rest, code, detail }
+  return advice === undefined ? document : { ...document, advice }
+}

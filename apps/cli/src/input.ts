@@ -1,0 +1,35 @@
+/** What commands read: stdin, which ends with Ctrl-C, and small files. */
+import { readFile } from 'node:fs/promises'
+import { addAbortSignal } from 'node:stream'
+import { FileUnreadableError } from '@malote/client'
+import type { Context } from './context.ts'
+import { UsageError } from './errors.ts'
+
+/** Invites and keys are a few kilobytes. */
+const MAX_TEXT_BYTES = 1024 * 1024
+
+/** Bytes of stdin; the read breaks off with the signal. */
+export function stdinOf(context: Context): AsyncIterable<Uint8Array> {
+  return addAbortSignal(context.signal, process.stdin)
+}
+
+/** The whole of stdin, without the white space around it. @throws {UsageError} */
+export async function readStdin(context: Context): Promise<string> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of stdinOf(context)) {
+    size += part.length
+    if (size > MAX_TEXT_BYTES) throw new UsageError('stdin has too much for what is read from it')
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString('utf8').trim()
+}
+
+/** @throws {FileUnreadableError} */
+export async function readText(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim()
+  } catch (error) {
+    throw new FileUnreadableError(path, error instanceof Error ? error.message : String(error), error)
+  }
+}

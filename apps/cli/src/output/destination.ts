@@ -1,0 +1,139 @@
+/**
+ * Where fetched bytes go. A file appears under its name only when it is whole: until then it is a temporary one beside
+ * it, which is removed whatever happens.
+ */
+import { randomBytes } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { type FileHandle, link, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { OutputError } from '../errors.ts'
+import { safeFileName } from '../safe-name.ts'
+
+/** `direct`: a device or a pipe, where nothing can be put beside. */
+export type Destination =
+  | { readonly kind: 'stdout' }
+  | { readonly kind: 'direct'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly replaces: boolean; readonly mode?: number }
+
+/**
+ * @param output path, folder, or `-`; absent: the current folder
+ * @param name as another branch chose it
+ * @throws {OutputError} something else is there already, or there is no such folder
+ */
+export async function destinationOf(output: string | undefined, name: string): Promise<Destination> {
+  if (output === '-') return { kind: 'stdout' }
+  const found = output === undefined ? null : await look(output)
+  if (output === undefined || found?.isDirectory() === true) {
+    // the name is not the caller's choice, so it replaces nothing
+    const path = join(output ?? '.', safeFileName(name))
+    if ((await look(path, lstat)) !== null) throw existsError(path)
+    return { kind: 'file', path, replaces: false }
+  }
+  if (found !== null && !found.isFile()) return { kind: 'direct', path: output }
+  if (found === null && (output.endsWith('/') || output.endsWith(sep))) throw noFolder(output)
+  if (found === null) {
+    const folder = dirname(output)
+    if ((await look(folder))?.isDirectory() !== true) throw noFolder(folder)
+    return { kind: 'file', path: output, replaces: true }
+  }
+  // a link stays, and the file behind it is replaced
+  return { kind: 'file', path: await realpath(output), replaces: true, mode: Number(found.mode) & 0o777 }
+}
+
+/**
+ * Writes all of it, or leaves what was there.
+ * @throws {OutputError} @throws what the source throws
+ */
+export async function writeTo(
+  destination: Destination,
+  source: AsyncIterable<Uint8Array>,
+  options: { signal: AbortSignal },
+): Promise<void> {
+  const { signal } = options
+  if (destination.kind === 'stdout') return pipeline(source, process.stdout, { signal, end: false })
+  const { path } = destination
+  try {
+    if (destination.kind === 'direct') return await pipeline(source, createWriteStream(path), { signal })
+    const temporary = join(dirname(path), `.malote-${randomBytes(8).toString('hex')}.part`)
+    const handle = await open(temporary, 'wx', destination.mode ?? 0o666)
+    try {
+      await fill(handle, source, signal)
+      await (destination.replaces ? rename(temporary, path) : placeNew(temporary, path))
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  } catch (error) {
+    throw explain(error, path)
+  }
+}
+
+async function fill(handle: FileHandle, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const piece of source) {
+      signal.throwIfAborted()
+      await handle.writeFile(piece) // from where the last one ended, and all of it
+    }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Under a name that nothing bears, also when something came to bear it meanwhile. */
+async function placeNew(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') throw existsError(path)
+    // no hard links on this file system: the name is taken first, so that it is still ours
+    const taken = await open(path, 'wx')
+    await taken.close()
+    await rename(temporary, path)
+  }
+}
+
+type Stats = Awaited<ReturnType<typeof stat>>
+
+async function look(path: string, how: (path: string) => Promise<Stats> = stat): Promise<Stats | null> {
+  try {
+    return await how(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null
+    throw explain(error, path)
+  }
+}
+
+function existsError(path: string): OutputError {
+  return new OutputError('conflict', `${path} is there already`, { path, advice: 'Name another place with -o.' })
+}
+
+function noFolder(path: string): OutputError {
+  return new OutputError('usage', `there is no folder ${path}`, { path, advice: 'Make it first.' })
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** Failures of our own disk in our words; all else, such as a broken connection, as it is. */
+function explain(error: unknown, path: string): unknown {
+  const code = codeOf(error)
+  const cause = error
+  if (code === 'ENOSPC') {
+    return new OutputError('disk-full', `no space left for ${path}`, { path, cause, advice: 'Free some, and repeat.' })
+  }
+  if (code === 'EDQUOT') return new OutputError('quota', `the quota leaves no space for ${path}`, { path, cause })
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
+    return new OutputError('read-only', `${path} may not be written`, {
+      path,
+      cause,
+      advice: 'Name another place with -o.',
+    })
+  }
+  if (code === 'ENOENT' || code === 'ENOTDIR') return noFolder(dirname(path))
+  if (code === 'EEXIST') return existsError(path)
+  if (code === 'ENAMETOOLONG' || code === 'EISDIR' || code === 'ELOOP') {
+    return new OutputError('usage', `${path} cannot be written (${code})`, { path, cause })
+  }
+  return error
+}

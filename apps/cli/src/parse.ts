@@ -1,0 +1,73 @@
+/** Durations, sizes and rates as people type them. */
+import { UsageError } from './errors.ts'
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `72h`, `30m`, `90s` in milliseconds. @throws {UsageError} */
+export function parseDuration(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? []
+  const factor = unit === undefined ? undefined : UNITS[unit]
+  if (number === undefined || factor === undefined)
+    throw new UsageError(`not a duration: ${JSON.stringify(text)} (try 72h, 30m or 90s)`)
+  return Math.round(Number(number) * factor)
+}
+
+const SIZES: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 1e3,
+  kb: 1e3,
+  kib: 1024,
+  m: 1e6,
+  mb: 1e6,
+  mib: 1024 ** 2,
+  g: 1e9,
+  gb: 1e9,
+  gib: 1024 ** 3,
+  t: 1e12,
+  tb: 1e12,
+  tib: 1024 ** 4,
+}
+
+/** `500GB`, `2TiB`, plain bytes. @throws {UsageError} */
+export function parseSize(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? []
+  const factor = unit === undefined ? undefined : SIZES[unit.toLowerCase()]
+  if (number === undefined || factor === undefined)
+    throw new UsageError(`not a size: ${JSON.stringify(text)} (try 500GB or 2TiB)`)
+  return Math.round(Number(number) * factor)
+}
+
+/** `10MB/s`; null for `unlimited`. @throws {UsageError} */
+export function parseRate(text: string): number | null {
+  if (text === 'unlimited') return null
+  return parseSize(text.replace(/\/s$/i, ''))
+}
+
+/** `127.0.0.1:7373`, `[::1]:0`. @throws {UsageError} */
+export function parseHostPort(text: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text.trim()) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || port === undefined || Number(port) > 65_535)
+    throw new UsageError(`not an address: ${JSON.stringify(text)} (try 127.0.0.1:7373)`)
+  return { host, port: Number(port) }
+}
+
+/** @throws {UsageError} */
+export function parsePort(text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new UsageError(`not a port: ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
+/** @throws {UsageError} */
+export function parseCount(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`not a whole number: ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
+/** A whole number from 1. @throws {UsageError} */
+export function parsePositive(text: string): number {
+  const count = parseCount(text)
+  if (count === 0) throw new UsageError(`not a number from 1: ${JSON.stringify(text)}`)
+  return count
+}

@@ -1,0 +1,27 @@
+/** What several commands need to know about the files and nodes that they are given. */
+import { type FileView, type MaloteClient, type NodeView, ProblemError } from '@malote/client'
+
+export function fileOf(client: MaloteClient, ref: string): Promise<FileView> {
+  return client.ask(client.api.GET('/files/{id}', { params: { path: { id: ref } } }))
+}
+
+export function nodeOf(client: MaloteClient, ref: string): Promise<NodeView> {
+  return client.ask(client.api.GET('/nodes/{id}', { params: { path: { id: ref } } }))
+}
+
+/** The file's id for a call that may reach files which cannot be shown; there the reference stands for itself. */
+export async function fileIdOf(client: MaloteClient, ref: string): Promise<string> {
+  try {
+    return (await fileOf(client, ref)).id
+  } catch (error) {
+    if (error instanceof ProblemError && error.code === 'not-found') return ref
+    throw error
+  }
+}
+
+/** Branch names by node id. */
+export async function branchNames(client: MaloteClient): Promise<(node: string) => string> {
+  const { items } = await client.ask(client.api.GET('/nodes'))
+  const names = new Map(items.map((node) => [node.id, node.branch]))
+  return (node) => names.get(node) ?? node
+}
