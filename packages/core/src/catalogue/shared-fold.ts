@@ -11,34 +11,17 @@ import {
 } from '../ids.ts'
 import { type Entry, type EntryReader, type EntryStore, foldControl } from '../ledger/index.ts'
 import { createFold, type MembershipState } from '../membership/index.ts'
-import {
-  audienceToRows,
-  epochToRow,
-  fileToRow,
-  markToRow,
-  refsOfAudience,
-  refsOfFile,
-  versionToRow,
-} from './file-rows.ts'
+import { audienceToRows, epochToRow, fileToRow, markToRow, versionToRow } from './file-rows.ts'
 import { foldAudience, foldCapacity } from './fold-audience.ts'
 import type { Place, Verdicts } from './fold-entry.ts'
 import { isFileKind } from './fold-entry.ts'
 import { foldFile } from './fold-file.ts'
-import type {
-  AudienceKeyRow,
-  CapacityRow,
-  EpochRow,
-  FileRow,
-  MarkRow,
-  RefRow,
-  RefusalRow,
-  VersionRow,
-} from './state-tables.ts'
+import type { AudienceKeyRow, CapacityRow, EpochRow, FileRow, MarkRow, RefusalRow, VersionRow } from './state-tables.ts'
 import type { FileFold, SharedAudience } from './types.ts'
 
 const PAGE = 1000
 /** Bytes of an author's key, the subject of its capacity; files and audiences have 16. */
-const AUTHOR_BYTES = 32
+export const AUTHOR_BYTES = 32
 
 /** The ledger, as far as the state needs it. */
 export interface SharedEntries extends EntryStore {
@@ -55,7 +38,6 @@ export interface SubjectRows {
   readonly audienceKeys: readonly AudienceKeyRow[]
   readonly capacities: readonly CapacityRow[]
   readonly refusals: readonly RefusalRow[]
-  readonly refs: readonly RefRow[]
 }
 
 export interface SubjectFold {
@@ -99,7 +81,6 @@ export function foldSubject(init: {
       audienceKeys: audience === null ? [] : audienceToRows(audience),
       capacities: [],
       refusals: [...refusalRows(subject, file?.verdicts), ...refusalRows(subject, keys?.verdicts)],
-      refs: [...refsOfFile(row, versions), ...refsOfAudience(audience)],
     },
   }
 }
@@ -110,7 +91,7 @@ function foldAuthor(subject: Uint8Array, membership: MembershipState, entries: r
     entries: entries.filter(({ kind }) => kind === 'capacity'),
   })
   const capacities = entry === null ? [] : [{ node: nodeIdFromPublicKey(subject), weight, entry: idBytes(entry) }]
-  const none = { files: [], versions: [], epochs: [], marks: [], audienceKeys: [], refs: [] }
+  const none = { files: [], versions: [], epochs: [], marks: [], audienceKeys: [] }
   return { file: null, audience: null, rows: { ...none, capacities, refusals: refusalRows(subject, verdicts) } }
 }
 

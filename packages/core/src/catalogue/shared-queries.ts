@@ -9,19 +9,10 @@ import {
   idBytes,
   idFrom,
   type NodeId,
-  nodeIdFromPublicKey,
   type Root,
   toHex,
 } from '../ids.ts'
-import {
-  audienceFromRows,
-  epochFromRow,
-  fileFromRow,
-  markFromRow,
-  refsOfAudience,
-  refsOfFile,
-  versionFromRow,
-} from './file-rows.ts'
+import { audienceFromRows, epochFromRow, fileFromRow, markFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
 import { plainRow, type StateRows } from './state-rows.ts'
 import { type CapacityRow, type FileRow, type MarkRow, type RefRow, type RefusalRow, tables } from './state-tables.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedFileState, SharedMark, SharedVersion } from './types.ts'
@@ -72,8 +63,6 @@ export interface SharedQueries {
 interface WriteSide {
   everOwnedBy(branch: BranchId): Generator<FileId>
   refusalsOf(entry: EntryId): RefusalRow[]
-  nodeOfKey(key: Uint8Array): NodeId
-  refsOf(subject: Uint8Array): RefRow[]
   writeRefs(before: readonly RefRow[], after: readonly RefRow[]): void
 }
 
@@ -193,12 +182,6 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       db
         .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ? ORDER BY subject')
         .all(idBytes(entry)),
-    nodeOfKey: (key) => nodeIdFromPublicKey(key),
-    refsOf(subject) {
-      const file = idFrom<FileId>(subject)
-      const audience = idFrom<AudienceId>(subject)
-      return [...refsOfFile(queries.file(file), queries.versions(file)), ...refsOfAudience(queries.audience(audience))]
-    },
     writeRefs(before, after) {
       const name = ({ hash, subject, kind, version }: RefRow) => `${toHex(hash)} ${toHex(subject)} ${kind} ${version}`
       const gone = new Map(before.map((ref) => [name(ref), ref]))

@@ -1,9 +1,13 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { generateSigningKey, sign } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { type AudienceId, EVERYONE, idBytes, idFrom, type KeyId, type Root, toHex } from '../ids.ts'
-import type { Entry } from '../ledger/index.ts'
+import { createLedger, type Entry } from '../ledger/index.ts'
+import { fileIdFor } from '../membership/index.ts'
+import { systemRandom } from '../random.ts'
+import { kindInfo } from './kind-info.ts'
 import { createSharedState } from './shared-state.ts'
 import {
   type Actor,
@@ -113,7 +117,7 @@ function act(world: World, actor: Actor, other: Actor, file: FileHandle, files: 
       else if (seed !== undefined) actor.accept(file, seed)
       return
     case 13:
-      if (offered !== undefined) actor.close(actor.node === shown?.offer?.to ? 'decline' : 'cancel', file, offered)
+      if (offered !== undefined) actor.close(actor.branch === shown?.offer?.to ? 'decline' : 'cancel', file, offered)
       return
     case 14:
       actor.leave()
@@ -251,6 +255,69 @@ describe('rows and changes', () => {
     for (const table of ['files', 'versions', 'epochs', 'members', 'branches', 'refusals', 'digest'])
       db.exec(`DELETE FROM ${table}`)
     expect(toHex(make().digest())).toBe(digest)
+    db.close()
+  })
+
+  test('entries that took effect after a rebuild are not shown as refused any more', () => {
+    const world = new World()
+    const file = world.founder.upload()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const make = () => createSharedState({ db, entries, network: () => world.network })
+    const state = make()
+    db.write(() => state.apply(entries.add(world.entries)))
+    const digest = toHex(state.digest())
+    // as a software would leave it that did not know the rules of the upload
+    entries.setVerdict(file.entry.id, { code: 'unknown-kind', reason: '' })
+    db.prepare('INSERT INTO refusals VALUES (?, ?, ?, ?)').run(
+      idBytes(file.file),
+      idBytes(file.entry.id),
+      'unknown-kind',
+      '',
+    )
+    db.exec('UPDATE digest SET behind = 1')
+    expect(toHex(make().digest())).toBe(digest)
+    expect(entries.verdicts.get(file.entry.id)).toBeNull()
+    db.close()
+  })
+
+  test('on the real ledger: founding, an upload, a reopened database', async () => {
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const settings = new Map<string, Uint8Array>()
+    const signer = generateSigningKey()
+    const make = () => {
+      const ledger = createLedger({
+        db,
+        local: {
+          getSetting: (name) => settings.get(name) ?? null,
+          setSetting: (name, value) => void (value === null ? settings.delete(name) : settings.set(name, value)),
+        },
+        network: null,
+        signer,
+        clock: systemClock,
+        random: systemRandom,
+        kinds: kindInfo,
+        apply: (entries) => state.apply(entries),
+        skew: () => null,
+        folderId: () => null,
+      })
+      const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
+      return { ledger, state }
+    }
+    const { ledger, state } = make()
+    const [sealing, recovery] = [unique(32), generateSigningKey().publicKey]
+    const network = ledger.found({ name: 'A', branch: 'B', sealing, recovery, policy: {}, rules: 1 })
+    const salt = unique(16)
+    const file = fileIdFor(network, signer.publicKey, salt)
+    const opens = { epoch: 1, audience: unique(16), key: unique(16), wrap: unique(60), proof: unique(32) }
+    const content = { root: unique(32), size: 1, chunk: 1 << 20 }
+    ledger.append('upload', { file: idBytes(file), salt, content, opens, meta: unique(32) })
+    const refused = ledger.append('trash', { file: idBytes(file), builds: unique(32) })
+    expect(state.file(file)).toMatchObject({ state: 'live', owner: network, version: 1 })
+    expect(ledger.page(0, 10).find(({ entry }) => entry.id === refused.id)?.refusal?.code).toBe('conflict')
+    const again = make()
+    expect(toHex(again.state.digest())).toBe(toHex(state.digest()))
+    expect(await again.state.verify()).toEqual({ recomputed: state.digest(), problems: [] })
     db.close()
   })
 

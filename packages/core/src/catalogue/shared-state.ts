@@ -4,7 +4,16 @@
  * at open; all else is in the tables.
  */
 import type { Database } from '../database/index.ts'
-import { type AudienceId, type EntryId, type FileId, idBytes, idFrom, type NetworkId, type NodeId } from '../ids.ts'
+import {
+  type AudienceId,
+  type EntryId,
+  type FileId,
+  idBytes,
+  idFrom,
+  type NetworkId,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../ids.ts'
 import { type Apply, type Entry, foldsLast } from '../ledger/index.ts'
 import {
   applyControl,
@@ -14,21 +23,22 @@ import {
   understandsRules,
 } from '../membership/index.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
-import { fileFromRow } from './file-rows.ts'
+import { audienceFromRows, fileFromRow, refsOfAudience, refsOfFile, versionFromRow } from './file-rows.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
 import {
+  AUTHOR_BYTES,
   allEntries,
   type ControlState,
   foldAllControl,
   foldSubject,
   type SharedEntries,
-  type SubjectRows,
+  type SubjectFold,
 } from './shared-fold.ts'
 import { createSharedQueries, type SharedQueries } from './shared-queries.ts'
 import { type VerifyResult, verifyState } from './shared-verify.ts'
 import { createStateRows } from './state-rows.ts'
-import { type Row, type TableSpec, tables } from './state-tables.ts'
+import { tables } from './state-tables.ts'
 import type { SharedFile } from './types.ts'
 
 export interface FileChange {
@@ -122,39 +132,40 @@ export function createSharedState(init: SharedStateInit): SharedState {
 
   function refold(subject: Uint8Array, pending: Pending): void {
     const { membership } = control
-    const before = rows.select(tables.files, subject)[0]
     const fold = foldSubject({ subject, network: networkId(), membership, entries })
-    const changed = writeSubject(subject, fold.rows)
-    if (changed.file) {
-      const file = idFrom<FileId>(subject)
-      const first = pending.files.get(file)
-      pending.files.set(file, {
-        file,
-        before: first === undefined ? (before === undefined ? null : fileFromRow(before)) : first.before,
-        after: fold.file?.file ?? null,
-      })
+    rows.replace(tables.refusals, [subject], fold.rows.refusals)
+    if (subject.length === AUTHOR_BYTES) {
+      const node = nodeIdFromPublicKey(subject)
+      if (rows.replace(tables.capacities, [node], fold.rows.capacities).changed) pending.hasCapacities = true
+      return
     }
-    if (changed.audience) pending.audiences.add(idFrom<AudienceId>(subject))
-    if (changed.capacity) pending.hasCapacities = true
+    refoldFile(idFrom<FileId>(subject), fold, pending)
+    refoldAudience(idFrom<AudienceId>(subject), fold, pending)
   }
 
-  function writeSubject(subject: Uint8Array, fold: SubjectRows) {
-    const replace = <R extends Row>(spec: TableSpec<R>, after: readonly R[]) => rows.replace(spec, [subject], after)
-    rows.replace(tables.refusals, [subject], fold.refusals)
-    if (subject.length === 32) {
-      const node = queries.nodeOfKey(subject)
-      return { file: false, audience: false, capacity: rows.replace(tables.capacities, [node], fold.capacities) }
-    }
-    const old = queries.refsOf(subject)
-    const file = [
-      replace(tables.files, fold.files),
-      replace(tables.versions, fold.versions),
-      replace(tables.epochs, fold.epochs),
-      replace(tables.marks, fold.marks),
-    ].includes(true)
-    const audience = replace(tables.audienceKeys, fold.audienceKeys)
-    queries.writeRefs(old, fold.refs)
-    return { file, audience, capacity: false }
+  function refoldFile(file: FileId, fold: SubjectFold, pending: Pending): void {
+    const key = [idBytes(file)]
+    const files = rows.replace(tables.files, key, fold.rows.files)
+    const versions = rows.replace(tables.versions, key, fold.rows.versions)
+    const epochs = rows.replace(tables.epochs, key, fold.rows.epochs)
+    const marks = rows.replace(tables.marks, key, fold.rows.marks)
+    if (!files.changed && !versions.changed && !epochs.changed && !marks.changed) return
+    const [row] = files.before
+    const before = row === undefined ? null : fileFromRow(row)
+    const after = fold.file?.file ?? null
+    queries.writeRefs(
+      refsOfFile(before, versions.before.map(versionFromRow)),
+      refsOfFile(after, fold.file?.versions ?? []),
+    )
+    const first = pending.files.get(file)
+    pending.files.set(file, { file, before: first === undefined ? before : first.before, after })
+  }
+
+  function refoldAudience(audience: AudienceId, fold: SubjectFold, pending: Pending): void {
+    const keys = rows.replace(tables.audienceKeys, [idBytes(audience)], fold.rows.audienceKeys)
+    if (!keys.changed) return
+    queries.writeRefs(refsOfAudience(audienceFromRows(audience, keys.before)), refsOfAudience(fold.audience))
+    pending.audiences.add(audience)
   }
 
   /** Entries that are about nothing: a kind nobody knows, or a body that has not its form. */

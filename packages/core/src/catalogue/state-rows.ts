@@ -22,8 +22,12 @@ export interface StateRows {
   put<R extends Row>(spec: TableSpec<R>, row: R): boolean
   /** @returns whether there was one */
   remove<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): boolean
-  /** Makes the rows that begin with this key exactly these. @returns whether anything changed */
-  replace<R extends Row>(spec: TableSpec<R>, key: readonly Scalar[], rows: readonly R[]): boolean
+  /** Makes the rows that begin with this key exactly these. @returns what stood before, and whether anything changed */
+  replace<R extends Row>(
+    spec: TableSpec<R>,
+    key: readonly Scalar[],
+    rows: readonly R[],
+  ): { readonly before: readonly R[]; readonly changed: boolean }
   /** Entries whose refusals changed since the last call. */
   takeJudged(): EntryId[]
   digest(): Uint8Array
@@ -70,10 +74,7 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   function write<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R): boolean {
     if (before !== undefined && sameRow(spec, before, after)) return false
     count(spec, before, after)
-    const marks = spec.columns.map(() => '?').join(', ')
-    db.prepare(`INSERT OR REPLACE INTO ${spec.name} (${spec.columns.join(', ')}) VALUES (${marks})`).run(
-      ...spec.columns.map((column) => after[column] ?? null),
-    )
+    db.prepare(sqlOf(spec, 'insert', insertSql)).run(...spec.columns.map((column) => after[column] ?? null))
     return true
   }
 
@@ -84,9 +85,8 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
 
   const rows: StateRows = {
     select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]) {
-      const sql = `SELECT ${spec.columns.join(', ')} FROM ${spec.name} WHERE ${where(spec, key.length)}`
       return db
-        .prepare<R>(sql)
+        .prepare<R>(sqlOf(spec, `select ${key.length}`, selectSql))
         .all(...key)
         .map((row) => plainRow(row))
     },
@@ -98,15 +98,16 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
       return true
     },
     replace(spec, key, after) {
-      const before = new Map(rows.select(spec, ...key).map((row) => [nameOf(spec, row), row]))
+      const before = rows.select(spec, ...key)
+      const gone = new Map(before.map((row) => [nameOf(spec, row), row]))
       let changed = false
       for (const row of after) {
         const name = nameOf(spec, row)
-        if (write(spec, before.get(name), row)) changed = true
-        before.delete(name)
+        if (write(spec, gone.get(name), row)) changed = true
+        gone.delete(name)
       }
-      for (const row of before.values()) drop(spec, row)
-      return changed || before.size > 0
+      for (const row of gone.values()) drop(spec, row)
+      return { before, changed: changed || gone.size > 0 }
     },
     takeJudged() {
       const entries = [...judged]
@@ -122,6 +123,7 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
       behind = value
     },
     clear() {
+      for (const { entry } of rows.select(tables.refusals)) judged.add(idFrom<EntryId>(entry))
       for (const spec of Object.values(tables)) db.exec(`DELETE FROM ${spec.name}`)
       hash = new SetHash()
       cached = undefined
@@ -133,6 +135,32 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   }
   load()
   return rows
+}
+
+/** SQL by table and purpose: made once, since these run for every entry. */
+const sqlTexts = new Map<string, string>()
+
+function sqlOf<R extends Row>(
+  spec: TableSpec<R>,
+  purpose: string,
+  make: (spec: TableSpec<R>, purpose: string) => string,
+) {
+  const name = `${spec.name} ${purpose}`
+  const known = sqlTexts.get(name)
+  if (known !== undefined) return known
+  const text = make(spec, purpose)
+  sqlTexts.set(name, text)
+  return text
+}
+
+function selectSql<R extends Row>(spec: TableSpec<R>, purpose: string): string {
+  const keys = Number(purpose.slice('select '.length))
+  return `SELECT ${spec.columns.join(', ')} FROM ${spec.name} WHERE ${where(spec, keys)}`
+}
+
+function insertSql<R extends Row>(spec: TableSpec<R>): string {
+  const marks = spec.columns.map(() => '?').join(', ')
+  return `INSERT OR REPLACE INTO ${spec.name} (${spec.columns.join(', ')}) VALUES (${marks})`
 }
 
 function where<R extends Row>(spec: TableSpec<R>, keys: number): string {
