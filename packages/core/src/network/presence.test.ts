@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Clock, systemClock } from '../clock.ts'
 import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
@@ -21,11 +24,14 @@ async function side(
     disconnected?: boolean
     heartbeatMs?: number
     presenceClock?: Clock
+    path?: string
+    exchangesFacts?: boolean
   } = {},
 ): Promise<Side> {
-  const { disconnected = false, heartbeatMs = 200, presenceClock = systemClock, ...rest } = options
+  const { disconnected = false, heartbeatMs = 200, presenceClock = systemClock, ...others } = options
+  const { path = ':memory:', exchangesFacts = true, ...rest } = others
   const base = await startTestHost(rest)
-  const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('local') })
+  const db = openDatabase({ path, migrations: migrationsFolder('local') })
   const facts = createFacts({ db, host: base.host, clock: systemClock, self: base.host.id })
   const presence = createPresence({
     host: base.host,
@@ -40,7 +46,7 @@ async function side(
   })
   const one = { ...base, facts, presence, db }
   sides.push(one)
-  facts.start()
+  if (exchangesFacts) facts.start()
   await presence.start()
   return one
 }
@@ -143,6 +149,57 @@ describe('coming and going', () => {
     await seen(a, b.host.id, 'disconnected')
     const row = a.db.prepare<{ ms: number }>('SELECT ms FROM last_seen WHERE node = ?').get(b.host.id)
     expect(row?.ms).toBe(a.presence.get(b.host.id).lastSeen)
+  })
+})
+
+describe('starting again', () => {
+  const folders: string[] = []
+  afterEach(() => {
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+  })
+  function folder(): string {
+    const made = mkdtempSync(join(tmpdir(), 'malote-presence-'))
+    folders.push(made)
+    return join(made, 'local.db')
+  }
+
+  it('finds those who wait for it, by what they had said', async () => {
+    const path = folder()
+    const before = await side({ path, exchangesFacts: false })
+    const b = await side({ members: [before] })
+    const told = seen(before, b.host.id, 'changed')
+    await met(before, b)
+    await told
+    const gone = seen(b, before.host.id, 'disconnected')
+    await end(before)
+    await gone
+    const after = await side({ path, exchangesFacts: false, signingKey: before.key, members: [b] })
+    await seen(after, b.host.id, 'connected')
+  })
+
+  it('knows what it was told at its admission, until the member itself says more', async () => {
+    const path = folder()
+    const before = await side({ path })
+    const b = await side({ members: [before], disconnected: true })
+    const told = ['/ip4/127.0.0.1/tcp/9']
+    before.presence.learn(b.host.id, told)
+    await end(before)
+    const after = await side({ path, signingKey: before.key, members: [b] })
+    expect(after.presence.get(b.host.id).addresses).toEqual(told)
+    await b.presence.connect()
+    const changed = seen(after, b.host.id, 'changed')
+    await met(after, b)
+    await changed
+    after.presence.learn(b.host.id, told)
+    expect(after.presence.get(b.host.id).addresses).toEqual(b.host.addresses())
+  })
+
+  it('learns nothing of whoever is no member', async () => {
+    const a = await side()
+    const stranger = await startTestHost()
+    a.presence.learn(stranger.host.id, stranger.host.addresses())
+    expect(a.presence.get(stranger.host.id).addresses).toEqual([])
+    await stranger.host.stop()
   })
 })
 

@@ -59,6 +59,8 @@ export interface Presence {
   connect(): Promise<void>
   /** Says farewell to all, hangs up, refuses; until `connect`. */
   disconnect(): Promise<void>
+  /** Told by whoever let this node in; counts, also after a restart, until the member tells its own addresses. */
+  learn(node: NodeId, addresses: readonly string[]): void
   /** A request to it failed: it is not connected until it is heard of again. */
   markUnreachable(node: NodeId): void
   /** Clock of this node against its connected peers: add `ms` to ours to get theirs. Null without a witness. */
@@ -167,6 +169,8 @@ class PresenceKeeper implements Presence {
       facts.onHint((node, value) => this.#learn(node, value, false)),
     )
     for (const node of this.#others()) {
+      const saved = this.#savedAddresses(node)
+      if (saved !== null) this.#learn(node, saved, true)
       const known = facts.get(node, 'address', ADDRESS_KEY)
       if (known !== null) this.#learn(node, known, true)
     }
@@ -189,6 +193,14 @@ class PresenceKeeper implements Presence {
     await this.#farewell()
     await this.#init.host.setOpen(false)
     for (const node of [...this.#states.keys()]) this.#setConnected(node, false)
+  }
+
+  learn(node: NodeId, addresses: readonly string[]): void {
+    if (!this.#isMember(node) || this.#state(node).addresses.length > 0) return
+    const usable = addresses.filter(({ length }) => length <= MAX_ADDRESS_LENGTH).slice(0, MAX_ANNOUNCED)
+    const value = encodeCbor(usable)
+    this.#saveAddresses(node, value)
+    this.#learn(node, value, true)
   }
 
   markUnreachable(node: NodeId): void {
@@ -289,6 +301,7 @@ class PresenceKeeper implements Presence {
     const state = this.#state(node)
     this.#init.host.learn(node, addresses)
     const isNew = state.version !== version || state.addresses.join() !== addresses.join()
+    if (state.addresses.join() !== addresses.join()) this.#saveAddresses(node, encodeCbor(addresses))
     state.version = version
     state.addresses = addresses
     this.#setConnected(node, true)
@@ -394,6 +407,19 @@ class PresenceKeeper implements Presence {
     this.#init.db
       .prepare('INSERT INTO last_seen (node, ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms')
       .run(node, state.lastSeen)
+  }
+
+  #savedAddresses(node: NodeId): Uint8Array | null {
+    const query = this.#init.db.prepare<{ addresses: Uint8Array }>(
+      'SELECT addresses FROM member_addresses WHERE node = ?',
+    )
+    return query.get(node)?.addresses ?? null
+  }
+
+  #saveAddresses(node: NodeId, addresses: Uint8Array): void {
+    this.#init.db
+      .prepare('INSERT OR REPLACE INTO member_addresses (node, addresses) VALUES (?, ?)')
+      .run(node, addresses)
   }
 
   #setConnected(node: NodeId, connected: boolean): void {

@@ -209,6 +209,7 @@ class Runtime {
         try {
           // without the ledger of the one that admitted it this node does not know its own network
           await session.sync.fetch(from, { signal })
+          for (const peer of addresses) session.presence.learn(peer.node, peer.addresses)
           await session.sharing.grants.takeGrants(grants)
         } catch (error) {
           await session.close()
