@@ -1,4 +1,5 @@
 /** Failures on this side of the API, told like those from the other side. */
+import { ConnectionLostError } from '@malote/client'
 
 export class UsageError extends Error {
   override name = 'UsageError'
@@ -109,6 +110,11 @@ const SYSTEM: Readonly<Record<string, { code: string; advice?: string }>> = {
 export function toldOf(error: unknown): Told {
   if (!(error instanceof Error)) return { code: 'internal', detail: String(error), fields: {} }
   if (error.name === 'AbortError') return { code: 'interrupted', detail: 'interrupted', fields: {} }
+  // to whoever waits for the exit code, a node that went away is one that does not run; 130 is for Ctrl-C
+  if (error instanceof ConnectionLostError) {
+    const { detail, advice } = error
+    return { code: 'not-running', detail, fields: {}, ...(advice === undefined ? {} : { advice }) }
+  }
   if (error.name === 'TimeoutError') return { code: 'timeout', detail: error.message, fields: {} }
   const { code, advice, fields, details } = error as Error & Record<string, unknown>
   const system = typeof code === 'string' ? SYSTEM[code] : undefined

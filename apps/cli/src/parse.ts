@@ -38,10 +38,12 @@ export function parseSize(text: string): number {
   return Math.round(Number(number) * factor)
 }
 
-/** `10MB/s`; null for `unlimited`. @throws {UsageError} */
+/** `10MB/s` in bytes per second; null for `unlimited`. @throws {UsageError} */
 export function parseRate(text: string): number | null {
   if (text === 'unlimited') return null
-  return parseSize(text.replace(/\/s$/i, ''))
+  const rate = parseSize(text.replace(/\/s$/i, ''))
+  if (rate === 0) throw new UsageError('a cap of 0 would stop all transfers: pause them instead, or say unlimited')
+  return rate
 }
 
 /** `127.0.0.1:7373`, `[::1]:0`. @throws {UsageError} */

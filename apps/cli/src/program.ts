@@ -22,6 +22,8 @@ function newCommand(name: string, summary: string): Command {
       .exitOverride()
       // told by `main`, once, in the form that was asked for
       .configureOutput({ outputError: () => {} })
+      // every command has options: saying so in each line tells nothing
+      .configureHelp({ subcommandTerm: termOf })
       .option('--data <dir>', 'data folder of the node (or MALOTE_DATA)')
       .option('--json', 'print JSON')
       .option('--quiet', 'print no progress and no hints')
@@ -47,6 +49,14 @@ function build(spec: CommandSpec, signal: AbortSignal): Command {
     command.addCommand(build(sub, signal), { isDefault: sub.isDefault ?? false })
   }
   return command
+}
+
+function termOf(command: Command): string {
+  const args = command.registeredArguments.map((argument) => {
+    const name = argument.variadic ? `${argument.name()}…` : argument.name()
+    return argument.required ? `<${name}>` : `[${name}]`
+  })
+  return [command.name(), ...args].join(' ')
 }
 
 function ownVersion(): string {

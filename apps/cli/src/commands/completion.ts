@@ -28,7 +28,7 @@ export function completionCommand(all: () => readonly CommandSpec[]): CommandSpe
       'malote completion fish > ~/.config/fish/completions/malote.fish',
     ],
     async run(context, [shell = '']) {
-      const script = SCRIPTS[shell]
+      const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
       if (script === undefined) throw new UsageError(`there is completion for ${Object.keys(SCRIPTS).join(', ')}`)
       const text = script(placesOf(buildProgram(all(), context.signal)))
       context.print({ shell, script: text }, text.trimEnd())

@@ -64,10 +64,14 @@ async function follow(context: Context, { since = 0, limit = Number.POSITIVE_INF
   await tell()
   if (left <= 0) return
   // from the oldest that is kept: an entry that came since the last page is among them
-  for await (const event of client.events({ types: ['ledger:entry'], lastEventId: 0, signal: context.signal })) {
-    if (typeof event.data.arrival === 'number' && event.data.arrival <= after) continue
-    await tell()
-    if (left <= 0) return
+  try {
+    for await (const event of client.events({ types: ['ledger:entry'], lastEventId: 0, signal: context.signal })) {
+      if (typeof event.data.arrival === 'number' && event.data.arrival <= after) continue
+      await tell()
+      if (left <= 0) return
+    }
+  } catch (error) {
+    if (!context.signal.aborted) throw error
   }
   // Ctrl-C is how one stops following; that the node went away is a failure
   if (!context.signal.aborted) throw new StoppedError()

@@ -1,6 +1,6 @@
 /** What is on its way, and the caps. */
 import type { MaloteClient, TransferView } from '@malote/client'
-import { type CommandSpec, defined } from '../command.ts'
+import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { type Column, formatBytes, formatDuration, showText } from '../output/terminal.ts'
@@ -95,14 +95,14 @@ export const transferCommands: readonly CommandSpec[] = [
     summary: 'show or change the caps of the transfers',
     examples: ['malote limit', 'malote limit --up 10MB/s', 'malote limit --up unlimited --down unlimited'],
     options: (command) =>
-      command
-        .option('--up <rate>', '10MB/s, or unlimited', parseRate)
-        .option('--down <rate>', '10MB/s, or unlimited', parseRate),
+      command.option('--up <rate>', '10MB/s, or unlimited').option('--down <rate>', '10MB/s, or unlimited'),
     async run(context, _args, options) {
-      const body = defined({
-        up: options.up as number | null | undefined,
-        down: options.down as number | null | undefined,
-      })
+      const { up, down } = options as { up?: string; down?: string }
+      // not by commander, which takes a parsed null for a missing value
+      const body = {
+        ...(up === undefined ? {} : { up: parseRate(up) }),
+        ...(down === undefined ? {} : { down: parseRate(down) }),
+      }
       const client = await context.client()
       const limits = await client.ask(
         Object.keys(body).length === 0 ? client.api.GET('/limits') : client.api.PUT('/limits', { body }),

@@ -118,9 +118,9 @@ function levelOf(text = 'local'): Level {
 
 function checkWishes(paths: readonly string[], { deny, only, name }: UploadWishes): void {
   if (deny !== undefined && only !== undefined) throw new UsageError('--deny and --only exclude each other')
-  if (name !== undefined && paths.length > 1) throw new UsageError('--name is for one file')
   const stdin = paths.filter((path) => path === '-').length
   if (stdin > 1) throw new UsageError('stdin (-) can be read once')
+  if (name !== undefined && paths.length > 1) throw new UsageError('--name is for one file')
   if (stdin === 1 && name === undefined) throw new UsageError('what comes from stdin (-) wants --name')
 }
 

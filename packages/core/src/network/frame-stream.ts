@@ -49,6 +49,7 @@ class Libp2pFrameStream implements FrameStream {
   #unread = 0
   #arrived = 0
   #ended = false
+  #resuming = false
   #failure: unknown
   #wakeReader: (() => void) | undefined
   #wakeWriters = new Set<() => void>()
@@ -175,11 +176,15 @@ class Libp2pFrameStream implements FrameStream {
     const { readStatus, status } = this.#stream
     if (readStatus !== 'paused' || status === 'aborted' || status === 'reset') return
     try {
+      this.#resuming = true
       this.#stream.resume()
     } catch (error) {
       // the connection under a stream may be gone while its last bytes are still to be read
       if (this.#stream.readBufferLength === 0) this.#fail(new StreamBrokenError('closed', error))
+    } finally {
+      this.#resuming = false
     }
+    if (this.#unread >= HIGH_WATER || this.#frames.length >= HIGH_WATER_FRAMES) this.#pause()
   }
 
   #onData(data: Uint8Array | Iterable<Uint8Array>): void {
@@ -209,7 +214,7 @@ class Libp2pFrameStream implements FrameStream {
   }
 
   #pause(): void {
-    if (this.#stream.readStatus === 'readable') this.#stream.pause()
+    if (!this.#resuming && this.#stream.readStatus === 'readable') this.#stream.pause()
   }
 
   #onEnd(): void {
