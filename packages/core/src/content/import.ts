@@ -84,12 +84,6 @@ export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
 /** The source's pieces, the next on its way while one is sealed, until the signal fires, also while the source is silent. */
 async function* ahead<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]()
-  let stop: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal?.reason)
-  })
-  aborted.catch(() => undefined)
-  signal?.addEventListener('abort', stop, { once: true })
   const pull = () => {
     const step = iterator.next()
     step.catch(() => undefined) // told in its turn
@@ -99,7 +93,7 @@ async function* ahead<T>(source: AsyncIterable<T>, signal: AbortSignal | undefin
   try {
     for (let step = pull(); ; ) {
       signal?.throwIfAborted()
-      const { done, value } = await (signal === undefined ? step : Promise.race([step, aborted]))
+      const { done, value } = await (signal === undefined ? step : unlessAborted(step, signal))
       if (done) {
         hasEnded = true
         return
@@ -108,8 +102,20 @@ async function* ahead<T>(source: AsyncIterable<T>, signal: AbortSignal | undefin
       yield value
     }
   } finally {
-    signal?.removeEventListener('abort', stop)
     // not awaited: a source that hangs in `next` would hang here, too
     if (!hasEnded) iterator.return?.().catch(() => undefined)
   }
+}
+
+/**
+ * What the promise yields, or the signal's reason. Not a race against one promise for all steps: that promise would keep
+ * every value that it ever raced against.
+ */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }

@@ -18,7 +18,7 @@ const PROGRAM = `
   async function* zeros(count) {
     for (let i = 0; i < count; i++) yield new Uint8Array(${MIB})
   }
-  const seal = (count) => sealStream({ store, keys, source: zeros(count), chunk: ${MIB} })
+  const seal = (count) => sealStream({ store, keys, source: zeros(count), chunk: ${MIB}, signal: new AbortController().signal })
   await seal(32)
   const before = process.memoryUsage().rss
   let most = before
