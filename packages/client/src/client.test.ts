@@ -241,6 +241,24 @@ describe('upload', () => {
     expect(sent).toBeGreaterThan(0)
   })
 
+  it('lets go of the connection when it is refused', async () => {
+    const closed = Promise.withResolvers<void>()
+    const url = await serve((request, response) => {
+      request.socket.once('close', () => closed.resolve())
+      response.writeHead(412, { 'content-type': 'application/problem+json' })
+      response.end(JSON.stringify({ code: 'precondition-failed', detail: 'another version' }))
+    })
+    // a server that never closes an idle connection by itself
+    if (server !== undefined) server.keepAliveTimeout = 0
+    async function* endless() {
+      for (;;) yield Buffer.alloc(64 * 1024)
+    }
+    const client = new MaloteClient({ url, token })
+    const update = client.update('x', { stream: endless(), name: 'x' })
+    await expect(update).rejects.toMatchObject({ code: 'precondition-failed' })
+    await closed.promise
+  })
+
   it('breaks off when the stream does', async () => {
     const arrived = Promise.withResolvers<void>()
     const broken = Promise.withResolvers<void>()

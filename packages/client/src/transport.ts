@@ -46,6 +46,8 @@ export async function send({ url, method, headers = {}, signal, write }: SendIni
   try {
     await write(call, () => response !== undefined)
     if (response === undefined) call.end()
+    // Answered before the end of the body: the connection serves no other call, and would keep the process alive.
+    else response.once('close', () => call.destroy())
   } catch (error) {
     // ours (the file changed, the caller's stream broke): an unfinished body publishes nothing
     call.destroy()
