@@ -99,6 +99,19 @@ describe('SourcePicker', () => {
     expect(deliver(picker, 'a', 0, 1002).verdict).toBe('known')
   })
 
+  it('asks nobody for a chunk that is being verified, though another still owes it', () => {
+    const picker = pickerOf(1)
+    picker.addSource('a', null, 0)
+    expect(picker.next('a', 0)).toBe(0)
+    picker.addSource('b', null, 60_000)
+    expect(picker.next('b', 60_000)).toBe(0)
+    picker.addSource('c', null, 60_000)
+    expect(picker.arrived('b', 0, CHUNK, 60_001)).toBe('fresh')
+    expect(picker.next('c', 120_000)).toBeUndefined()
+    picker.failed(0)
+    expect(picker.next('c', 120_000)).toBe(0)
+  })
+
   it('lets a fast source help a slow one before the end', () => {
     const picker = pickerOf(40)
     picker.addSource('slow', null, 0)

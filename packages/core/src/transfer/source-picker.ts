@@ -315,6 +315,8 @@ export class SourcePicker<Id> {
   /** Would asking `source` too for a chunk that one other owes bring it sooner? */
   #helps(source: Source<Id>, index: number, now: number, isEnd: boolean): boolean {
     const askers = this.states.askers(index)
+    // what has arrived from another is being verified: nobody need be asked, though some still owe it
+    if (!this.states.isAsked(index)) return false
     if (askers === 0 || askers >= MAX_ASKERS || source.asked.has(index) || source.taken.has(index)) return false
     for (const other of this.#sources.values()) {
       const askedAt = other.asked.get(index)
