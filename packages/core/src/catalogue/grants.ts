@@ -66,6 +66,8 @@ export interface Grants {
   grantsFor(receiver: { branch: BranchId; sealing: Uint8Array }): Promise<Uint8Array>
   /** Keeps the keys that fit their commitment. @returns how many @throws {SealBrokenError} @throws {DecodeError} */
   takeGrants(blob: Uint8Array): Promise<number>
+  /** This node stands otherwise than when it was refused: everybody may be asked again. */
+  forgetRefusals(): void
   /** A key arrived; the return value unsubscribes. */
   onKey(listener: (audience: AudienceId, key: KeyId) => void): () => void
   /** Ends what is under way; resolves when nothing of it touches the database any more. */
@@ -84,7 +86,8 @@ export function createGrants(init: GrantsInit): Grants {
   const searches = new Map<string, Promise<boolean>>()
   /** Grants boxes that were looked through in vain: a box never changes. */
   const noSlot = new Set<BoxHash>()
-  const refusals = new Map<string, { until: number; wait: number }>()
+  /** a new one whenever all are forgotten, so that an answer to an earlier question is not remembered */
+  let refusals = new Map<string, { until: number; wait: number }>()
   const stopped = new AbortController()
   const completing = new Set<Promise<boolean>>()
   let asks: Ask[] = []
@@ -180,10 +183,11 @@ export function createGrants(init: GrantsInit): Grants {
       const wanted = open.filter(({ key }) => (refusals.get(`${key}/${peer}`)?.until ?? 0) <= now)
       if (wanted.length === 0) continue
       left -= 1
+      const noted = refusals
       const grants = await request(peer, wanted)
       for (const [i, { audience, key }] of wanted.entries()) {
         const sealed = grants?.[i] ?? null
-        if (sealed === null || !(await take(audience, key, sealed))) refused(key, peer)
+        if (sealed === null || !(await take(audience, key, sealed))) refused(noted, key, peer)
       }
     }
   }
@@ -214,11 +218,11 @@ export function createGrants(init: GrantsInit): Grants {
     }
   }
 
-  function refused(key: KeyId, peer: NodeId): void {
+  function refused(noted: typeof refusals, key: KeyId, peer: NodeId): void {
     const name = `${key}/${peer}`
-    const wait = Math.min((refusals.get(name)?.wait ?? BACKOFF_MS / 2) * 2, BACKOFF_MAX_MS)
-    if (refusals.size >= REFUSALS_MAX) refusals.clear()
-    refusals.set(name, { until: clock.now() + wait, wait })
+    const wait = Math.min((noted.get(name)?.wait ?? BACKOFF_MS / 2) * 2, BACKOFF_MAX_MS)
+    if (noted.size >= REFUSALS_MAX) noted.clear()
+    noted.set(name, { until: clock.now() + wait, wait })
   }
 
   async function search(audience: AudienceId, key: KeyId, mayAsk: boolean): Promise<boolean> {
@@ -328,6 +332,9 @@ export function createGrants(init: GrantsInit): Grants {
       }
       plain.fill(0)
       return taken
+    },
+    forgetRefusals() {
+      refusals = new Map()
     },
     onKey(listener) {
       listeners.add(listener)

@@ -186,6 +186,16 @@ describe('renewal', () => {
     expect(world.files.get(file)?.version).toBe(1)
   })
 
+  test('who is released from quarantine is given at once what was refused until then', async () => {
+    world.setState(caio, 'quarantined')
+    const file = await world.upload(ana, 'meanwhile', EVERYONE_LIST)
+    await whenSeen(bia, file)
+    await caio.sharing.retry()
+    expect(sees(caio, file)).toBe(false)
+    world.setState(caio, 'member')
+    await whenSeen(caio, file)
+  })
+
   test('who comes back from quarantine counts as having had the key again', async () => {
     world.setState(caio, 'quarantined')
     await world.upload(ana, 'one', except(bia))

@@ -93,6 +93,8 @@ export function createSharing(init: SharingInit): Sharing {
   let settle: (() => void) | null = null
   let tick: (() => void) | null = null
   let isStopped = false
+  const ownState = () => reads.membership().members.get(init.self)?.state
+  let standing = ownState()
   let completing: Promise<void> = Promise.resolve()
 
   async function handle(stream: FrameStream): Promise<void> {
@@ -136,6 +138,15 @@ export function createSharing(init: SharingInit): Sharing {
     })
   }
 
+  /** Released from quarantine, or let in: what was refused until now is asked for at once. */
+  function lookAtStanding(): void {
+    const before = standing
+    standing = ownState()
+    if (standing !== 'member' || before === 'member') return
+    grants.forgetRefusals()
+    retrySoon()
+  }
+
   function audienceChanged(audience: AudienceId): void {
     for (const { key } of reads.audience(audience)?.keys ?? []) {
       // An audience may be no business of ours: look for the own slot, but bother nobody before a file needs it.
@@ -156,7 +167,10 @@ export function createSharing(init: SharingInit): Sharing {
     ownership,
     changed(change) {
       if (isStopped) return
-      if (change.members === true) audiences.membersChanged()
+      if (change.members === true) {
+        audiences.membersChanged()
+        lookAtStanding()
+      }
       for (const audience of change.audiences ?? []) audienceChanged(audience)
       if (change.files !== undefined) views.refreshAll(change.files)
     },

@@ -284,6 +284,8 @@ export function createViews(init: ViewsInit): Views {
   }
 
   async function retryAll(): Promise<void> {
+    // never over before `retrying` is set: it would stay set, and no later retry would run
+    await Promise.resolve()
     do {
       again = false
       if (stopped.signal.aborted) break
