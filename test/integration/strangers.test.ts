@@ -52,9 +52,8 @@ function questions(): [protocol: string, message: Uint8Array][] {
     .map((name) => /([0-9a-f]{64})\.sealed$/.exec(String(name))?.[1])
     .find((name) => name !== undefined)
   const framed = (name: string, message: Uint8Array): [string, Uint8Array] => [protocol(name), encodeFrame(message)]
-  const hello = { t: 'hello', v: 1, addresses: [], version: '0', ms: Date.now() } as const
   return [
-    framed('presence', encodePresence(hello)),
+    framed('presence', encodePresence({ t: 'hello', v: 1, addresses: [], version: '0', ms: Date.now() })),
     framed('facts', encodeCbor({ v: 1, start: 0, counter: 0 })),
     framed('ledger', encodeSyncFrame({ type: 'ask', buckets: new Uint8Array(BUCKETS * BUCKET_HASH_BYTES) })),
     framed('boxes', encodeBoxRequest(['ab'.repeat(32) as Parameters<typeof encodeBoxRequest>[0][number]])),
