@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from './errors.ts'
-import { parseCount, parseDuration, parseHostPort, parsePort, parsePositive, parseRate, parseSize } from './parse.ts'
+import {
+  parseCount,
+  parseDuration,
+  parseHandoffs,
+  parseHostPort,
+  parsePort,
+  parsePositive,
+  parseRate,
+  parseSize,
+} from './parse.ts'
 
 describe('parseDuration', () => {
   it.each([
@@ -29,6 +38,15 @@ describe('parseSize', () => {
   it.each(['', 'GB', '-1', '1XB', '1,5GB', '0x10', '1PB'])('refuses %j', (text) => {
     expect(() => parseSize(text)).toThrow(UsageError)
   })
+})
+
+describe('parseHandoffs', () => {
+  it.each([
+    ['ask', { accept: 'ask', maxBytes: null }],
+    ['fits', { accept: 'fits', maxBytes: null }],
+    ['2GB', { accept: 'fits', maxBytes: 2e9 }],
+  ])('%s', (text, rule) => expect(parseHandoffs(text)).toEqual(rule))
+  it('refuses other words', () => expect(() => parseHandoffs('never')).toThrow(UsageError))
 })
 
 describe('parseRate', () => {

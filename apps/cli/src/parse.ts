@@ -38,6 +38,12 @@ export function parseSize(text: string): number {
   return Math.round(Number(number) * factor)
 }
 
+/** Which offered files are accepted without asking: `ask` (none), `fits`, or those up to a size. @throws {UsageError} */
+export function parseHandoffs(text: string): { accept: 'ask' | 'fits'; maxBytes: number | null } {
+  if (text === 'ask' || text === 'fits') return { accept: text, maxBytes: null }
+  return { accept: 'fits', maxBytes: parseSize(text) }
+}
+
 /** `10MB/s` in bytes per second; null for `unlimited`. @throws {UsageError} */
 export function parseRate(text: string): number | null {
   if (text === 'unlimited') return null

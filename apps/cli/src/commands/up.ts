@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type CommandSpec, defined, list, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { showText } from '../output/terminal.ts'
-import { parseHostPort, parsePort, parseSize } from '../parse.ts'
+import { parseHandoffs, parseHostPort, parsePort, parseSize } from '../parse.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -24,7 +24,13 @@ export const up: CommandSpec = {
       .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
       .option('--relay', 'serve as relay for other members')
       .option('--no-mdns', 'do not look for members on the LAN')
-      .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize),
+      .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize)
+      .option(
+        '--handoffs <rule>',
+        'files offered to this branch: ask, or accept what fits, or up to a size (fits)',
+        parseHandoffs,
+      )
+      .option('--handoffs-from <node>', 'accept only from this branch; repeatable', list),
   run: (context, _args, options) => runNode(context, options),
 }
 
@@ -40,6 +46,10 @@ async function runNode(context: Context, options: Options): Promise<void> {
     announce?: string[]
     capacity?: number
   }
+  const { handoffs, handoffsFrom } = options as {
+    handoffs?: ReturnType<typeof parseHandoffs>
+    handoffsFrom?: string[]
+  }
   const log = (message: string, error?: unknown) => {
     const why = error === undefined ? '' : `: ${error instanceof Error ? error.message : String(error)}`
     context.note(`${new Date().toISOString()} ${showText(message + why)}`)
@@ -49,6 +59,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
     mdns: options.mdns !== false,
     relay: options.relay === true,
     log,
+    handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
     ...defined({ port, listen, announce, capacity }),
   })
   try {
