@@ -109,7 +109,6 @@ export const ledgerCommand: CommandSpec = {
           digest.heads,
           [
             { title: 'AUTHOR', value: (head) => head.author },
-            { title: 'FEED', value: (head) => head.feed },
             { title: 'SEQ', value: (head) => String(head.seq), align: 'right' },
             { title: 'HEAD', value: (head) => head.id },
           ],

@@ -31,7 +31,7 @@ function statusText(status: StatusView): string {
     ['disk', `${formatBytes(disk.used)} used, ${formatBytes(disk.free)} free, offers ${offeredText(disk.capacity)}`],
     ['listens', status.addresses.join(', ') || '-'],
     ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
-    ...status.warnings.map(({ message, advice }): [string, string] => ['warning', `${message}${advised(advice)}`]),
+    ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
   ]
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
 }
@@ -44,12 +44,13 @@ function offeredText(capacity: number | null): string {
   return capacity === null ? 'what is free' : formatBytes(capacity)
 }
 
-function advised(advice: string | null): string {
-  return advice === null ? '' : ` ${advice}`
+/** What is so, and what to do about it, as two sentences. */
+function advised(message: string, advice: string | null): string {
+  return advice === null ? message : `${message.replace(/\.$/, '')}. ${advice}`
 }
 
 function checkText({ name, state, message, advice }: DoctorCheck): string {
-  return `${state.padEnd(8)} ${showText(`${name}: ${message}${advised(advice)}`)}`
+  return `${state.padEnd(8)} ${showText(`${name}: ${advised(message, advice)}`)}`
 }
 
 interface Place {
