@@ -62,7 +62,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     table: (rows, columns, empty) =>
       rows.length === 0
         ? empty
-        : formatTable(rows, columns, process.stdout.isTTY ? (process.stdout.columns ?? 80) : PIPE_WIDTH),
+        : formatTable(rows, columns, process.stdout.isTTY ? process.stdout.columns || 80 : PIPE_WIDTH),
   }
 }
 

@@ -24,7 +24,7 @@ export function createProgress(label: string, options: { enabled: boolean; unit?
       const seconds = (now - began) / 1000
       const text = progressText({ done, total, seconds, unit: options.unit ?? 'bytes' })
       const line = `${showText(label)} ${text}${note === '' ? '' : `  ${showText(note)}`}`
-      stream.write(`\r\x1b[K${fitText(line, (stream.columns ?? 80) - 1)}`)
+      stream.write(`\r\x1b[K${fitText(line, (stream.columns || 80) - 1)}`)
     },
     end() {
       if (drawn > 0) stream.write('\r\x1b[K')
