@@ -42,8 +42,11 @@ describe('invites', () => {
   })
 
   it('that have expired', async () => {
-    const short = await invite('--expires', '1s')
-    await eventually('it expires', async () => (await refusal(short)).code === 'invite-expired')
+    const { id, invite: short } = await one.json('invite', '--branch', 'Estranha', '--expires', '1s')
+    await eventually('it expires', async () => {
+      const { items } = await one.api('/invites')
+      return items.some((each: Json) => each.id === id && each.state === 'expired')
+    })
     expect(await refusal(short)).toEqual({ exit: 5, code: 'invite-expired' })
   })
 

@@ -203,7 +203,8 @@ describe('the blacklist', () => {
     expect((await four.api('/files/blacklist')).items.some((item: Json) => item.fileId === file.id)).toBe(false)
 
     const changed = await one.api(`/files/blacklist/${file.id}`, { method: 'PUT', json: { nodes: ['Filial 5'] } })
-    expect(changed.denied).toEqual([five.ready?.id])
+    expect(changed.file.denied).toEqual([five.ready?.id])
+    expect(changed.items).toEqual([{ fileId: file.id, node: five.ready?.id }])
     await eventually('five is denied now', async () => (await five.fetch(`/files/${file.id}`)).status === 404)
     await eventually('four sees it again', () => four.api(`/files/${file.id}`).catch(() => false))
 

@@ -33,7 +33,8 @@ export interface ReceiveInit<P extends Pending, R> {
 
 /** Many denied branches are many fields. */
 export const MAX_FIELDS = 4096
-const MAX_FIELD_BYTES = 4096
+/** More than any name: whether a name is too long is for the node to say, with its own code. */
+const MAX_FIELD_BYTES = 32 * 1024
 /** A client that sends nothing for so long has gone. Milliseconds. */
 export const UPLOAD_IDLE_MS = 300_000
 /** Sent by clients that do not know the type (curl, Python), the second by the parser for none at all. */
