@@ -4,7 +4,7 @@ import { progressText } from './progress.ts'
 describe('progressText', () => {
   it('shows share, bytes, speed and time left', () => {
     const text = progressText({ done: 1024 ** 2, total: 4 * 1024 ** 2, seconds: 2, unit: 'bytes' })
-    expect(text).toBe(`${'█'.repeat(6)}${'·'.repeat(18)} 25 %  1.0 MiB of 4.0 MiB  512.0 KiB/s  6 s left`)
+    expect(text).toBe(`${'█'.repeat(4)}${'·'.repeat(12)} 25 %  1.0 MiB of 4.0 MiB  512.0 KiB/s  6 s left`)
   })
   it('shows what is known where the size is not', () => {
     expect(progressText({ done: 2048, total: null, seconds: 1, unit: 'bytes' })).toBe('2.0 KiB  2.0 KiB/s')

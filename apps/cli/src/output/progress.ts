@@ -2,7 +2,7 @@
 import { fitText, formatBytes, formatDuration, showText } from './terminal.ts'
 
 const REDRAW_MS = 100
-const BAR = 24
+const BAR = 16
 
 export interface Progress {
   /** @param total null when it is not known beforehand */
