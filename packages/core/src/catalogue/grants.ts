@@ -153,18 +153,23 @@ export function createGrants(init: GrantsInit): Grants {
     })
   }
 
+  /** Settles every question, whatever goes wrong. */
   async function askAll(): Promise<void> {
     while (asks.length > 0) {
-      if (stopped.signal.aborted) {
-        for (const each of asks.splice(0)) each.settle(false)
-        break
-      }
       const batch = asks.slice(0, ASK_MAX)
       asks = asks.slice(ASK_MAX)
-      await askRound(batch).catch(() => undefined)
-      for (const each of batch) each.settle(!stopped.signal.aborted && has(each.audience, each.key))
+      if (!stopped.signal.aborted) await askRound(batch).catch(() => undefined)
+      for (const each of batch) each.settle(isFound(each))
     }
     asking = false
+  }
+
+  function isFound({ audience, key }: Ask): boolean {
+    try {
+      return !stopped.signal.aborted && has(audience, key)
+    } catch {
+      return false // the database cannot be read: whoever waits for the key goes on seeking it
+    }
   }
 
   async function askRound(batch: readonly Ask[]): Promise<void> {

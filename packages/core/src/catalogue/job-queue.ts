@@ -16,7 +16,8 @@ export function createJobQueue(parallel: number): JobQueue {
     for (const [name, job] of waiting) {
       if (running.size >= parallel) return
       waiting.delete(name)
-      const run = job()
+      // a job that throws at once is one that fails, like any other
+      const run = (async () => job())()
         .catch(() => undefined)
         .finally(() => {
           running.delete(name)

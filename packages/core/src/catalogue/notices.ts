@@ -116,11 +116,16 @@ export function createNotices(init: NoticesInit): Notices {
   }
 
   async function run(): Promise<void> {
-    do {
-      again = false
-      await deliverAll()
-    } while (again && !stopped.signal.aborted)
-    running = null
+    // never over before `running` is set: it would stay set, and nothing would be delivered any more
+    await Promise.resolve()
+    try {
+      do {
+        again = false
+        await deliverAll()
+      } while (again && !stopped.signal.aborted)
+    } finally {
+      running = null
+    }
   }
 
   function deliver(): Promise<void> {
@@ -146,7 +151,8 @@ export function createNotices(init: NoticesInit): Notices {
           insert.run(idBytes(file), idBytes(share), node, signature)
         }
       })
-      if (nodes.length > 0) void deliver()
+      // what cannot be delivered now is tried again by `sharing`
+      if (nodes.length > 0) deliver().catch(() => undefined)
     },
     deliver,
     async take(notice) {
@@ -170,7 +176,7 @@ export function createNotices(init: NoticesInit): Notices {
     pending: () => db.prepare<{ n: number }>('SELECT count(*) AS n FROM notices').get()?.n ?? 0,
     async stop() {
       stopped.abort()
-      await running
+      await running?.catch(() => undefined)
     },
   }
 }

@@ -152,8 +152,9 @@ export function createSharing(init: SharingInit): Sharing {
       // An audience may be no business of ours: look for the own slot, but bother nobody before a file needs it.
       const held = keyring.audienceKey(audience, key)
       held?.secret.fill(0)
+      // what fails is sought again by `retry`; `acquire` never rejects
       if (held === null) void grants.acquire(audience, key, { ask: views.isWaitingFor(audience, key) })
-      else if (held.list === null || held.gone === null) void grants.complete(audience, key).catch(() => false)
+      else if (held.list === null || held.gone === null) grants.complete(audience, key).catch(() => false)
     }
   }
 

@@ -283,51 +283,57 @@ export function createViews(init: ViewsInit): Views {
     refreshWaiting('SELECT file FROM waits WHERE box = ?', idBytes(hash))
   }
 
+  /** Every missing key and box once; resolves when each box was found or given up. */
+  async function seekAll(): Promise<void> {
+    if (stopped.signal.aborted) return
+    const keys = db
+      .prepare<{ audience: Uint8Array; key_id: Uint8Array }>(
+        'SELECT DISTINCT audience, key_id FROM waits WHERE box IS NULL',
+      )
+      .all()
+    for (const { audience, key_id } of keys) seekKey(idFrom<AudienceId>(audience), idFrom<KeyId>(key_id))
+    let after: Uint8Array = new Uint8Array(0)
+    while (!stopped.signal.aborted) {
+      const rows = db
+        .prepare<{ file: Uint8Array; box: Uint8Array }>(
+          `SELECT file, box FROM waits WHERE box IS NOT NULL AND file > ? ORDER BY file LIMIT ${PAGE}`,
+        )
+        .all(after)
+      const last = rows.at(-1)
+      if (last === undefined) return
+      await Promise.all(rows.map(({ file, box }) => boxSought(idFrom<FileId>(file), idFrom<BoxHash>(box))))
+      after = last.file
+    }
+  }
+
+  /** Resolves when it was looked for, found or not. */
+  function boxSought(file: FileId, hash: BoxHash): Promise<void> {
+    return new Promise((done) => {
+      if (stopped.signal.aborted || jobs.has(hash)) {
+        done()
+        return
+      }
+      jobs.add(hash, async () => {
+        try {
+          if ((await fetchBox(file, hash)) !== null) boxArrived(hash)
+        } finally {
+          done()
+        }
+      })
+    })
+  }
+
   async function retryAll(): Promise<void> {
     // never over before `retrying` is set: it would stay set, and no later retry would run
     await Promise.resolve()
-    do {
-      again = false
-      if (stopped.signal.aborted) break
-      const keys = db
-        .prepare<{ audience: Uint8Array; key_id: Uint8Array }>(
-          'SELECT DISTINCT audience, key_id FROM waits WHERE box IS NULL',
-        )
-        .all()
-      for (const { audience, key_id } of keys) seekKey(idFrom<AudienceId>(audience), idFrom<KeyId>(key_id))
-      let after: Uint8Array = new Uint8Array(0)
-      for (;;) {
-        const rows = db
-          .prepare<{ file: Uint8Array; box: Uint8Array }>(
-            `SELECT file, box FROM waits WHERE box IS NOT NULL AND file > ? ORDER BY file LIMIT ${PAGE}`,
-          )
-          .all(after)
-        const last = rows.at(-1)
-        if (last === undefined) break
-        await Promise.all(
-          rows.map(
-            ({ file, box }) =>
-              new Promise<void>((done) => {
-                const hash = idFrom<BoxHash>(box)
-                if (stopped.signal.aborted || jobs.has(hash)) {
-                  done()
-                  return
-                }
-                jobs.add(hash, async () => {
-                  try {
-                    if ((await fetchBox(idFrom<FileId>(file), hash)) !== null) boxArrived(hash)
-                  } finally {
-                    done()
-                  }
-                })
-              }),
-          ),
-        )
-        if (stopped.signal.aborted) break
-        after = last.file
-      }
-    } while (again && !stopped.signal.aborted)
-    retrying = null
+    try {
+      do {
+        again = false
+        await seekAll()
+      } while (again && !stopped.signal.aborted)
+    } finally {
+      retrying = null
+    }
   }
 
   return {
@@ -401,7 +407,7 @@ export function createViews(init: ViewsInit): Views {
     },
     async stop() {
       stopped.abort()
-      await Promise.all([jobs.stop(), retrying])
+      await Promise.all([jobs.stop(), retrying?.catch(() => undefined)])
     },
   }
 }

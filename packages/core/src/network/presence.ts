@@ -339,7 +339,12 @@ class PresenceKeeper implements Presence {
     const text = addresses.join()
     if (text === this.#announced) return
     this.#announced = text
-    this.#init.facts.set('address', ADDRESS_KEY, encodeCbor(addresses))
+    try {
+      this.#init.facts.set('address', ADDRESS_KEY, encodeCbor(addresses))
+    } catch (error) {
+      // connected members are told all the same, the others by the next change or start
+      this.#init.log?.('own addresses cannot be kept', error)
+    }
     for (const { session } of this.#states.values()) session?.announce().catch(() => session.end())
   }
 
@@ -404,9 +409,19 @@ class PresenceKeeper implements Presence {
   #saveSeen(node: NodeId, state: State): void {
     if (state.lastSeen === null) return
     state.savedSeen = state.lastSeen
-    this.#init.db
-      .prepare('INSERT INTO last_seen (node, ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms')
-      .run(node, state.lastSeen)
+    this.#write('INSERT INTO last_seen (node, ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms', [
+      node,
+      state.lastSeen,
+    ])
+  }
+
+  /** What is kept for the next start only: a disk that is full must not end a session, let alone the process. */
+  #write(sql: string, values: unknown[]): void {
+    try {
+      this.#init.db.prepare(sql).run(...values)
+    } catch (error) {
+      this.#init.log?.('presence cannot be kept', error)
+    }
   }
 
   #savedAddresses(node: NodeId): Uint8Array | null {
@@ -417,9 +432,7 @@ class PresenceKeeper implements Presence {
   }
 
   #saveAddresses(node: NodeId, addresses: Uint8Array): void {
-    this.#init.db
-      .prepare('INSERT OR REPLACE INTO member_addresses (node, addresses) VALUES (?, ?)')
-      .run(node, addresses)
+    this.#write('INSERT OR REPLACE INTO member_addresses (node, addresses) VALUES (?, ?)', [node, addresses])
   }
 
   #setConnected(node: NodeId, connected: boolean): void {

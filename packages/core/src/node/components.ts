@@ -179,6 +179,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onStarted: (root) => holdings.say(root, 'partial'),
     onDamaged: (root) => reactions.lookAtRoot(root),
     onSourceProblem: ({ peer, kind }) => log(`source ${peer}: ${kind}`),
+    onProblem: (error) => log('transfers', error),
   })
 
   // --- who holds what, and what each change causes
@@ -222,6 +223,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     draw,
     events,
     bell,
+    log,
   })
   const retention = createRetention({
     clock,
@@ -353,7 +355,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await sync.stop()
     await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
     wiring.stop()
-    reactions.stop()
+    await reactions.stop()
     await sharing.stop()
     boxes.stop()
     await store.stop()

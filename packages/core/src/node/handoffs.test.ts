@@ -115,4 +115,16 @@ describe('createHandoffs', () => {
     expect(tries).toBe(3)
     expect(problems).toHaveLength(2)
   })
+
+  it('survives that the open offers cannot be read', () => {
+    const closed = new Error('database closed')
+    const { handoffs, problems } = setup([], {
+      offered() {
+        throw closed
+      },
+    })
+    handoffs.start()
+    expect(problems).toEqual([closed])
+    handoffs.stop()
+  })
 })

@@ -79,7 +79,7 @@ export function createHandoffs(init: HandoffsInit): Handoffs {
     return isTooOld && file.owner === own && init.offeredBy(offer.entry) === own ? init.cancel : null
   }
 
-  function look(): void {
+  function lookAtAll(): void {
     const own = isRunning ? init.actingFor() : null
     if (own === null) return
     // the rows change while the answers are written
@@ -96,6 +96,14 @@ export function createHandoffs(init: HandoffsInit): Handoffs {
         failedAt.set(offer.entry, clock.now())
         init.onProblem(error)
       }
+    }
+  }
+
+  function look(): void {
+    try {
+      lookAtAll()
+    } catch (error) {
+      init.onProblem(error)
     }
   }
 

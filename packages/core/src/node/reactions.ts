@@ -28,6 +28,7 @@ export interface ReactionsInit {
   readonly draw: Draw
   readonly events: EventHub
   readonly bell: Bell
+  readonly log: (message: string, error?: unknown) => void
 }
 
 export interface Reactions {
@@ -36,12 +37,25 @@ export interface Reactions {
   lookAtRoot(root: Root): void
   /** Ends the transfer of a version, removes its chunks, and says so. */
   forgetRoot(root: Root): Promise<void>
-  stop(): void
+  stop(): Promise<void>
 }
 
 export function createReactions(rooms: ReactionsInit): Reactions {
   const { self, host, state, members, sharing, store, boxes, transfers, facts, presence } = rooms
   const { holdings, replicator, draw, events, bell } = rooms
+
+  /** what is under way and nobody but `stop` waits for */
+  const running = new Set<Promise<void>>()
+
+  function inBackground(what: string, work: Promise<unknown>): void {
+    const settled = work
+      .then(
+        () => undefined,
+        (error: unknown) => rooms.log(what, error),
+      )
+      .finally(() => running.delete(settled))
+    running.add(settled)
+  }
 
   function lookAtRoot(root: Root): void {
     const version = state.versionOfRoot(root)
@@ -52,10 +66,10 @@ export function createReactions(rooms: ReactionsInit): Reactions {
     presence.refresh()
     facts.refresh()
     replicator.lookAtAll()
-    void transfers.recheck()
+    inBackground('asking again who may be served', transfers.recheck())
     for (const node of gone) {
       facts.forget(node)
-      void host.hangUp(node)
+      inBackground('hanging up', host.hangUp(node))
     }
   }
 
@@ -64,7 +78,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
     const isPurged = state.file(file)?.state === 'purged'
     for (const { root, formerRoots } of state.versions(file)) {
       if (isPurged) await forgetRoot(root)
-      else void transfers.recheck(root)
+      else inBackground('asking again who may be served', transfers.recheck(root))
       const isReplaced = isPurged || store.stat(root)?.complete === true
       if (isReplaced) for (const former of formerRoots) await forgetRoot(former)
     }
@@ -117,13 +131,14 @@ export function createReactions(rooms: ReactionsInit): Reactions {
       if (change.members) membersChanged(change.gone)
       for (const file of change.files) {
         replicator.look(file)
-        void tidy(file)
+        inBackground('tidying up after a change', tidy(file))
       }
       draw.look()
       bell.ring()
     },
-    stop() {
+    async stop() {
       for (const each of leave) each()
+      await Promise.all(running)
     },
   }
 }

@@ -57,6 +57,7 @@ export function createReplication(rooms: ReplicationWiring): {
 } {
   const { network, self, clock, host, state, members, versions, access, presence, sharing } = rooms
   const { store, boxes, transfers, holdings, kept, events, bell, tuning } = rooms
+  const problem = (what: string) => (error: unknown) => rooms.log(what, error)
 
   function local(root: Root): HoldState {
     const stored = store.stat(root)
@@ -82,6 +83,7 @@ export function createReplication(rooms: ReplicationWiring): {
       if (version !== null) events.emit('file:durable', { fileId: version.file, version: version.version })
       bell.ring()
     },
+    onProblem: problem('durability'),
   })
 
   const replicator: Replicator = createReplicator({
@@ -109,7 +111,7 @@ export function createReplication(rooms: ReplicationWiring): {
       const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
       wanted.done.catch(() => undefined) // told by `onEnded`
     },
-    unwant: (root) => void transfers.cancelRoot(root),
+    unwant: (root) => void transfers.cancelRoot(root).catch(problem('cancelling a transfer')),
     async drop(version) {
       await transfers.cancelRoot(version.shape.root)
       await store.remove(version.shape.root)
@@ -123,6 +125,7 @@ export function createReplication(rooms: ReplicationWiring): {
       events.emit('file:copies', { fileId: file, ...copies })
       bell.ring()
     },
+    onProblem: problem('replication'),
   })
 
   const draw = createDraw({
@@ -136,7 +139,7 @@ export function createReplication(rooms: ReplicationWiring): {
     hasPassed: holdings.hasPassed,
     pass: holdings.pass,
     isOnline: (node) => node === self || presence.isConnected(node),
-    onProblem: (error) => rooms.log('draw', error),
+    onProblem: problem('draw'),
   })
 
   return { replicator, durability, draw }

@@ -15,6 +15,8 @@ export interface DurabilityInit {
   otherMembers(): number
   /** the answers now suffice */
   onDurable(root: Root): void
+  /** `onDurable` threw */
+  onProblem(error: unknown): void
 }
 
 export interface Durability {
@@ -50,7 +52,9 @@ export function createDurability(init: DurabilityInit): Durability {
         if (proved.get(shape.root)?.has(holder) || asking.has(name)) continue
         asking.set(
           name,
-          ask(holder, shape).finally(() => asking.delete(name)),
+          ask(holder, shape)
+            .catch(init.onProblem)
+            .finally(() => asking.delete(name)),
         )
       }
     },

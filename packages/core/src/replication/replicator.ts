@@ -40,6 +40,8 @@ export interface ReplicatorInit {
   unwant(root: Root): void
   drop(version: LiveVersion): Promise<void>
   onCopies(file: FileId, copies: Copies): void
+  /** a look failed (disk full, database closed): the file is looked at again at the next interval */
+  onProblem(error: unknown): void
 }
 
 export interface Replicator {
@@ -139,7 +141,11 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     for (const file of queue) {
       if (!running) return
       queue.delete(file)
-      await lookAt(file)
+      try {
+        await lookAt(file)
+      } catch (error) {
+        init.onProblem(error) // one file's trouble must not keep the others waiting
+      }
       looks += 1
       if (looks % LOOKS_PER_TURN === 0) await new Promise(setImmediate)
     }
@@ -154,7 +160,11 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   }
 
   function lookAtAll(): void {
-    for (const file of init.liveFiles()) queue.add(file)
+    try {
+      for (const file of init.liveFiles()) queue.add(file)
+    } catch (error) {
+      init.onProblem(error)
+    }
     wake()
   }
 

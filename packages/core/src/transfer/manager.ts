@@ -2,7 +2,7 @@
  * All transfers of this node: which run, which wait, who wants them, and what is left of them after a restart.
  *
  * Who owns what: a `Transfer` is one version on its way; its `Download` exists only while it runs; `waiting` holds the
- * queued ones of each kind in order; `rows` that changed are written together shortly after, a person's at once.
+ * queued ones of each kind in order; `saver` has the rows that are to be written.
  */
 import type { Clock } from '../clock.ts'
 import { chunkCount, type SealedFile, type VersionShape } from '../content/index.ts'
@@ -15,7 +15,8 @@ import { TransferCancelledError, TransferNotFoundError, TransferStateError } fro
 import { createLimits } from './limits.ts'
 import { Meter } from './meter.ts'
 import { createProvider } from './provider.ts'
-import { classOf, newTransfer, outcome, rowOf, StopReason, statusOf, type Transfer, type Wish } from './transfer.ts'
+import { classOf, newTransfer, outcome, StopReason, statusOf, type Transfer, type Wish } from './transfer.ts'
+import { createTransferSaver, type TransferSaver } from './transfer-saver.ts'
 import { createTransferTable } from './transfer-table.ts'
 import type {
   TransferClass,
@@ -33,12 +34,13 @@ export const MAX_RUNNING: Readonly<Record<TransferClass, number>> = { fetch: 4, 
 /** Finished transfers that stay on the list. */
 const KEPT_FINISHED = 200
 const PROGRESS_MS = 250
-/** Rows of background transfers are written together after this (ms). */
-const SAVE_MS = 250
 /** A background transfer without hope for so long lets another one run (ms). */
 const HOPELESS_MS = 20_000
 /** Chunks from a reader's position on that go first. */
 const READ_AHEAD = 8
+
+/** How a run ended. */
+type End = { next: 'done'; file: SealedFile } | { next: 'failed'; error: unknown } | { next: StopReason['next'] }
 
 const OVER: ReadonlySet<TransferState> = new Set(['done', 'failed', 'cancelled'])
 
@@ -53,19 +55,18 @@ class TransferManager implements Transfers {
   readonly #budget: ReturnType<typeof createBudget>
   readonly #provider: ReturnType<typeof createProvider>
   readonly #table: ReturnType<typeof createTransferTable> | null
+  readonly #saver: TransferSaver
   readonly #all = new Map<string, Transfer>()
   readonly #byRoot = new Map<Root, Transfer>()
   readonly #waiting = new WaitingLines()
   readonly #running = new Set<Transfer>()
   readonly #finished: Transfer[] = []
-  readonly #dirty = new Set<Transfer>()
   readonly #progressListeners = new Set<(status: TransferStatus) => void>()
   readonly #endedListeners = new Set<(status: TransferStatus) => void>()
   #received = 0
   #started = false
   #stopped = false
   #cancelTick: (() => void) | undefined
-  #cancelSave: (() => void) | undefined
 
   constructor(init: TransfersInit) {
     this.#init = init
@@ -73,6 +74,11 @@ class TransferManager implements Transfers {
     this.#limits = createLimits({ clock: init.clock, ...(init.db === undefined ? {} : { db: init.db }) })
     this.#budget = createBudget(init.budgetBytes)
     this.#table = init.db === undefined ? null : createTransferTable(init.db)
+    this.#saver = createTransferSaver({
+      table: this.#table,
+      clock: init.clock,
+      onProblem: (error) => init.onProblem?.(error),
+    })
     this.#provider = createProvider({
       store: init.store,
       host: init.host,
@@ -98,7 +104,7 @@ class TransferManager implements Transfers {
     if (options.priority !== undefined) this.#setPriority(transfer, options.priority)
     this.#setKind(transfer)
     if (transfer.state === 'paused' && options.kind === 'fetch') this.#enqueue(transfer, false)
-    this.#save(transfer)
+    this.#saver.changed(transfer)
     this.#schedule()
     return { id: transfer.id, done: this.#follow(transfer, wish) }
   }
@@ -133,7 +139,7 @@ class TransferManager implements Transfers {
       throw new TransferStateError(id, transfer.state, 'resumed')
     if (transfer.state === 'paused') {
       this.#enqueue(transfer, false)
-      this.#save(transfer)
+      this.#saver.changed(transfer)
       this.#schedule()
     }
     return statusOf(transfer)
@@ -154,7 +160,7 @@ class TransferManager implements Transfers {
   order(ids: readonly string[]): void {
     for (const transfer of ids.map((id) => this.#find(id)).toReversed()) {
       this.#waiting.toFront(transfer)
-      this.#save(transfer)
+      this.#saver.changed(transfer)
     }
   }
 
@@ -218,7 +224,7 @@ class TransferManager implements Transfers {
     })
     await Promise.all(ended)
     for (const transfer of this.#byRoot.values()) transfer.outcome.reject(new TransferCancelledError(transfer.id))
-    this.#flush()
+    this.#saver.stop()
   }
 
   // ------------------------------------------------------------------------------------------------- the list
@@ -251,7 +257,7 @@ class TransferManager implements Transfers {
     }
     this.#add(fresh)
     this.#enqueue(fresh, true)
-    this.#save(fresh)
+    this.#saver.changed(fresh)
     this.#schedule()
     return fresh
   }
@@ -367,24 +373,19 @@ class TransferManager implements Transfers {
       for (const [peer, delivered] of sources) transfer.sources.set(peer, (before.get(peer) ?? 0) + delivered)
     }
     const settle = async () => {
-      try {
-        const file = await download.done
-        update()
-        this.#settle(transfer, { next: 'done', file })
-      } catch (error) {
-        update()
-        this.#settle(transfer, error instanceof StopReason ? { next: error.next } : { next: 'failed', error })
-      }
+      const end = await download.done.then(
+        (file): End => ({ next: 'done', file }),
+        (error: unknown): End => (error instanceof StopReason ? { next: error.next } : { next: 'failed', error }),
+      )
+      update()
+      this.#settle(transfer, end)
     }
     this.#running.add(transfer)
     transfer.run = { download, stop, ended: settle(), meter: new Meter(transfer.bytes, this.#clock.now()), before }
   }
 
   /** running -> done, failed, cancelled, paused, queued; or as it is, when the node stops */
-  #settle(
-    transfer: Transfer,
-    end: { next: 'done'; file: SealedFile } | { next: 'failed'; error: unknown } | { next: StopReason['next'] },
-  ): void {
+  #settle(transfer: Transfer, end: End): void {
     this.#received += transfer.run?.download.progress().received ?? 0
     transfer.run = null
     this.#running.delete(transfer)
@@ -406,15 +407,15 @@ class TransferManager implements Transfers {
         break
       case 'paused':
         transfer.state = 'paused'
-        this.#save(transfer)
+        this.#saver.changed(transfer)
         break
       case 'queued':
         this.#enqueue(transfer, true)
-        this.#save(transfer)
+        this.#saver.changed(transfer)
         break
       case 'stopped':
         transfer.state = 'queued'
-        this.#save(transfer)
+        this.#saver.changed(transfer)
         break
     }
     this.#schedule()
@@ -443,21 +444,31 @@ class TransferManager implements Transfers {
     transfer.wishes.clear()
     if (this.#byRoot.get(transfer.version.root) === transfer) this.#byRoot.delete(transfer.version.root)
     this.#finished.push(transfer)
-    this.#save(transfer)
+    this.#saver.changed(transfer)
     this.#forget(this.#finished.slice(0, Math.max(0, this.#finished.length - KEPT_FINISHED)))
+    this.#tell(this.#endedListeners, transfer)
+  }
+
+  /** A listener that throws keeps neither the others nor the transfer from going on. */
+  #tell(listeners: ReadonlySet<(status: TransferStatus) => void>, transfer: Transfer): void {
     const status = statusOf(transfer)
-    for (const listener of [...this.#endedListeners]) listener(status)
+    for (const listener of [...listeners]) {
+      try {
+        listener(status)
+      } catch (error) {
+        this.#init.onProblem?.(error)
+      }
+    }
   }
 
   #forget(transfers: readonly Transfer[]): void {
     if (transfers.length === 0) return
     for (const transfer of transfers) {
       this.#all.delete(transfer.id)
-      this.#dirty.delete(transfer)
       const at = this.#finished.indexOf(transfer)
       if (at !== -1) this.#finished.splice(at, 1)
     }
-    this.#table?.remove(transfers.map((transfer) => transfer.id))
+    this.#saver.forget(transfers)
   }
 
   #tick(): void {
@@ -469,7 +480,7 @@ class TransferManager implements Transfers {
       const { run } = transfer
       if (run === null) continue
       const changed = run.meter.observe(run.download.progress().bytes, now)
-      if (changed) for (const listener of [...this.#progressListeners]) listener(statusOf(transfer))
+      if (changed) this.#tell(this.#progressListeners, transfer)
       // one that nobody can serve now must not keep others waiting
       const isStuck = transfer.kind !== 'fetch' && run.download.hopelessMs() >= HOPELESS_MS
       if (isStuck && this.#waiting.hasBackground) run.stop.abort(new StopReason('queued'))
@@ -477,22 +488,6 @@ class TransferManager implements Transfers {
   }
 
   // ------------------------------------------------------------------------------------------------- on disk
-
-  #save(transfer: Transfer): void {
-    if (this.#table === null) return
-    this.#dirty.add(transfer)
-    if (transfer.kind === 'fetch') this.#flush()
-    else this.#cancelSave ??= this.#clock.after(SAVE_MS, () => this.#flush())
-  }
-
-  #flush(): void {
-    this.#cancelSave?.()
-    this.#cancelSave = undefined
-    if (this.#dirty.size === 0) return
-    const rows = [...this.#dirty].filter((transfer) => this.#all.get(transfer.id) === transfer).map(rowOf)
-    this.#dirty.clear()
-    this.#table?.save(rows)
-  }
 
   #load(): void {
     for (const row of this.#table?.load() ?? []) {

@@ -112,6 +112,8 @@ export interface TransfersInit {
   readonly onDamaged?: (root: Root, index: number) => void
   /** a version is being fetched, so that others may be told where partial copies are */
   readonly onStarted?: (root: Root) => void
+  /** what nobody waits for went wrong (the database cannot be written): for the log */
+  readonly onProblem?: (error: unknown) => void
   /** @default MAX_RUNNING */
   readonly maxRunning?: Partial<Record<TransferClass, number>>
   /** process-wide receive credit, bytes @default 64 MiB */

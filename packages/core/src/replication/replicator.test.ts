@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { type FileId, type NetworkId, nodeIdFromPublicKey, type Root } from '../ids.ts'
+import { ManualClock } from '../network/testing.ts'
+import { createReplicator, type ReplicatorInit } from './replicator.ts'
+import type { LiveVersion } from './types.ts'
+
+const self = nodeIdFromPublicKey(new Uint8Array(32).fill(1))
+const network = 'ab'.repeat(32) as NetworkId
+const [first, second] = ['11'.repeat(16), '22'.repeat(16)] as FileId[] as [FileId, FileId]
+
+function versionOf(file: FileId): LiveVersion {
+  const shape = { root: `root of ${file}` as Root, size: 1, chunk: 1024 * 1024 }
+  return { file, version: 1, shape, owner: self, boxes: [] }
+}
+
+function setUp(over: Partial<ReplicatorInit>) {
+  const clock = new ManualClock()
+  const problems: unknown[] = []
+  const looked = new Map<FileId, () => void>()
+  const whenLooked = (file: FileId) => new Promise<void>((resolve) => looked.set(file, resolve))
+  const replicator = createReplicator({
+    clock,
+    network,
+    self,
+    holdings: { holders: () => new Map(), declines: () => new Set(), say: () => {}, decline: () => {} },
+    intervalMs: 1000,
+    liveVersion: versionOf,
+    liveFiles: () => [first, second],
+    members: () => [{ node: self, weight: 1 }],
+    maxCopies: () => null,
+    isAway: () => false,
+    local: () => 'none',
+    mayHold: () => true,
+    isKept: () => false,
+    want: () => {},
+    unwant: () => {},
+    drop: async () => {},
+    onCopies: (file) => looked.get(file)?.(),
+    onProblem: (error) => problems.push(error),
+    ...over,
+  })
+  return { replicator, clock, problems, whenLooked }
+}
+
+describe('createReplicator', () => {
+  it('goes on with the other files when one look fails, and looks at that one again', async () => {
+    const full = new Error('disk full')
+    let isFull = true
+    const { replicator, clock, problems, whenLooked } = setUp({
+      want({ file }) {
+        if (file === first && isFull) throw full
+      },
+    })
+    const secondSeen = whenLooked(second)
+    replicator.start()
+    await secondSeen
+    expect(problems).toEqual([full])
+    isFull = false
+    const firstSeen = whenLooked(first)
+    clock.advance(1000)
+    await firstSeen
+    expect(problems).toEqual([full])
+    await replicator.stop()
+  })
+
+  it('survives that the files cannot be listed', async () => {
+    const closed = new Error('database closed')
+    let isClosed = true
+    const { replicator, clock, problems, whenLooked } = setUp({
+      liveFiles() {
+        if (isClosed) throw closed
+        return [first]
+      },
+    })
+    replicator.start()
+    expect(problems).toEqual([closed])
+    isClosed = false
+    const seen = whenLooked(first)
+    clock.advance(1000)
+    await seen
+    await replicator.stop()
+  })
+})
