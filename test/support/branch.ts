@@ -11,6 +11,8 @@ import { pipeline } from 'node:stream/promises'
 const repository = join(import.meta.dirname, '..', '..')
 const node = join(repository, 'node_modules', '.bin', 'node')
 const cli = join(repository, 'apps', 'cli', 'bin', 'malote.js')
+/** program and first argument of every command, for tests that keep one running */
+export const cliCommand = [node, cli] as const
 
 export interface Outcome {
   code: number | null
