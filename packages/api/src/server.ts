@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { MaloteError, type MaloteNode } from '@malote/core'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { trackConnections } from './connections.ts'
 import { API_PREFIX, cookieName, documentOptions } from './document.ts'
 import { isFault, problemOf } from './error-map.ts'
 import {
@@ -82,6 +83,7 @@ export async function createServer(init: ServerInit): Promise<RunningServer> {
   const calls = new Set<AbortController>()
 
   const app = newApp(onFault)
+  const connections = trackConnections(app.server)
   // The port is known only when it listens, and the session cookie bears it: cookies know no port themselves.
   let sessions: Sessions = createSessions({ cookieName: cookieName(port), now: Date.now })
   const sessionDoor: RouteServices['sessions'] = {
@@ -121,6 +123,7 @@ export async function createServer(init: ServerInit): Promise<RunningServer> {
   function close(): Promise<void> {
     closed ??= (async () => {
       for (const call of calls) call.abort(new ClosingError())
+      connections.endWhenIdle()
       const late = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS)
       try {
         await app.close()
