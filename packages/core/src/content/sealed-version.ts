@@ -7,7 +7,7 @@
  * written. So a bit on disk always stands for bytes on disk.
  */
 import type { Clock } from '../clock.ts'
-import { blake3, equalBytes, SEAL_OVERHEAD } from '../crypto/index.ts'
+import { blake3, equalBytes, NONCE_BYTES, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { Root } from '../ids.ts'
 import { clearBit, fullBitfield, getBit, setBit } from './bitfield.ts'
 import type { Disk, DiskFile } from './disk.ts'
@@ -212,6 +212,19 @@ export class SealedVersion implements SealedFile {
     if (!this.#matches(index, sealed)) return false
     if (!this.has(index)) await this.#show(index)
     return true
+  }
+
+  /**
+   * Makes visible what was written before a crash but had no bit yet. Where nothing was written the file is a hole, whose
+   * zeros no nonce is made of, so a look at the first bytes of each missing chunk suffices to leave holes alone.
+   */
+  async salvage(): Promise<void> {
+    const head = new Uint8Array(NONCE_BYTES)
+    for (let index = 0; index < this.count; index++) {
+      if (this.has(index) || this.#ended !== null) continue
+      const length = await this.#inFile((file) => file.readAt(head, sealedOffset(this, index)))
+      if (length === NONCE_BYTES && head.some((byte) => byte !== 0)) await this.adopt(index)
+    }
   }
 
   /** The whole file was replaced by a complete one, by `replace`. */

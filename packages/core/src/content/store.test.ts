@@ -241,6 +241,27 @@ describe('damage on disk', () => {
     }))
 })
 
+describe('a process that was killed', () => {
+  it('finds what it had written without having come to record it, and nothing else', () =>
+    withFolder(async (folder) => {
+      const { manifest, chunks } = await elsewhere(6 * CHUNK)
+      // no flush in time: the bits on disk stay as they are
+      const killed = await createStore({ folder, floorBytes: 0, flushMs: 3_600_000 })
+      const file = await killed.open(manifest)
+      await fill(file, manifest, chunks, 0)
+      await file.flush()
+      await fill(file, manifest, chunks, 2, 3)
+      const sealed = await readFile(path(folder, manifest.root, 'sealed'))
+      sealed[4 * (CHUNK + 28)] = 1 // a torn write
+      await writeFile(path(folder, manifest.root, 'sealed'), sealed)
+      const next = await createStore({ folder, floorBytes: 0 })
+      const again = await next.open(manifest)
+      expect([0, 1, 2, 3, 4, 5].map((index) => again.has(index))).toEqual([true, false, true, true, false, false])
+      await next.stop()
+      await killed.stop()
+    }))
+})
+
 describe('sealing', () => {
   it('leaves nothing when it is given up, and what a crash left is removed at the next start', async () => {
     const disk = createMemoryDisk()

@@ -63,6 +63,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     return { folder: home, sealed: `${base}.sealed`, manifest: `${base}.manifest`, have: `${base}.have` }
   }
   const { records, recheck } = await loadVersions({ disk, folder, temporary, pathsOf })
+  /** incomplete when the last run ended: some of what they lack may be on disk all the same */
+  const interrupted = new Set([...records.values()].filter((record) => record.bits !== null).map(({ root }) => root))
   const pool = createHandlePool(disk, init.openFiles ?? 64)
   const space = createSpaceGuard({ disk, folder, clock, floorBytes: init.floorBytes })
   const listeners = new Set<(root: Root) => void>()
@@ -147,7 +149,10 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     const manifest = bytes === null ? null : manifestFromBytes(record, bytes)
     // a manifest that the disk has lost is fetched again; the chunks stay
     record.hasManifest = manifest !== null
-    return track(new SealedVersion(record, manifest, context))
+    const version = track(new SealedVersion(record, manifest, context))
+    // before anyone fetches what is here already
+    if (interrupted.delete(record.root) && manifest !== null) await version.salvage()
+    return version
   }
 
   const open = async (version: VersionShape): Promise<SealedVersion> => {
