@@ -2,7 +2,7 @@
 import type { CborValue } from '../codec/index.ts'
 import { proveKey } from '../crypto/index.ts'
 import { type BranchId, type EntryId, type FileId, idBytes } from '../ids.ts'
-import { NotAdminError } from '../membership/index.ts'
+import { NotAdminError, RefusedError } from '../membership/index.ts'
 import { entitled } from './audience-list.ts'
 import type { ChangeOptions, Checks } from './author-checks.ts'
 import { DeniedReceiverError, FileNotFoundError, NoHandoffError, NotOwnerError, SelfReceiverError } from './errors.ts'
@@ -35,7 +35,7 @@ export interface OwnershipAuthor {
   canAccept(file: FileId): boolean
   /** Takes an orphan. @throws {FileNotFoundError} when its key is not here */
   adopt(file: FileId): EntryId
-  /** @throws {NotAdminError} */
+  /** @throws {NotAdminError} @throws {RefusedError} when the file has an owner and nothing is to be settled */
   assign(file: FileId, to: BranchId): EntryId
 }
 
@@ -59,8 +59,12 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
     return { shared, of: shared.offer.entry, branch }
   }
 
+  /** @throws {RefusedError} when the rules did not let it have its effect */
   function write(kind: string, body: CborValue): EntryId {
-    return append(kind, body).id
+    const { id } = append(kind, body)
+    const refusal = reads.refusalOf(id)
+    if (refusal !== null) throw new RefusedError(refusal)
+    return id
   }
 
   return {
@@ -95,7 +99,7 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
         if (shared != null && proven !== null) accepted.push({ id, body: { ...refOf(shared), proof: proven } })
       }
       for (let at = 0; at < accepted.length; at += ACCEPT_MAX) {
-        write('accept', { of: idBytes(seed), files: accepted.slice(at, at + ACCEPT_MAX).map(({ body }) => body) })
+        append('accept', { of: idBytes(seed), files: accepted.slice(at, at + ACCEPT_MAX).map(({ body }) => body) })
       }
       return accepted.map(({ id }) => id)
     },

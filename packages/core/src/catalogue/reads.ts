@@ -1,7 +1,7 @@
 /** What the key half of this room needs from its surroundings; wired in `node/components.ts`. */
 import type { CborValue } from '../codec/index.ts'
 import type { AudienceId, BoxHash, EntryId, FileId, NodeId } from '../ids.ts'
-import type { MembershipState } from '../membership/index.ts'
+import type { MembershipState, Refusal } from '../membership/index.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedVersion } from './types.ts'
 
 /** Reads of the shared rows. */
@@ -11,6 +11,8 @@ export interface SharedReads {
   epochs(file: FileId): readonly SharedEpoch[]
   audience(audience: AudienceId): SharedAudience | null | undefined
   membership(): MembershipState
+  /** why an entry had no effect at its place; null = it had */
+  refusalOf(entry: EntryId): Refusal | null
 }
 
 /** The box store of the content room. */

@@ -315,6 +315,7 @@ describe('rows and changes', () => {
     const refused = ledger.append('trash', { file: idBytes(file), builds: unique(32) })
     expect(state.file(file)).toMatchObject({ state: 'live', owner: network, version: 1 })
     expect(ledger.page(0, 10).find(({ entry }) => entry.id === refused.id)?.refusal?.code).toBe('conflict')
+    expect(state.refusalOf(refused.id)?.code).toBe('conflict')
     const again = make()
     expect(toHex(again.state.digest())).toBe(toHex(state.digest()))
     expect(await again.state.verify()).toEqual({ recomputed: state.digest(), problems: [] })

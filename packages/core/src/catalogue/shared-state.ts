@@ -20,6 +20,7 @@ import {
   emptyMembership,
   type Member,
   type MembershipState,
+  type Refusal,
   understandsRules,
 } from '../membership/index.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
@@ -77,6 +78,8 @@ export interface SharedStateInit {
 export interface SharedState extends SharedQueries {
   readonly apply: Apply
   membership(): MembershipState
+  /** why an entry had no effect, on the first of its files where it names several; null = it had */
+  refusalOf(entry: EntryId): Refusal | null
   /** 32 bytes: equal on all nodes with the same entries */
   digest(): Uint8Array
   /** True when an `upgrade` activated rules that this software does not have: entries are stored, not executed. */
@@ -272,6 +275,10 @@ export function createSharedState(init: SharedStateInit): SharedState {
     ...queries,
     apply,
     membership: () => control.membership,
+    refusalOf(id) {
+      const [row] = queries.refusalsOf(id)
+      return row === undefined ? null : { code: row.code, reason: row.reason }
+    },
     digest: () => rows.digest(),
     isBehind: () => rows.isBehind(),
     weights() {

@@ -318,6 +318,13 @@ describe('ownership', () => {
     ana.sharing.ownership.cancel(file)
     expect(world.entries.at(-1)?.kind).toBe('cancel')
   })
+
+  test('whoever writes what the rules give no effect is told so', async () => {
+    const file = await world.upload(ana, 'mine', EVERYONE_LIST)
+    world.refusal = { code: 'handoff-pending', reason: 'another offer of the file is open' }
+    const refused = expect.objectContaining({ code: 'conflict', details: { refusal: 'handoff-pending' } })
+    expect(() => ana.sharing.ownership.offer(file, bia.branch)).toThrow(refused)
+  })
 })
 
 describe('who may change what', () => {

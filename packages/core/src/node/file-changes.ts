@@ -1,5 +1,12 @@
 /** `node.files`: who may read and who owns. Each verb checks at the boundary, appends, and answers with the new view. */
-import { type AudienceList, audienceList, deniedAmong, withAllowed, withDenied } from '../catalogue/index.ts'
+import {
+  type AudienceList,
+  audienceList,
+  deniedAmong,
+  FileNotFoundError,
+  withAllowed,
+  withDenied,
+} from '../catalogue/index.ts'
 import type { BranchId, FileId } from '../ids.ts'
 import type { Session } from './session.ts'
 import type { BlacklistItem, CallOptions, FileRef, FileVerbs, FileView, NodeRef } from './types.ts'
@@ -28,10 +35,25 @@ type Changes = Pick<
 >
 
 const PAGE = 500
+/** 16 bytes */
+const FILE_ID = /^[0-9a-f]{32}$/
 
 export function createFileChanges(init: FileChangesInit): Changes {
   const { session, get } = init
   const resolve = (ref: FileRef) => session().sharing.views.resolve(ref)
+
+  /** An admin may purge an orphan that it cannot read, by its whole id. */
+  function resolvePurgeable(ref: FileRef): FileId {
+    try {
+      return resolve(ref).file
+    } catch (error) {
+      if (!(error instanceof FileNotFoundError) || !FILE_ID.test(ref)) throw error
+      const { state, members, self } = session()
+      const shared = state.file(ref as FileId)
+      if (shared?.state !== 'orphaned' || !members.isAdmin(self)) throw error
+      return shared.file
+    }
+  }
 
   async function share(
     ref: FileRef,
@@ -75,9 +97,8 @@ export function createFileChanges(init: FileChangesInit): Changes {
     async remove(ref, options = {}) {
       options.signal?.throwIfAborted()
       const { author } = session().sharing
-      const { file } = resolve(ref)
-      if (options.purge === true) author.purge(file, { ifMatch: options.ifMatch })
-      else author.trash(file, { ifMatch: options.ifMatch })
+      if (options.purge === true) author.purge(resolvePurgeable(ref), { ifMatch: options.ifMatch })
+      else author.trash(resolve(ref).file, { ifMatch: options.ifMatch })
     },
     async restore(ref, options = {}) {
       const { file } = resolve(ref)

@@ -23,7 +23,7 @@ import {
   type Root,
   toHex,
 } from '../../ids.ts'
-import type { Branch, Member, MembershipState } from '../../membership/types.ts'
+import type { Branch, Member, MembershipState, Refusal } from '../../membership/types.ts'
 import type { FrameStream, Host, StreamHandler } from '../../network/types.ts'
 import { systemRandom } from '../../random.ts'
 import {
@@ -60,6 +60,8 @@ export interface World {
   readonly entries: { id: EntryId; kind: string; body: CborValue }[]
   readonly files: Map<FileId, SharedFile>
   readonly audiences: Map<AudienceId, SharedAudience>
+  /** verdict on whatever is written */
+  refusal: Refusal | null
   add(name: string, options?: { branch?: BranchId; online?: boolean }): Promise<TestNode>
   setState(node: TestNode, state: Member['state']): void
   /** Takes a node off the net, or back: it then hears of what it missed. */
@@ -259,6 +261,7 @@ export function createWorld(): World {
     entries,
     files,
     audiences,
+    refusal: null,
     async add(name, options = {}) {
       const signer = generateSigningKey()
       const sealing = generateSealingKey()
@@ -283,6 +286,7 @@ export function createWorld(): World {
           epochs: (file) => epochs.get(file) ?? [],
           audience: (audience) => audiences.get(audience),
           membership,
+          refusalOf: () => world.refusal,
         },
         boxes: {
           put(bytes) {
