@@ -39,14 +39,13 @@ export function toHex(bytes: Uint8Array): string {
 
 /** @throws {IdInvalidError} when the text is not lower-case hex of that many bytes */
 export function fromHex(hex: string, bytes?: number): Uint8Array {
-  if (!/^(?:[0-9a-f]{2})*$/.test(hex) || (bytes !== undefined && hex.length !== bytes * 2)) throw new IdInvalidError(hex)
+  if (!/^(?:[0-9a-f]{2})*$/.test(hex) || (bytes !== undefined && hex.length !== bytes * 2))
+    throw new IdInvalidError(hex)
   return new Uint8Array(Buffer.from(hex, 'hex'))
 }
 
 /** An id as bytes. Every hex id goes through here. */
-export function idBytes(
-  id: EntryId | NetworkId | BranchId | FileId | AudienceId | KeyId | Root | BoxHash,
-): Uint8Array {
+export function idBytes(id: EntryId | NetworkId | BranchId | FileId | AudienceId | KeyId | Root | BoxHash): Uint8Array {
   return new Uint8Array(Buffer.from(id, 'hex'))
 }
 

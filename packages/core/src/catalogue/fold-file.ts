@@ -2,7 +2,7 @@
  * One file's shared rows from its entries: a pure function of the set of entries, whatever arrived when.
  * Spec: docs/specs/files.md.
  */
-import { type BranchId, type EntryId, type FileId, idBytes, type NetworkId } from '../ids.ts'
+import type { BranchId, EntryId, FileId, NetworkId } from '../ids.ts'
 import { fileIdFor, type MembershipState, type OwnershipAct, type Refusal } from '../membership/index.ts'
 import { type ContentFold, foldContent } from './fold-content.ts'
 import {
@@ -136,9 +136,4 @@ function findUpload(
     (entry) => excluded.get(entry.id)?.code === 'feed-closed' && entry.member.replacedBy !== null,
   )
   return { upload: late ?? null, isOrphan: late !== undefined }
-}
-
-/** Bytes of a file id, the subject of its ordinary entries. */
-export function subjectOfFile(file: FileId): Uint8Array {
-  return idBytes(file)
 }

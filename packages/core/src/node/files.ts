@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import { audienceList, EpochMovedError, FileNotFoundError, type VisibleFile } from '../catalogue/index.ts'
 import { chunkSizeFor, openStream, readSourceFile, reseal, type SealedStream, sealStream } from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
-import { type BranchId, type FileId, idBytes, toHex } from '../ids.ts'
+import { type BranchId, idBytes, toHex } from '../ids.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
 import type { Session } from './session.ts'
@@ -270,5 +270,3 @@ function listFor(current: Session, own: BranchId, details: Pick<UploadDetails, '
   if (details.only !== undefined && details.only.length > 0) return audienceList('only', branches(details.only), own)
   return audienceList('except', branches(details.denied ?? []), own)
 }
-
-export type { FileId }
