@@ -1,7 +1,7 @@
 /** Our one-way stream to one connected member: status and pushes. Opened at once, and again when it breaks. */
-import { type Clock, sleep } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import type { FrameStream, Host } from '../network/index.ts'
+import { createPatience, createRetry, type FrameStream, type Host, type Patience } from '../network/index.ts'
 import { encodeSyncFrame, FRAME_MAX_BYTES, inFrames, type Status } from './sync-frames.ts'
 import { FRAME_TIMEOUT_MS } from './sync-serve.ts'
 import type { SignedBytes } from './types.ts'
@@ -19,6 +19,10 @@ export interface Link {
   push(entries: readonly SignedBytes[]): void
   /** Tells our status, as it then is, after what is to be pushed. */
   tellStatus(): void
+  /** The peer has spoken to us: a stream that could not be opened is tried again. */
+  hurry(): void
+  /** with fetches from this peer */
+  readonly fetches: Patience
   stop(): Promise<void>
 }
 
@@ -38,6 +42,7 @@ export function createLink(init: LinkInit): Link {
   let queuedBytes = 0
   let statusDue = true
   let wake: (() => void) | undefined
+  const retry = createRetry({ clock, firstMs: REOPEN_FIRST_MS, lastMs: REOPEN_MAX_MS })
 
   const somethingToTell = () =>
     new Promise<void>((resolve) => {
@@ -66,23 +71,21 @@ export function createLink(init: LinkInit): Link {
   }
 
   async function run(): Promise<void> {
-    let pause = REOPEN_FIRST_MS
     while (!ending.signal.aborted) {
       let stream: FrameStream | undefined
       try {
         stream = await host.open(peer, 'ledger', { ...wait, maxFrameBytes: FRAME_MAX_BYTES, connectedOnly: true })
         const openedAt = clock.now()
         await tell(stream).finally(() => {
-          if (clock.now() - openedAt > REOPEN_MAX_MS) pause = REOPEN_FIRST_MS
+          if (clock.now() - openedAt > REOPEN_MAX_MS) retry.worked()
         })
         stream.abort() // at once: a peer that does not read must not hold up our stop
       } catch (error) {
         stream?.abort()
         if (ending.signal.aborted) return
-        init.onError(error)
+        if (retry.failed(error)) init.onError(error)
         // its connection may be about to be reported as closed, which ends this link
-        await sleep(clock, pause, ending.signal).catch(() => undefined)
-        pause = Math.min(REOPEN_MAX_MS, pause * 2)
+        await retry.pause(ending.signal)
       }
     }
   }
@@ -107,6 +110,8 @@ export function createLink(init: LinkInit): Link {
       statusDue = true
       notify()
     },
+    hurry: retry.hurry,
+    fetches: createPatience(clock),
     async stop() {
       ending.abort()
       notify()

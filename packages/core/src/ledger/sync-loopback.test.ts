@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
-import { startTestHost, type TestHost } from '../network/testing.ts'
+import { peerEvent, startTestHost, type TestHost } from '../network/testing.ts'
 import { systemRandom } from '../random.ts'
 import { createSync, type Sync } from './sync.ts'
 import { copy, found, note, type TestLedger, testLedger, until } from './testing.ts'
@@ -11,6 +11,10 @@ afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()
 })
 
+/** what went to the log, of all hosts and syncs */
+const log: unknown[][] = []
+const told = (...line: unknown[]) => void log.push(line)
+
 function start(base: TestLedger, { host }: TestHost): Sync {
   const sync = createSync({
     ledger: base.ledger,
@@ -19,6 +23,7 @@ function start(base: TestLedger, { host }: TestHost): Sync {
     random: systemRandom,
     isMember: () => true,
     digest: base.digest,
+    onPeerError: told,
   })
   sync.start()
   ending.push(() => host.stop())
@@ -30,8 +35,8 @@ describe('over libp2p on loopback', () => {
   it('1,000 missed entries are here well within five seconds, and a new one within a tenth', async () => {
     const first = testLedger()
     const network = found(first)
-    const one = await startTestHost({ network, signingKey: first.key })
-    const two = await startTestHost({ network, members: [one] })
+    const one = await startTestHost({ network, signingKey: first.key, log: told })
+    const two = await startTestHost({ network, members: [one], log: told })
     const second = testLedger({ network, key: two.key })
     first.ledger.append('admit', { node: two.key.publicKey })
     copy(first, second)
@@ -53,5 +58,13 @@ describe('over libp2p on loopback', () => {
     const written = first.ledger.append('note', note(1))
     expect((await arrival)?.id).toBe(written.id)
     expect(performance.now() - writing).toBeLessThan(100)
+
+    // an orderly end is news to nobody, on neither side
+    const gone = peerEvent(two.host, 'disconnected', one.host.id)
+    await a.stop()
+    await one.host.stop()
+    await gone
+    await b.stop()
+    expect(log).toEqual([])
   })
 })

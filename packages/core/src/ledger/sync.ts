@@ -163,6 +163,7 @@ export function createSync(init: SyncInit): Sync {
     const frame = decodeSyncFrame(first)
     if (frame.type === 'ask') return serveFetch(ledger, stream, frame.buckets, signal)
     if (init.isMember(stream.peer)) attach(stream.peer)
+    links.get(stream.peer)?.hurry()
     await listen(stream, frame, signal)
   }
 
@@ -235,9 +236,13 @@ export function createSync(init: SyncInit): Sync {
       const run = fetchFrom({ ledger, host, clock, claims }, peer, stopping.signal)
         .then(
           ({ stored }) => {
+            links.get(peer)?.fetches.worked()
             if (stored > 0) links.get(peer)?.tellStatus()
           },
-          (error: unknown) => init.onPeerError?.(peer, error),
+          (error: unknown) => {
+            // a peer that has gone is fetched from when it is back
+            if (isStarted && links.get(peer)?.fetches.isOver(error) === true) init.onPeerError?.(peer, error)
+          },
         )
         .finally(() => {
           running.delete(peer)

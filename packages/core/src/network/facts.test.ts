@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
 import type { NodeId } from '../ids.ts'
 import { FactInvalidError } from './errors.ts'
@@ -243,6 +243,44 @@ describe('spreading', () => {
     expect(await hint).toEqual([a.host.id, bytes('here')])
     expect(c.facts.of(a.host.id, 'address')).toEqual([])
     expect(c.facts.byKey('hold', ROOT)).toEqual([])
+  })
+
+  it('waits in silence for a newcomer, and follows it as soon as it is ready', async () => {
+    // pauses between tries end only by what the newcomer does
+    const thirdTry = Promise.withResolvers<void>()
+    const clock: Clock = {
+      now: systemClock.now,
+      after(ms, callback) {
+        if (ms === 750) thirdTry.resolve()
+        return ms < 500 ? systemClock.after(ms, callback) : () => {}
+      },
+    }
+    const log: string[] = []
+    const told = (message: string) => void log.push(message)
+    const base = await startTestHost({ log: told })
+    const db = memory()
+    const a: Side = { ...base, db, facts: createFacts({ db, host: base.host, clock, self: base.host.id, log: told }) }
+    sides.push(a)
+    a.facts.start()
+    const newcomer = await startTestHost({ members: [a] })
+    await a.host.dial(newcomer.host.addresses())
+    await thirdTry.promise
+
+    const ready = memory()
+    const { host } = newcomer
+    const b: Side = {
+      ...newcomer,
+      db: ready,
+      facts: createFacts({ db: ready, host, clock: systemClock, self: host.id, log: told }),
+    }
+    sides.push(b)
+    const heard = change(a.facts, ({ node }) => node === host.id)
+    b.facts.set('hold', ROOT, bytes('complete'))
+    b.facts.start()
+    await heard
+    await end(b)
+    await end(a)
+    expect(log).toEqual([])
   })
 
   it('follows nobody who is no member', async () => {

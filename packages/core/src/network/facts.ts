@@ -19,6 +19,7 @@ import {
   type Position,
 } from './fact-store.ts'
 import type { NetworkHost } from './host-types.ts'
+import { createRetry, type Retry } from './retry.ts'
 import type { FrameStream } from './types.ts'
 
 /** One batch: at most so many facts, and so many bytes before the next is begun. */
@@ -31,7 +32,7 @@ const MAX_OTHERS = 2_000
 const KEEPALIVE_MS = 20_000
 /** News within this time go out together. */
 const COALESCE_MS = 20
-const RETRY_MIN_MS = 1_000
+const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 60_000
 /** How often members that have joined over an open connection are looked for, milliseconds. */
 const LOOK_MS = 3_000
@@ -89,6 +90,12 @@ export interface FactsInit {
   log?: (message: string, error?: unknown) => void
 }
 
+interface Subscription {
+  readonly controller: AbortController
+  readonly done: Promise<void>
+  readonly retry: Retry
+}
+
 export function createFacts(init: FactsInit): Facts {
   return new FactExchange(init)
 }
@@ -98,7 +105,7 @@ class FactExchange implements Facts {
   readonly #store: FactStore
   readonly #listeners = new Set<(change: FactChange) => void>()
   readonly #hintListeners = new Set<(node: NodeId, value: Uint8Array) => void>()
-  readonly #subscriptions = new Map<NodeId, { controller: AbortController; done: Promise<void> }>()
+  readonly #subscriptions = new Map<NodeId, Subscription>()
   readonly #stopped = new AbortController()
   /** rung when this node states something, or a member tells its address */
   #bell = Promise.withResolvers<void>()
@@ -204,6 +211,8 @@ class FactExchange implements Facts {
     const frame = await stream.read({ signal: this.#stopped.signal })
     if (frame === null) return
     const hello = helloShape(decodeCbor(frame, 1024))
+    // whoever asks us can be asked: a newcomer that was not ready before
+    this.#subscriptions.get(stream.peer)?.retry.hurry()
     // a subscriber that ends its side ends the exchange; it has nothing more to say
     const gone = new AbortController()
     const over = stream.read({ signal: this.#stopped.signal, timeoutMs: 0 }).then(
@@ -267,31 +276,32 @@ class FactExchange implements Facts {
     if (peer === this.#init.self || this.#stopped.signal.aborted) return
     if (this.#subscriptions.has(peer) || !this.#init.host.isMember(peer)) return
     const controller = new AbortController()
-    const done = this.#subscribe(peer, controller.signal).finally(() => {
+    const retry = createRetry({ clock: this.#init.clock, firstMs: RETRY_MIN_MS, lastMs: RETRY_MAX_MS })
+    const done = this.#subscribe(peer, retry, controller.signal).finally(() => {
       this.#subscriptions.delete(peer)
       // it may have come back while this one was ending
       if (!this.#stopped.signal.aborted && this.#isConnected(peer)) this.#follow(peer)
     })
-    this.#subscriptions.set(peer, { controller, done })
+    this.#subscriptions.set(peer, { controller, done, retry })
   }
 
   #isConnected(peer: NodeId): boolean {
     return this.#init.host.isConnected(peer)
   }
 
-  async #subscribe(peer: NodeId, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#init
-    let wait = RETRY_MIN_MS
-    while (!signal.aborted && this.#init.host.isMember(peer) && this.#isConnected(peer)) {
+  async #subscribe(peer: NodeId, retry: Retry, signal: AbortSignal): Promise<void> {
+    const { clock, host, log } = this.#init
+    while (!signal.aborted && host.isMember(peer) && this.#isConnected(peer)) {
       const began = clock.now()
       try {
         await this.#receive(peer, signal)
+        if (clock.now() - began > RETRY_MAX_MS) retry.worked()
       } catch (error) {
         if (signal.aborted) return
-        this.#init.log?.(`facts of ${peer} ended`, error)
+        if (clock.now() - began > RETRY_MAX_MS) retry.worked()
+        if (retry.failed(error)) log?.(`facts of ${peer} ended`, error)
       }
-      wait = clock.now() - began > RETRY_MAX_MS ? RETRY_MIN_MS : Math.min(wait * 2, RETRY_MAX_MS)
-      await sleep(clock, wait, signal).catch(() => {})
+      await retry.pause(signal)
     }
   }
 

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
 import type { NodeId } from '../ids.ts'
 import { pathOf } from './addresses.ts'
-import { PeerLimitError, TimeoutError } from './errors.ts'
+import { PeerLimitError, StreamBrokenError, TimeoutError } from './errors.ts'
 import { createFrameStream } from './frame-stream.ts'
 import { nodeIdOf } from './gater.ts'
 import { checkStream } from './guard.ts'
@@ -98,7 +98,9 @@ export class Handlers {
 
   #onFailure(protocol: ProtocolName, frames: FrameStream, error: unknown): void {
     frames.abort(error instanceof Error ? error : undefined)
-    this.#init.log(`${protocol} with ${frames.peer} ended`, error)
+    // our own signal ended it, or the peer went away: neither is a fault
+    const isExpected = error instanceof StreamBrokenError || (error instanceof Error && error.name === 'AbortError')
+    if (!isExpected) this.#init.log(`${protocol} with ${frames.peer} ended`, error)
     if (error instanceof DecodeError) this.#strike(frames.peer)
   }
 

@@ -12,6 +12,7 @@ import { Dialler } from './dialler.ts'
 import { MAX_FACT_VALUE } from './fact-store.ts'
 import type { Facts } from './facts.ts'
 import type { NetworkHost } from './host-types.ts'
+import { createPatience, type Patience } from './patience.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
 import { Session } from './presence-session.ts'
 import { medianSkew } from './skew.ts'
@@ -110,6 +111,8 @@ interface State {
   aloneSince: number | null
   /** it has said farewell */
   hasLeft: boolean
+  /** with a stream that cannot be opened */
+  patience: Patience
 }
 
 class PresenceKeeper implements Presence {
@@ -257,7 +260,7 @@ class PresenceKeeper implements Presence {
       await this.#run(stream)
     } catch (error) {
       // it has not let us in yet, or is gone: looked at again by the next tending
-      if (!signal.aborted) this.#init.log?.(`no presence stream to ${node}`, error)
+      if (!signal.aborted && state.patience.isOver(error)) this.#init.log?.(`no presence stream to ${node}`, error)
     } finally {
       state.opening = false
     }
@@ -286,6 +289,7 @@ class PresenceKeeper implements Presence {
     state.session?.end()
     state.session = session
     state.aloneSince = null
+    state.patience.worked()
     const end = await session.run(this.#stopped.signal)
     if (state.session !== session) return
     state.session = null
@@ -396,6 +400,7 @@ class PresenceKeeper implements Presence {
       opening: false,
       aloneSince: null,
       hasLeft: false,
+      patience: createPatience(this.#init.clock),
     }
     this.#states.set(node, state)
     return state

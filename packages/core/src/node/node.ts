@@ -235,7 +235,11 @@ class Runtime {
   }
 
   async #compareWith(session: Session, peer: Session['self'], signal: AbortSignal): Promise<void> {
-    await session.sync.fetch(peer, { signal }).catch((error) => this.#log(`comparing heads with ${peer}`, error))
+    try {
+      await session.sync.fetch(peer, { signal })
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#log(`comparing heads with ${peer}`, error)
+    }
   }
 
   async #leave(force: boolean): Promise<void> {
