@@ -157,7 +157,9 @@ describe('changes by the owner', () => {
     ['below the smallest', 32 * 1024, 10],
     ['no power of two', 3 * 64 * 1024, 10],
     ['zero', 0, 10],
-    ['too many chunks', 64 * 1024, 64 * 1024 * 2 ** 31 + 1],
+    ['above the largest', 32 * 1024 * 1024, 10],
+    ['far above the largest', 2 ** 40, 10],
+    ['with too many chunks', 64 * 1024, 64 * 1024 * 1_048_576 + 1],
   ])('a chunk size %s is refused', (_name, chunk, size) => {
     const { world, ana } = network()
     const file = ana.upload()
@@ -165,6 +167,17 @@ describe('changes by the owner', () => {
     expect(code(world, file, ana.write('update', { ...body, content: { root: unique(32), size, chunk } }))).toBe(
       'bad-content',
     )
+  })
+
+  test.each([
+    ['the smallest chunk', 64 * 1024],
+    ['the largest chunk', 16 * 1024 * 1024],
+  ])('as many chunks as a store keeps stand, of %s', (_name, chunk) => {
+    const { world, ana } = network()
+    const file = ana.upload()
+    const content = { root: unique(32), size: chunk * 1_048_576, chunk }
+    const body = { file: idBytes(file.file), builds: ana.head(file.file), epoch: 1, meta: unique(32), content }
+    expect(code(world, file, ana.write('update', body))).toBeNull()
   })
 })
 

@@ -2,12 +2,9 @@
 import { type AudienceId, type BoxHash, type EntryId, idFrom, type KeyId, type Root } from '../ids.ts'
 import type { Refusal } from '../membership/index.ts'
 import { type EntryOf, type FileEntry, refuse } from './fold-entry.ts'
-import type { OrdinaryBody } from './kinds.ts'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS, MIN_CHUNK_BYTES, type OrdinaryBody } from './kinds.ts'
 import type { SharedEpoch, SharedVersion } from './types.ts'
 
-/** Smallest chunk; with the largest count it bounds a version at 128 TiB. */
-const MIN_CHUNK = 64 * 1024
-const MAX_CHUNKS = 2 ** 31
 const FIRST_EPOCH = 1
 /**
  * Conflict versions are numbered from here by their entry's id, not by their order: a number that someone restores
@@ -208,7 +205,8 @@ function contentOf(content: OrdinaryBody<'upload'>['content']): Content {
 
 function checkContent({ size, chunk }: OrdinaryBody<'upload'>['content']): Refusal | null {
   const isPowerOfTwo = Number.isInteger(Math.log2(chunk)) // exact for the powers of two of this range
-  if (chunk < MIN_CHUNK || !isPowerOfTwo) return refuse('bad-content', 'not a chunk size')
+  if (chunk < MIN_CHUNK_BYTES || chunk > MAX_CHUNK_BYTES || !isPowerOfTwo)
+    return refuse('bad-content', 'not a chunk size')
   return Math.ceil(size / chunk) > MAX_CHUNKS ? refuse('bad-content', 'too many chunks') : null
 }
 

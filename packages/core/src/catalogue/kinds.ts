@@ -8,13 +8,23 @@ const file = shape.bytes(16)
 const box = shape.bytes(32)
 const entry = shape.bytes(32)
 
-/** Sealed bytes of one version: 1 MiB chunks or larger, see `chunkSizeFor`. */
+/**
+ * The shapes that a version may have: a rule of the fold, so that no entry that stands names content that no store can
+ * keep. Below the smallest chunk hashes weigh more than they are worth.
+ */
+export const MIN_CHUNK_BYTES = 64 * 1024
+/** What a receiver may have to buffer for one chunk. */
+export const MAX_CHUNK_BYTES = 16 * 1024 * 1024
+/** 32 MiB of hashes, 16 TiB of content: bounds the memory of a manifest whatever an entry claims. */
+export const MAX_CHUNKS = 1_048_576
+
+/** Sealed bytes of one version: 1 MiB chunks or larger, see `chunkSizeFor`. Its bounds are checked by the fold. */
 const content = shape.object({
   root: shape.bytes(32),
   /** plain size in bytes */
   size: shape.uint(),
   /** plain bytes per chunk */
-  chunk: shape.uint(64 * 1024 * 1024),
+  chunk: shape.uint(),
 })
 
 /** Opens access epoch `epoch`: a new file key, wrapped for one audience. */

@@ -4,23 +4,19 @@
  * Everything about an encoding but its hashes follows from the version's shape in the ledger: each page has one exact
  * length, known before a byte of it is taken, so nothing from outside decides how much memory is used.
  */
+import { MAX_CHUNK_BYTES, MAX_CHUNKS, MIN_CHUNK_BYTES } from '../catalogue/index.ts'
 import { encodeCbor } from '../codec/index.ts'
 import { blake3, equalBytes, SEAL_OVERHEAD } from '../crypto/index.ts'
 import { idFrom, type Root, toHex } from '../ids.ts'
 import { ShapeInvalidError, TooManyChunksError } from './errors.ts'
 import type { Manifest, VersionShape } from './types.ts'
 
+export { MAX_CHUNK_BYTES, MAX_CHUNKS, MIN_CHUNK_BYTES }
 export const HASH_BYTES = 32
 /** Chunk hashes in one page: 2 MiB, which one frame carries. */
 export const PAGE_HASHES = 65_536
-/** Below this the hashes weigh more than they are worth. */
-export const MIN_CHUNK_BYTES = 64 * 1024
 /** 1 MiB: large enough for throughput, small enough that a video can start and that many sources share a file. */
 export const DEFAULT_CHUNK_BYTES = 1024 * 1024
-/** What a receiver may have to buffer for one chunk. */
-export const MAX_CHUNK_BYTES = 16 * 1024 * 1024
-/** 32 MiB of hashes, 16 TiB of content: bounds the memory of a manifest whatever an entry claims. */
-export const MAX_CHUNKS = 1_048_576
 
 /** The head of the map, and each of its five keys with its head. */
 const HEADER_KEY_BYTES = 1 + 2 + 5 + 6 + 6 + 6
