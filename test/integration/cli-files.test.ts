@@ -283,6 +283,8 @@ describe('handoff', () => {
   }, 90_000)
 
   it('tells whoever waits that the offer was declined', async () => {
+    await three.end()
+    await three.up(['--handoffs', 'ask'])
     const file = await share(one, [one, three], 'recusada.txt', Buffer.from('declined'))
     const waiting = one.run('handoff', file.id, '--to', 'Filial 3', '--json')
     await eventually('it is declined', async () => (await three.run('handoff', 'decline', file.id)).code === 0)
@@ -367,8 +369,8 @@ describe('orphans', () => {
     }
     const ids = files.map(({ id }) => id) as [string, string, string, string, string]
     await eventually('they are replicated', async () => {
-      const { items } = await three.api('/files?limit=1000')
-      return itemsOf({ items }).every(({ copies }) => copies.held === 3)
+      const views = await Promise.all(ids.map((id) => three.api(`/files/${id}`)))
+      return views.every(({ copies }) => copies.held === 3)
     })
     await one.run('role', 'Filial 2', 'admin')
     await eventually('it is admin', async () => (await two.api('/status')).role === 'admin')
