@@ -19,6 +19,31 @@ const nothingLeft = () => {
   expect([...server.node.pending]).toEqual([])
 }
 
+describe('the size', () => {
+  const hinted = () => server.node.calls.findLast(({ verb }) => verb === 'beginUpload')?.args
+
+  it('is told beforehand, as far as the length of the body says it', async () => {
+    await post([['file', file]])
+    const { body } = multipartBody([['file', file]])
+    expect(hinted()).toEqual([{ sizeHint: body.length }])
+  })
+
+  it('is not known of a body that comes in pieces', async () => {
+    const { body, headers } = multipartBody([['file', file]])
+    await new Promise<void>((resolve, reject) => {
+      const call = request(
+        `${server.url}/api/v1/files`,
+        { method: 'POST', agent: false, headers: { ...headers, authorization: `Bearer ${server.token}` } },
+        (response) => response.resume().once('end', () => resolve()),
+      )
+      call.on('error', reject)
+      call.write(body)
+      call.end()
+    })
+    expect(hinted()).toEqual([{}])
+  })
+})
+
 describe('fields', () => {
   it.each([
     ['before the file', (fields: [string, string][]) => [...fields, ['file', file] as const]],

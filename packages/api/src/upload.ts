@@ -27,7 +27,8 @@ export interface ReceiveInit<P extends Pending, R> {
   signal: AbortSignal
   /** field name -> how often it may stand there */
   allowed: Readonly<Record<string, number>>
-  begin: () => Promise<P>
+  /** @param options about how large the content is, when the client says so */
+  begin: (options: { sizeHint?: number }) => Promise<P>
   publish: (pending: P, fields: UploadFields) => Promise<R>
 }
 
@@ -49,7 +50,7 @@ export async function receiveUpload<P extends Pending, R>(init: ReceiveInit<P, R
   if (!request.isMultipart()) {
     throw new RequestInvalidError('this route wants multipart/form-data with one part named "file"')
   }
-  const pending = await begin()
+  const pending = await begin(sizeHintOf(request))
   try {
     const fields = await withIdleDeadline(request, () => readParts(init, pending))
     signal.throwIfAborted()
@@ -58,6 +59,12 @@ export async function receiveUpload<P extends Pending, R>(init: ReceiveInit<P, R
     await pending.abort()
     throw error
   }
+}
+
+/** The whole body's length: the fields and boundaries around the file are small beside a file for which it matters. */
+function sizeHintOf(request: FastifyRequest): { sizeHint?: number } {
+  const length = Number(request.headers['content-length'] ?? Number.NaN)
+  return Number.isSafeInteger(length) ? { sizeHint: length } : {}
 }
 
 async function readParts<P extends Pending, R>(init: ReceiveInit<P, R>, pending: P): Promise<UploadFields> {

@@ -49,7 +49,7 @@ export const fileRoutes = [
         request,
         signal,
         allowed: { name: 1, type: 1, campaign: 1, tag: 256, denied: MAX_FIELDS, only: MAX_FIELDS },
-        begin: () => node.files.beginUpload(),
+        begin: (options) => node.files.beginUpload(options),
         publish: (pending, fields) => {
           const denied = list(fields, 'denied')
           const only = list(fields, 'only')
@@ -116,7 +116,7 @@ export const fileRoutes = [
         request,
         signal,
         allowed: { name: 1, type: 1, campaign: 1, tag: 256 },
-        begin: () => node.files.beginUpdate(params.id),
+        begin: (options) => node.files.beginUpdate(params.id, options),
         // No file name of the part: a new version saved under another name keeps the name that it has.
         publish: (pending, fields) =>
           pending.publish(

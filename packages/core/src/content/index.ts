@@ -9,6 +9,7 @@ export {
   checkShape,
   chunkCount,
   chunkSizeFor,
+  chunkSizeForNext,
   createManifestBuilder,
   createManifestVerifier,
   DEFAULT_CHUNK_BYTES,

@@ -7,6 +7,7 @@ import {
   checkShape,
   chunkCount,
   chunkSizeFor,
+  chunkSizeForNext,
   createManifestBuilder,
   createManifestVerifier,
   emptyManifest,
@@ -44,6 +45,19 @@ describe('chunkSizeFor', () => {
     ['the largest', 16_384 * GIB, 16 * MIB],
   ])('%s', (_, size, chunk) => {
     expect(chunkSizeFor(size)).toBe(chunk)
+    checkShape({ size: size ?? 0, chunk })
+  })
+})
+
+describe('chunkSizeForNext', () => {
+  it.each([
+    ['unknown: as before', null, MIB, MIB],
+    ['smaller: as before', 1, 8 * MIB, 8 * MIB],
+    ['larger: as before', 500 * GIB, MIB, MIB],
+    ['the last size with these chunks', 1024 * GIB, MIB, MIB],
+    ['one byte more', 1024 * GIB + 1, MIB, 16 * MIB],
+  ])('%s', (_, size, before, chunk) => {
+    expect(chunkSizeForNext(size, before)).toBe(chunk)
     checkShape({ size: size ?? 0, chunk })
   })
 })

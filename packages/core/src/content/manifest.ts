@@ -33,6 +33,14 @@ export function chunkSizeFor(sizeHint: number | null): number {
   return chunk
 }
 
+/**
+ * The chunk size for a new version that is sealed with the keys of the one before: the same, so that unchanged chunks seal
+ * to the same bytes, unless that would be too many.
+ */
+export function chunkSizeForNext(sizeHint: number | null, before: number): number {
+  return sizeHint !== null && sizeHint / before > MAX_CHUNKS ? chunkSizeFor(sizeHint) : before
+}
+
 /** @throws {ShapeInvalidError} @throws {TooManyChunksError} when no store keeps such a version */
 export function checkShape({ size, chunk }: Shape): void {
   checkChunk(chunk)

@@ -1,14 +1,29 @@
 /** `node.files`: listing, sharing, reading. Changes of who may read and who owns stand in `file-changes.ts`. */
 import { basename } from 'node:path'
-import { audienceList, EpochMovedError, FileNotFoundError, type VisibleFile } from '../catalogue/index.ts'
-import { chunkSizeFor, openStream, readSourceFile, reseal, type SealedStream, sealStream } from '../content/index.ts'
+import {
+  audienceList,
+  EpochMovedError,
+  FileNotFoundError,
+  type SharedVersion,
+  type VisibleFile,
+} from '../catalogue/index.ts'
+import {
+  chunkSizeFor,
+  chunkSizeForNext,
+  openStream,
+  readSourceFile,
+  reseal,
+  type SealedStream,
+  sealStream,
+} from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
-import { type BranchId, idBytes, toHex } from '../ids.ts'
+import { type BranchId, type FileId, idBytes, toHex } from '../ids.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
 import type { Session } from './session.ts'
 import { shapeOf } from './session-versions.ts'
 import type {
+  BeginOptions,
   CallOptions,
   ContentReader,
   FileQuery,
@@ -41,13 +56,13 @@ export function createFiles(init: FilesInit): FileVerbs {
 
   function versionOf(current: Session, view: VisibleFile, wanted: number | undefined) {
     const number = wanted ?? view.version
-    const version = current.state.versions(view.file).find((each) => each.version === number && !each.conflict)
+    const version = versionNumbered(current, view.file, number)
     const keys = version === undefined ? null : current.sharing.keyring.fileKey(view.file, version.epoch)
     if (version === undefined || keys === null) throw new FileNotFoundError(`${view.file} version ${number}`)
     return { version, keys }
   }
 
-  async function beginUpload(): Promise<PendingUpload> {
+  async function beginUpload({ sizeHint }: BeginOptions = {}): Promise<PendingUpload> {
     const current = session()
     const own = current.ownBranch()
     const begun = current.sharing.author.beginFile()
@@ -55,7 +70,7 @@ export function createFiles(init: FilesInit): FileVerbs {
     let published = false
     return {
       async write(content, options = {}) {
-        sealed = await sealContent(current, begun.keys, content, null, options)
+        sealed = await sealContent(current, begun.keys, content, chunkSizeFor(sizeHint ?? null), options)
         return { size: sealed.size }
       },
       async publish(details, options = {}) {
@@ -85,15 +100,18 @@ export function createFiles(init: FilesInit): FileVerbs {
     }
   }
 
-  async function beginUpdate(ref: FileRef): Promise<PendingUpdate> {
+  async function beginUpdate(ref: FileRef, { sizeHint }: BeginOptions = {}): Promise<PendingUpdate> {
     const current = session()
-    const { file } = current.sharing.views.resolve(ref)
+    const { file, version } = current.sharing.views.resolve(ref)
+    const before = versionNumbered(current, file, version)
     let keys = current.sharing.author.epochForUpdate(file)
     let sealed: SealedStream | undefined
     let published = false
     return {
       async write(content, options = {}) {
-        sealed = await sealContent(current, keys, content, null, options)
+        const isSameKey = before?.epoch === keys.epoch
+        const chunk = isSameKey ? chunkSizeForNext(sizeHint ?? null, before.chunk) : chunkSizeFor(sizeHint ?? null)
+        sealed = await sealContent(current, keys, content, chunk, options)
         return { size: sealed.size }
       },
       async publish(details = {}, options = {}) {
@@ -194,18 +212,21 @@ export function createFiles(init: FilesInit): FileVerbs {
       return current.state.versions(view.file).map((version) => versionView(current, view, version))
     },
     async upload(path: string, details: Partial<UploadDetails> = {}, options: CallOptions = {}) {
-      const source = await readSourceFile(path)
       return await publishFrom(
-        await beginUpload(),
-        source,
+        path,
+        (size) => beginUpload(size),
         (pending) => pending.publish({ name: basename(path), ...details }, options),
         options,
       )
     },
     async update(ref: FileRef, path: string, options: CallOptions & { ifMatch?: number } = {}) {
-      const source = await readSourceFile(path)
       const changes = options.ifMatch === undefined ? {} : { ifMatch: options.ifMatch }
-      return await publishFrom(await beginUpdate(ref), source, (pending) => pending.publish(changes, options), options)
+      return await publishFrom(
+        path,
+        (size) => beginUpdate(ref, size),
+        (pending) => pending.publish(changes, options),
+        options,
+      )
     },
     async preview(ref: FileRef, options: CallOptions = {}) {
       const current = session()
@@ -239,29 +260,39 @@ export function createFiles(init: FilesInit): FileVerbs {
   }
 }
 
+function versionNumbered(current: Session, file: FileId, number: number): SharedVersion | undefined {
+  return current.state.versions(file).find((each) => each.version === number && !each.conflict)
+}
+
 function sealContent(
   current: Session,
   keys: EpochKeys,
   source: AsyncIterable<Uint8Array>,
-  sizeHint: number | null,
+  chunk: number,
   options: CallOptions,
 ): Promise<SealedStream> {
   const signal = options.signal === undefined ? current.closing : AbortSignal.any([options.signal, current.closing])
-  return sealStream({ store: current.store, keys, source, chunk: chunkSizeFor(sizeHint), signal })
+  return sealStream({ store: current.store, keys, source, chunk, signal })
 }
 
 async function publishFrom<P extends PendingUpload | PendingUpdate>(
-  pending: P,
-  source: { source: AsyncIterable<Uint8Array> },
+  path: string,
+  begin: (options: { sizeHint: number }) => Promise<P>,
   publish: (pending: P) => Promise<FileView>,
   options: CallOptions,
 ): Promise<FileView> {
+  const { size, source, close } = await readSourceFile(path)
   try {
-    await pending.write(source.source, options)
-    return await publish(pending)
-  } catch (error) {
-    await pending.abort()
-    throw error
+    const pending = await begin({ sizeHint: size })
+    try {
+      await pending.write(source, options)
+      return await publish(pending)
+    } catch (error) {
+      await pending.abort()
+      throw error
+    }
+  } finally {
+    await close() // it may not have been read, or not to its end
   }
 }
 

@@ -250,6 +250,14 @@ export interface UploadDetails {
   tags?: string[]
 }
 
+export interface BeginOptions {
+  /**
+   * About how many bytes will be written, when that is known: very large files are cut into larger chunks. A stream of
+   * unknown size may have up to 1 TiB.
+   */
+  sizeHint?: number
+}
+
 /**
  * An upload whose details may come after its bytes (multipart fields in any order): write the bytes, then publish.
  * Nothing is visible to anyone before `publish`; `abort` leaves nothing behind.
@@ -292,8 +300,8 @@ export interface FileVerbs {
   /** @throws NotFoundError also for a file that this branch may not see */
   get(ref: FileRef): FileView
   versions(ref: FileRef): VersionView[]
-  beginUpload(): Promise<PendingUpload>
-  beginUpdate(ref: FileRef): Promise<PendingUpdate>
+  beginUpload(options?: BeginOptions): Promise<PendingUpload>
+  beginUpdate(ref: FileRef, options?: BeginOptions): Promise<PendingUpdate>
   /** Reads one file without following links; one that changes meanwhile is an error. */
   upload(path: string, details?: Partial<UploadDetails>, options?: CallOptions): Promise<FileView>
   update(ref: FileRef, path: string, options?: CallOptions & { ifMatch?: number }): Promise<FileView>
