@@ -141,7 +141,7 @@ describe('fields', () => {
       'a field that is too long',
       [
         ['file', file],
-        ['campaign', 'x'.repeat(5000)],
+        ['campaign', 'x'.repeat(40_000)],
       ],
     ],
     [
