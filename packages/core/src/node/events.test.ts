@@ -39,4 +39,32 @@ describe('createEventHub', () => {
     await reader
     expect(seen).toEqual(['two', 'three'])
   })
+
+  it('replays all it has to a reader whose last id is of a run before the clock was set back', async () => {
+    const before = createEventHub({ ...systemClock, now: () => 2_000_000 }, () => {})
+    const after = createEventHub({ ...systemClock, now: () => 1_000_000 }, () => {})
+    const end = new AbortController()
+    const lastOf = async (hub: ReturnType<typeof createEventHub>, id: number) =>
+      (await hub.since(id, { signal: end.signal })[Symbol.asyncIterator]().next()).value as NodeEvent
+    warn(before, 'old')
+    const { id } = await lastOf(before, 0)
+    warn(after, 'one')
+    warn(after, 'two')
+    expect(await lastOf(after, id)).toMatchObject({ data: { message: 'one' } })
+    end.abort()
+  })
+
+  it('tells a reader that is up to date only what follows', async () => {
+    const hub = createEventHub(systemClock, () => {})
+    const end = new AbortController()
+    warn(hub, 'one')
+    const first = await hub.since(0, { signal: end.signal })[Symbol.asyncIterator]().next()
+    const next = hub
+      .since((first.value as NodeEvent).id, { signal: end.signal })
+      [Symbol.asyncIterator]()
+      .next()
+    warn(hub, 'two')
+    expect((await next).value).toMatchObject({ data: { message: 'two' } })
+    end.abort()
+  })
 })

@@ -42,7 +42,8 @@ export function createEventHub(clock: Clock, onProblem: (error: unknown) => void
       return () => void set.delete(listener as (data: never) => void)
     },
     async *since(lastId, { signal }) {
-      let cursor = lastId ?? nextId - 1
+      // an id that is not out yet is of a run before the clock was set back: whoever has it knows nothing of this run
+      let cursor = lastId === undefined ? nextId - 1 : lastId < nextId ? lastId : 0
       while (!signal.aborted) {
         const next = kept[Math.max(0, cursor + 1 - (kept[0]?.id ?? 0))] // ids have no gaps
         if (next === undefined) {

@@ -185,7 +185,8 @@ export type NodeEvent = { [K in EventName]: { id: number; time: string; type: K;
 export interface NodeEvents {
   on<K extends EventName>(type: K, listener: (data: EventMap[K]) => void): () => void
   /**
-   * Every event after `lastId` (a bounded buffer: the oldest may be gone), then the live ones, until the signal ends it.
+   * Every event after `lastId` (a bounded buffer: the oldest may be gone; all that is kept for an id of another run that
+   * is ahead of this one's), then the live ones, until the signal ends it.
    */
   since(lastId: number | undefined, options: { signal: AbortSignal }): AsyncIterable<NodeEvent>
 }
