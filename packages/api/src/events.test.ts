@@ -84,6 +84,24 @@ describe('GET /events', () => {
     expect(await byQuery.next()).toContain('id: 3\n')
   })
 
+  it('takes the ids that a node gives', async () => {
+    const lastIds: unknown[] = []
+    const { since } = server.node.events
+    server.node.events.since = (lastId, options) => {
+      lastIds.push(lastId)
+      return since(lastId, options)
+    }
+    const id = String(Date.UTC(2026, 0, 2) * 1000)
+    await listen('/api/v1/events', { 'last-event-id': id })
+    await listen(`/api/v1/events?lastEventId=${id}`)
+    expect(lastIds).toEqual([Number(id), Number(id)])
+  })
+
+  it.each(['-1', '1.5', 'x', '9'.repeat(16), '1'.repeat(17)])('refuses the id %s', async (id) => {
+    const answer = await server.ask('GET', '/api/v1/events', { headers: { 'last-event-id': id } })
+    expect([answer.status, answer.json]).toMatchObject([400, { code: 'usage' }])
+  })
+
   it('filters by type', async () => {
     const stream = await listen('/api/v1/events?types=file:purged,warning&lastEventId=0')
     server.node.emit('file:hidden', { fileId: 'a' })

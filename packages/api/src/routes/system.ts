@@ -160,7 +160,8 @@ export const systemRoutes = [
 
 function lastEventId(header: string | string[] | undefined): number | undefined {
   if (header === undefined || header === '') return undefined
-  const id = typeof header === 'string' && /^\d{1,15}$/.test(header) ? Number(header) : Number.NaN
-  if (Number.isNaN(id)) throw new RequestInvalidError('Last-Event-ID must be the id of an event')
+  // ids count from the microseconds of the start: 16 digits
+  const id = typeof header === 'string' && /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN
+  if (!Number.isSafeInteger(id)) throw new RequestInvalidError('Last-Event-ID must be the id of an event')
   return id
 }
