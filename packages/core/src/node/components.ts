@@ -51,6 +51,8 @@ export interface SessionInit {
   readonly handoffs: HandoffPolicy
   /** Writes or takes in the first entries, before anything else looks at the ledger; for a folder that has them, nothing. */
   readonly begin: (ledger: Ledger) => NetworkId
+  /** the folder is new: every entry, also the first, is news */
+  readonly isNew: boolean
   readonly log: (message: string, error?: unknown) => void
 }
 
@@ -342,7 +344,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       return closed
     },
   }
-  const wiring = wireEvents(session, events)
+  const wiring = wireEvents(session, events, { after: init.isNew ? 0 : ledger.count() })
   const handoffs = handoffsOf(session, { policy: init.handoffs, log })
   bell.on(handoffs.look)
 

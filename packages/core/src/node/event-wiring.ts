@@ -15,11 +15,12 @@ export interface EventWiring {
   stop(): void
 }
 
-export function wireEvents(session: Session, events: EventHub): EventWiring {
+/** @param init.after arrival number; entries that arrived later are told */
+export function wireEvents(session: Session, events: EventHub, init: { after: number }): EventWiring {
   const { ledger, transfers, sharing } = session
   /** changes of files that are visible, until their view has followed */
   const changes = new Map<FileId, FileChange>()
-  let arrival = ledger.count()
+  let arrival = init.after
 
   function tellMember({ before, after }: MemberChange): void {
     if (after === null) return

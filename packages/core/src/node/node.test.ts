@@ -29,6 +29,33 @@ async function* bytes(text: string): AsyncGenerator<Uint8Array> {
   yield Buffer.from(text)
 }
 
+describe('ledger:entry', () => {
+  /** kinds of the entries told from now until one of this kind */
+  function toldUntil(node: MaloteNode, last: string): Promise<string[]> {
+    const kinds: string[] = []
+    return new Promise((resolve) => {
+      node.events.on('ledger:entry', ({ kind }) => {
+        kinds.push(kind)
+        if (kind === last) resolve(kinds)
+      })
+    })
+  }
+
+  it('begins with the founding entry, and tells none again after a restart', async () => {
+    const folder = emptyFolder()
+    const first = await start(folder)
+    const founding = toldUntil(first, 'audience')
+    await first.network.init({ name: 'Agência', branch: 'Recife' })
+    expect(await founding).toEqual(['found', 'audience'])
+    await first.stop()
+
+    const again = await start(folder)
+    const told = toldUntil(again, 'invite')
+    await again.members.invite({ branch: 'Olinda' })
+    expect(await told).toEqual(['invite'])
+  })
+})
+
 describe('chunks', () => {
   /** of all versions, in order */
   function chunksIn(folder: string): number[] {

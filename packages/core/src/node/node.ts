@@ -97,7 +97,7 @@ class Runtime {
         const network = ledger.network()
         if (network === null || ledger.founding() === undefined) throw new IncompleteNetworkError()
         return network
-      })
+      }, false)
     } catch (error) {
       // founding or joining was cut off before anything was promised to anybody
       if (error instanceof IncompleteNetworkError) this.#removeFolder()
@@ -260,7 +260,7 @@ class Runtime {
     this.#events.emit('network:left', { network })
   }
 
-  #open(begin: (ledger: Ledger) => NetworkId): Promise<Session> {
+  #open(begin: (ledger: Ledger) => NetworkId, isNew: boolean): Promise<Session> {
     return openSession({
       folder: this.#folder,
       identity: this.#identity,
@@ -272,6 +272,7 @@ class Runtime {
       capacity: this.#init.capacity ?? null,
       handoffs: { ...DEFAULT_HANDOFF_POLICY, ...this.#init.handoffs },
       begin,
+      isNew,
       log: (message, error) => this.#log(message, error),
     })
   }
@@ -280,7 +281,7 @@ class Runtime {
     this.#removeFolder()
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
     try {
-      return await this.#open(begin)
+      return await this.#open(begin, true)
     } catch (error) {
       this.#removeFolder()
       throw error
