@@ -53,6 +53,8 @@ export interface SharedQueries {
    * name it, the one that named it first here.
    */
   versionOfRoot(root: Root): SharedVersion | null
+  /** The version that had this root before it was sealed anew. */
+  versionReplacing(root: Root): SharedVersion | null
   /** the file and access epoch of a box that a file or version has now */
   boxOwner(hash: BoxHash): { readonly file: FileId; readonly epoch: number } | null
   /** every box of the file's rows */
@@ -97,6 +99,14 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
   function current({ file, version }: SharedFile): SharedVersion | null {
     const [row] = rows.select(tables.versions, idBytes(file), version)
     return row === undefined ? null : versionFromRow(row)
+  }
+
+  /** All versions of the file that was the first here to name the root. */
+  function versionsNaming(root: Root, kind: 'root' | 'former-root'): SharedVersion[] {
+    const found = db
+      .prepare<{ subject: Uint8Array }>('SELECT subject FROM refs WHERE hash = ? AND kind = ? ORDER BY rowid LIMIT 1')
+      .get(idBytes(root), kind)
+    return found === undefined ? [] : queries.versions(idFrom<FileId>(found.subject))
   }
 
   const queries: SharedQueries & WriteSide = {
@@ -145,15 +155,11 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       return weights
     },
     versionOfRoot(root) {
-      const found = db
-        .prepare<{ subject: Uint8Array }>(
-          "SELECT subject FROM refs WHERE hash = ? AND kind = 'root' ORDER BY rowid LIMIT 1",
-        )
-        .get(idBytes(root))
-      if (found === undefined) return null
-      const named = queries.versions(idFrom<FileId>(found.subject)).filter((version) => version.root === root)
+      const named = versionsNaming(root, 'root').filter((version) => version.root === root)
       return named.findLast((version) => !version.conflict) ?? named[0] ?? null
     },
+    versionReplacing: (root) =>
+      versionsNaming(root, 'former-root').find(({ formerRoots }) => formerRoots.includes(root)) ?? null,
     boxOwner(hash) {
       const found = db
         .prepare<{ subject: Uint8Array; version: number }>(

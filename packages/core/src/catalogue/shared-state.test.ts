@@ -378,6 +378,28 @@ describe('rows and changes', () => {
     })
   })
 
+  test('a root that was sealed anew is known by the version that replaced it', () => {
+    const world = new World()
+    const ana = world.admit()
+    const file = ana.upload(5)
+    const node = replica(world)
+    node.deliver(world.entries)
+    const former = node.state.versions(file.file)[0]?.root as Root
+    expect(node.state.versionReplacing(former)).toBeNull()
+    ana.share(file)
+    const root = unique(32)
+    ana.write('reseal', {
+      file: idBytes(file.file),
+      builds: ana.head(file.file),
+      version: 1,
+      epoch: 2,
+      content: { root, size: 5, chunk: 1 << 20 },
+    })
+    node.deliver(world.entries)
+    expect(node.state.versionOfRoot(former)).toBeNull()
+    expect(node.state.versionReplacing(former)).toMatchObject({ file: file.file, version: 1, root: toHex(root) })
+  })
+
   test('who names another file’s root later gets no say over it', () => {
     const world = new World()
     const ana = world.admit()

@@ -32,6 +32,7 @@ import { createRetention } from './retention.ts'
 import type { Session } from './session.ts'
 import { createVersions, shapeOf } from './session-versions.ts'
 import { VERSION } from './status.ts'
+import { isOfUse } from './stored-roots.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 
 const DISCONNECTED = 'presence/disconnected'
@@ -297,7 +298,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     nodeOf: versions.nodeOf,
     liveVersion: versions.live,
     asVersion: versions.of,
-    isKnownRoot: (root) => state.versionOfRoot(root) !== null,
+    isOfUse: (root) => isOfUse(root, state, store),
     async reseal(file, signal) {
       for (let tries = 1; ; tries++) {
         const shared = state.file(file)
@@ -368,7 +369,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
   }
 
   try {
-    await removeUnpublished()
+    await removeUseless()
     await host.useNetwork(network, gate)
     started = true
     await sharing.start(state.allFiles())
@@ -395,9 +396,9 @@ export async function openSession(init: SessionInit): Promise<Session> {
     if ((state.weights().get(self) ?? DEFAULT_WEIGHT) !== weight) ledger.append('capacity', { weight })
   }
 
-  /** Sealed versions whose entry was never written: an upload that the last run did not get to publish. */
-  async function removeUnpublished(): Promise<void> {
-    for (const { root } of store.list()) if (state.versionOfRoot(root) === null) await store.remove(root)
+  /** What the last run did not get to publish, or to remove once it was sealed anew. */
+  async function removeUseless(): Promise<void> {
+    for (const { root } of store.list()) if (!session.isOfUse(root)) await store.remove(root)
   }
 
   return session

@@ -148,7 +148,7 @@ export function createFiles(init: FilesInit): FileVerbs {
       },
       async abort() {
         // unchanged content seals to the root that is published already
-        if (sealed !== undefined && !published && !current.isKnownRoot(sealed.file.root)) {
+        if (sealed !== undefined && !published && !current.isOfUse(sealed.file.root)) {
           await current.store.remove(sealed.file.root)
         }
         sealed = undefined

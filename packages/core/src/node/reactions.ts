@@ -10,6 +10,7 @@ import type { Transfers } from '../transfer/index.ts'
 import type { Bell } from './bell.ts'
 import type { EventHub } from './events.ts'
 import { EVERYTHING, type NodeHoldings } from './holdings.ts'
+import { isOfUse } from './stored-roots.ts'
 
 export interface ReactionsInit {
   readonly self: NodeId
@@ -35,8 +36,8 @@ export interface Reactions {
   /** After the commit of entries. */
   sharedChanged(change: SharedChange): void
   lookAtRoot(root: Root): void
-  /** Ends the transfer of a version, removes its chunks, and says so. */
-  forgetRoot(root: Root): Promise<void>
+  /** Ends the transfer of a version of this file, removes its chunks, and says so. Not if it is another file's version. */
+  forgetRoot(file: FileId, root: Root): Promise<void>
   stop(): Promise<void>
 }
 
@@ -77,24 +78,34 @@ export function createReactions(rooms: ReactionsInit): Reactions {
   async function tidy(file: FileId): Promise<void> {
     const isPurged = state.file(file)?.state === 'purged'
     for (const { root, formerRoots } of state.versions(file)) {
-      if (isPurged) await forgetRoot(root)
+      if (isPurged) await forgetRoot(file, root)
       else inBackground('asking again who may be served', transfers.recheck(root))
-      const isReplaced = isPurged || store.stat(root)?.complete === true
-      if (isReplaced) for (const former of formerRoots) await forgetRoot(former)
+      for (const former of formerRoots) if (isPurged || !isOfUse(former, state, store)) await forgetRoot(file, former)
     }
-    if (isPurged) for (const box of state.boxesOf(file)) boxes.remove(box)
+    if (!isPurged) return
+    for (const box of state.boxesOf(file)) if ((state.boxOwner(box)?.file ?? file) === file) boxes.remove(box)
   }
 
-  async function forgetRoot(root: Root): Promise<void> {
+  async function forgetRoot(file: FileId, root: Root): Promise<void> {
+    // naming a root in a file of one's own must give no say over the chunks of the file that it belongs to
+    const version = state.versionOfRoot(root)
+    if (version !== null && version.file !== file) return
     if (store.stat(root) === null && transfers.byRoot(root) === null) return
     await transfers.cancelRoot(root)
     await store.remove(root)
     holdings.say(root, 'none')
   }
 
+  /** The newly sealed version is complete: what it replaces can go. */
+  function dropReplaced(root: Root): void {
+    const version = store.stat(root)?.complete === true ? state.versionOfRoot(root) : null
+    if (version !== null && version.formerRoots.length > 0) inBackground('tidying up', tidy(version.file))
+  }
+
   const leave = [
     store.onChange((root) => {
       lookAtRoot(root)
+      dropReplaced(root)
       bell.ring()
     }),
     facts.onChange(({ topic, key, node }) => {

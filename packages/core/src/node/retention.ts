@@ -22,7 +22,7 @@ export interface RetentionInit {
   versions(file: FileId): readonly SharedVersion[]
   ownBranch(): BranchId
   purge(file: FileId): void
-  forgetRoot(root: Root): Promise<void>
+  forgetRoot(file: FileId, root: Root): Promise<void>
   onProblem(error: unknown): void
 }
 
@@ -64,7 +64,7 @@ export function createRetention(init: RetentionInit): Retention {
       if (file.state === 'deleted' && isOwn && (file.deleted ?? now) + init.retentionMs < now) init.purge(file.file)
       if (file.state === 'purged') continue
       const before = now - init.retentionMs - (isOwn ? 0 : HOLDER_GRACE_MS)
-      for (const root of expiredVersions(file, init.versions(file.file), before)) await init.forgetRoot(root)
+      for (const root of expiredVersions(file, init.versions(file.file), before)) await init.forgetRoot(file.file, root)
     }
   }
 

@@ -44,8 +44,8 @@ export interface Session {
   /** the file's current version while it is live; the owner is null for an orphan */
   liveVersion(file: FileId): LiveVersion | null
   asVersion(version: SharedVersion): LiveVersion
-  /** some version in the ledger has this root */
-  isKnownRoot(root: Root): boolean
+  /** chunks of this root are not to be removed: see `stored-roots.ts` */
+  isOfUse(root: Root): boolean
   /** Seals the current version in the file's newest access epoch, if it is not there yet. */
   reseal(file: FileId, signal: AbortSignal | undefined): Promise<void>
   /** Switches this node's presence, also for the next start. */
