@@ -2,6 +2,7 @@
 import { type BranchId, type FileId, idBytes, type NodeId } from '../ids.ts'
 import { type Member, NotAMemberError, QuarantinedError } from '../membership/index.ts'
 import {
+  BranchLeavingError,
   FileDeletedError,
   FileNotFoundError,
   HandoffPendingError,
@@ -26,6 +27,9 @@ export interface OwnedFile {
 export interface Checks {
   /** @throws {NotAMemberError} @throws {QuarantinedError} */
   me(): Member
+  /** This node, whose branch is to stay: what a leaving one writes on files has no effect. @throws {BranchLeavingError} and those above */
+  acting(): Member
+  isLeaving(): boolean
   /** A file that exists for this branch. @throws {FileNotFoundError} */
   visible(file: FileId): OwnedFile
   /** A file that this node may change now, not in the trash unless said. @throws {NotOwnerError} @throws {HandoffPendingError} and those above */
@@ -43,6 +47,18 @@ export function createChecks(init: { self: NodeId; reads: SharedReads; views: Pi
     return member
   }
 
+  function isLeaving(): boolean {
+    const { members, departures } = reads.membership()
+    const branch = members.get(self)?.branch
+    return branch !== undefined && departures.get(branch)?.node === self
+  }
+
+  function acting(): Member {
+    const member = me()
+    if (isLeaving()) throw new BranchLeavingError()
+    return member
+  }
+
   function visible(file: FileId): OwnedFile {
     const shared = reads.file(file)
     const view = views.get(file)
@@ -52,9 +68,11 @@ export function createChecks(init: { self: NodeId; reads: SharedReads; views: Pi
 
   return {
     me,
+    acting,
+    isLeaving,
     visible,
     owned(file, options = {}) {
-      const { branch } = me()
+      const { branch } = acting()
       const { shared, view } = visible(file)
       if (
         shared.state === 'orphaned' ||

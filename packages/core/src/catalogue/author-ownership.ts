@@ -81,6 +81,7 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
       return write('cancel', { of: idBytes(shared.offer.entry), file: idBytes(file) })
     },
     accept(file) {
+      checks.acting()
       const { shared, of, branch } = offered(file)
       const proven = proof(shared, idBytes(of), idBytes(branch))
       if (proven === null) throw new FileNotFoundError(file)
@@ -91,7 +92,7 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
       return write('decline', { of: idBytes(of), file: idBytes(file) })
     },
     acceptDrawn(seed, files) {
-      const { branch } = checks.me()
+      const { branch } = checks.acting()
       const accepted: { id: FileId; body: CborValue }[] = []
       for (const id of files) {
         const shared = reads.file(id)
@@ -105,10 +106,10 @@ export function createOwnershipAuthor(init: OwnershipInit): OwnershipAuthor {
     },
     canAccept(file) {
       const shared = reads.file(file)
-      return shared != null && keyring.fileKey(file, shared.epoch) !== null
+      return shared != null && !checks.isLeaving() && keyring.fileKey(file, shared.epoch) !== null
     },
     adopt(file) {
-      const { branch } = checks.me()
+      const { branch } = checks.acting()
       const { shared } = checks.visible(file)
       if (shared.state !== 'orphaned') throw new NotOwnerError(file)
       const proven = proof(shared, idBytes(branch))

@@ -90,7 +90,7 @@ export interface AuthorInit {
 }
 
 export interface Author {
-  /** A new file's id and keys, for sealing its content. Nothing is stored. */
+  /** A new file's id and keys, for sealing its content. Nothing is stored. @throws {BranchLeavingError} and of `Checks.me` */
   beginFile(): BegunFile
   /** @throws {NameInvalidError} @throws {NotAMemberError} @throws {AudienceKeyMissingError} */
   publishUpload(init: UploadInit): Promise<EntryId>
@@ -287,16 +287,17 @@ export function createAuthor(init: AuthorInit): Author {
 
   return {
     beginFile() {
+      checks.acting()
       const salt = init.random.bytes(16)
       const file = fileIdFor(network, init.signer.publicKey, salt)
       return { file, salt, keys: deriveEpochKeys(network, file, FIRST_EPOCH, newFileKey()) }
     },
 
     async publishUpload({ begun, content, plainHash, details, list, preview }) {
-      checks.me()
+      checks.acting()
       const checked = checkDetails(details)
       return await withWritingKey(list, (key) => {
-        checks.me()
+        checks.acting()
         // `created` is the entry's clock once it is written; the box says it for readers of the box alone
         const meta: FileMeta = { ...checked, created: init.clock.now(), plainHash, list }
         return write('upload', begun.keys, meta, preview ?? null, {
@@ -384,7 +385,7 @@ export function createAuthor(init: AuthorInit): Author {
 
     purge(file, options) {
       const shared = reads.file(file)
-      if (shared?.state === 'orphaned' && checks.me().role === 'admin') return plain('purge', shared)
+      if (shared?.state === 'orphaned' && checks.acting().role === 'admin') return plain('purge', shared)
       return plain('purge', checks.owned(file, { ...options, trashed: true }).shared)
     },
   }

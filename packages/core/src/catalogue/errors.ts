@@ -37,6 +37,16 @@ export class NotOwnerError extends MaloteError {
   }
 }
 
+/** After `leave` the files wait for new owners; only the order of the ledger could tell what still counted. */
+export class BranchLeavingError extends MaloteError {
+  override name = 'BranchLeavingError'
+  constructor() {
+    super('conflict', 'this branch is leaving: its files go to other branches and cannot be changed by it any more', {
+      advice: 'Finish with `malote unregister`; the new owners can make the change.',
+    })
+  }
+}
+
 export class HandoffPendingError extends MaloteError {
   override name = 'HandoffPendingError'
   constructor(file: FileId) {

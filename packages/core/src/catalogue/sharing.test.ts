@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { verifyKeyProof } from '../crypto/index.ts'
-import { EVERYONE, type FileId, idBytes } from '../ids.ts'
+import { type EntryId, EVERYONE, type FileId, idBytes, type Root } from '../ids.ts'
 import { controlBodies } from '../membership/index.ts'
 import { audienceList, EVERYONE_LIST, withDenied } from './audience-list.ts'
 import { createWorld, type TestNode, until, type World } from './support/testing.ts'
@@ -377,6 +377,36 @@ describe('who may change what', () => {
     expect(bia.sharing.views.get(file)?.state).toBe('live')
     await bia.sharing.views.reconcile(world.files.values())
     expect(bia.sharing.views.get(file)?.state).toBe('deleted')
+  })
+
+  test('a leaving branch changes, shares and takes over nothing any more', async () => {
+    const file = await world.upload(ana, 'a', EVERYONE_LIST)
+    const { author, ownership } = ana.sharing
+    const keys = author.epochForUpdate(file)
+    const begun = author.beginFile()
+    const content = { root: '0f'.repeat(32) as Root, size: 1, chunk: 1 << 20 }
+    const plainHash = new Uint8Array(32)
+    const details = { name: 'b', type: 'text/plain', tags: [], campaign: null }
+    world.setLeaving(ana)
+    const before = world.entries.length
+    const leaving = { name: 'BranchLeavingError', code: 'conflict', message: expect.stringContaining('is leaving') }
+    const acts: (() => unknown)[] = [
+      () => author.beginFile(),
+      () => author.publishUpload({ begun, content, plainHash, details, list: EVERYONE_LIST }),
+      () => author.epochForUpdate(file),
+      () => author.publishUpdate({ file, keys, content, plainHash }),
+      () => author.share(file, except(caio)),
+      () => author.describe(file, { name: 'x' }),
+      () => author.trash(file),
+      () => author.restore(file),
+      () => author.purge(file),
+      () => ownership.offer(file, bia.branch),
+      () => ownership.adopt(file),
+      () => ownership.acceptDrawn('ab'.repeat(32) as EntryId, [file]),
+    ]
+    for (const act of acts) await expect((async () => act())()).rejects.toMatchObject(leaving)
+    expect(ownership.canAccept(file)).toBe(false)
+    expect(world.entries).toHaveLength(before)
   })
 
   test('previews are for readers', async () => {

@@ -40,7 +40,7 @@ export function acceptsByItself(
 export interface HandoffsInit {
   readonly clock: Clock
   readonly policy: HandoffPolicy
-  /** the branch that this node acts for now; null while it may not or should not: quarantined, disconnected, replaced */
+  /** the branch that this node acts for now; null while it may not or should not: quarantined, disconnected, replaced, leaving */
   actingFor(): BranchId | null
   /** files with an open offer or assignment */
   offered(): Iterable<SharedFile>
@@ -154,7 +154,8 @@ export function handoffsOf(
     offeredBy,
     actingFor() {
       const member = members.get(self)
-      const isActing = member?.state === 'member' && members.branchOf(self)?.node === self
+      const isLeaving = member !== undefined && state.membership().departures.get(member.branch)?.node === self
+      const isActing = member?.state === 'member' && members.branchOf(self)?.node === self && !isLeaving
       // while disconnected an old offer may have been taken back long ago
       return isActing && host.isOpen() ? member.branch : null
     },

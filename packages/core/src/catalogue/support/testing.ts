@@ -23,7 +23,7 @@ import {
   type Root,
   toHex,
 } from '../../ids.ts'
-import type { Branch, Member, MembershipState, Refusal } from '../../membership/types.ts'
+import type { Branch, Departure, Member, MembershipState, Refusal } from '../../membership/types.ts'
 import type { FrameStream, Host, StreamHandler } from '../../network/types.ts'
 import { systemRandom } from '../../random.ts'
 import {
@@ -64,6 +64,8 @@ export interface World {
   refusal: Refusal | null
   add(name: string, options?: { branch?: BranchId; online?: boolean }): Promise<TestNode>
   setState(node: TestNode, state: Member['state']): void
+  /** Its `leave` stands. */
+  setLeaving(node: TestNode): void
   /** Takes a node off the net, or back: it then hears of what it missed. */
   setOnline(node: TestNode, online: boolean): void
   /** Shares a small file; its content is not stored. */
@@ -76,6 +78,7 @@ export function createWorld(): World {
   const nodes: TestNode[] = []
   const members = new Map<NodeId, Member>()
   const branches = new Map<BranchId, Branch>()
+  const departures = new Map<BranchId, Departure>()
   const files = new Map<FileId, SharedFile>()
   const versions = new Map<FileId, SharedVersion[]>()
   const epochs = new Map<FileId, SharedEpoch[]>()
@@ -94,7 +97,7 @@ export function createWorld(): World {
       invites: empty,
       cuts: empty,
       closed: new Set(),
-      departures: empty,
+      departures: new Map(departures),
       acts: empty,
       verdicts: empty,
       hasSeen: () => false,
@@ -335,6 +338,11 @@ export function createWorld(): World {
       tellAll({ members: true })
       await sharing.start(files.values())
       return node
+    },
+    setLeaving({ id, branch }) {
+      const seed = toHex(systemRandom.bytes(32)) as EntryId
+      departures.set(branch, { seed, branch, node: id, index: 0, candidates: [], left: null })
+      tellAll({ members: true })
     },
     setState(node, state) {
       const row = members.get(node.id)
