@@ -17,7 +17,6 @@ export {
   type Ledger,
   type LedgerInit,
   type Origin,
-  type Skew,
 } from './ledger.ts'
 export {
   type ControlFold,

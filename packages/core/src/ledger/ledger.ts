@@ -8,6 +8,7 @@ import type { CborValue } from '../codec/index.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import { type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import type { Skew } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
 import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
@@ -26,12 +27,6 @@ export interface EntriesEvent {
   readonly origin: Origin
   /** who sent them; null when nobody did */
   readonly from: NodeId | null
-}
-
-/** How far our clock is ahead (+) or behind (-), by how many peers. Of fewer than three the value nearest to zero counts. */
-export interface Skew {
-  readonly ms: number
-  readonly witnesses: number
 }
 
 export interface LedgerInit {

