@@ -56,6 +56,8 @@ export interface IngestInit {
   execute(entries: readonly Entry[], from: { peer: NodeId | null; live: boolean }): void
   unsignedLimits?: PoolLimits
   heldLimits?: PoolLimits
+  /** entries whose time has come could not be stored */
+  onProblem?: ((error: unknown) => void) | undefined
 }
 
 export function createIngest(init: IngestInit): Ingest {
@@ -215,8 +217,9 @@ export function createIngest(init: IngestInit): Ingest {
       for (let at = 0; at < entries.length; at += BATCH_MAX_ENTRIES) {
         write(entries.slice(at, at + BATCH_MAX_ENTRIES), { peer: null, live: false }, emptyResult())
       }
-    } catch {
-      // a fault of ours (disk full): nobody waits for this call, and the next one who writes is told of it
+    } catch (error) {
+      // a fault of ours (disk full): nobody waits for this call
+      init.onProblem?.(error)
       for (const entry of entries) if (!store.has(entry)) held.add(entry)
     }
     scheduleRelease()

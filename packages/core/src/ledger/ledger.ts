@@ -44,6 +44,8 @@ export interface LedgerInit {
   skew: () => Skew | null
   /** see `folderIdOf` */
   folderId: () => Uint8Array | null
+  /** what went wrong without anybody waiting for it: for the log */
+  onProblem?: (error: unknown) => void
 }
 
 export interface AppendOptions {
@@ -124,6 +126,7 @@ export function createLedger(init: LedgerInit): Ledger {
     store,
     clock,
     isControl,
+    onProblem: init.onProblem,
     execute: (entries, { peer, live }) => execute(entries, live ? 'live' : 'catch-up', peer),
   })
 

@@ -84,6 +84,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     apply: (entries) => state.apply(entries),
     skew: () => presence.skew(),
     folderId: () => folderIdOf(join(init.folder, 'shared.db')),
+    onProblem: (error) => log('ledger', error),
   })
   const state = createSharedState({
     db: sharedDb,
