@@ -1,7 +1,7 @@
 /**
  * What this branch may see. A file is visible if and only if the key of its current access epoch is here and its meta
  * box was opened with it. `refresh` looks at one file and brings its row up to date; what is missing for it is written
- * into `waits` and sought in the background, now and whenever members connect.
+ * into `waits` and sought in the background (`views-seek.ts`), now and whenever members connect.
  */
 import type { EpochKeys } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
@@ -18,11 +18,11 @@ import {
 import { type FileMeta, openMeta, openPreview, type Preview } from './boxes-format.ts'
 import { FileNotFoundError } from './errors.ts'
 import type { Grants } from './grants.ts'
-import { createJobQueue } from './job-queue.ts'
 import type { Keyring } from './keyring.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
 import type { Scrubber } from './scrub.ts'
 import type { SharedEpoch, SharedFile } from './types.ts'
+import { createSeeker } from './views-seek.ts'
 import { createViewsTable, type ViewRow, type ViewsTable, type VisibleFile } from './views-table.ts'
 
 export type ViewEvent =
@@ -68,9 +68,6 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   stop(): Promise<void>
 }
 
-/** Background searches at a time. */
-const PARALLEL = 8
-const BOX_TIMEOUT_MS = 15_000
 const PAGE = 256
 
 type Opened = { readonly meta: FileMeta } | 'missing' | 'broken'
@@ -85,13 +82,11 @@ function isUpToDate(row: ViewRow, shared: SharedFile): boolean {
 }
 
 export function createViews(init: ViewsInit): Views {
-  const { db, reads, keyring, grants, boxes, scrubber } = init
+  const { db, reads, keyring, boxes, scrubber } = init
   const table = createViewsTable(db)
   const listeners = new Set<(event: ViewEvent) => void>()
   const stopped = new AbortController()
-  const jobs = createJobQueue(PARALLEL)
-  let retrying: Promise<void> | null = null
-  let again = false
+  const seeker = createSeeker({ db, grants: init.grants, boxes, sources: init.sources, boxArrived })
 
   function tell(event: ViewEvent): void {
     db.afterCommit(() => {
@@ -106,28 +101,11 @@ export function createViews(init: ViewsInit): Views {
       idBytes(epoch.key),
       box === null ? null : idBytes(box),
     )
-    db.afterCommit(() => (box === null ? seekKey(epoch.audience, epoch.key) : seekBox(file, box)))
+    db.afterCommit(() => (box === null ? seeker.key(epoch.audience, epoch.key) : seeker.box(file, box)))
   }
 
   function waitNoMore(file: FileId): void {
     db.prepare('DELETE FROM waits WHERE file = ?').run(idBytes(file))
-  }
-
-  function seekKey(audience: AudienceId, key: KeyId): void {
-    // what arrives is told by `grants.onKey`, wired to `keyArrived`
-    jobs.add(`${audience}/${key}`, () => grants.acquire(audience, key))
-  }
-
-  function seekBox(file: FileId, hash: BoxHash): void {
-    jobs.add(hash, async () => {
-      if ((await fetchBox(file, hash)) !== null) boxArrived(hash)
-    })
-  }
-
-  async function fetchBox(file: FileId, hash: BoxHash, signal?: AbortSignal): Promise<Uint8Array | null> {
-    if (stopped.signal.aborted) return null
-    const signals = [stopped.signal, AbortSignal.timeout(BOX_TIMEOUT_MS), ...(signal === undefined ? [] : [signal])]
-    return await boxes.get(hash, init.sources({ file }), { signal: AbortSignal.any(signals) })
   }
 
   function epochOf(file: SharedFile): SharedEpoch | undefined {
@@ -283,59 +261,6 @@ export function createViews(init: ViewsInit): Views {
     refreshWaiting('SELECT file FROM waits WHERE box = ?', idBytes(hash))
   }
 
-  /** Every missing key and box once; resolves when each box was found or given up. */
-  async function seekAll(): Promise<void> {
-    if (stopped.signal.aborted) return
-    const keys = db
-      .prepare<{ audience: Uint8Array; key_id: Uint8Array }>(
-        'SELECT DISTINCT audience, key_id FROM waits WHERE box IS NULL',
-      )
-      .all()
-    for (const { audience, key_id } of keys) seekKey(idFrom<AudienceId>(audience), idFrom<KeyId>(key_id))
-    let after: Uint8Array = new Uint8Array(0)
-    while (!stopped.signal.aborted) {
-      const rows = db
-        .prepare<{ file: Uint8Array; box: Uint8Array }>(
-          `SELECT file, box FROM waits WHERE box IS NOT NULL AND file > ? ORDER BY file LIMIT ${PAGE}`,
-        )
-        .all(after)
-      const last = rows.at(-1)
-      if (last === undefined) return
-      await Promise.all(rows.map(({ file, box }) => boxSought(idFrom<FileId>(file), idFrom<BoxHash>(box))))
-      after = last.file
-    }
-  }
-
-  /** Resolves when it was looked for, found or not. */
-  function boxSought(file: FileId, hash: BoxHash): Promise<void> {
-    return new Promise((done) => {
-      if (stopped.signal.aborted || jobs.has(hash)) {
-        done()
-        return
-      }
-      jobs.add(hash, async () => {
-        try {
-          if ((await fetchBox(file, hash)) !== null) boxArrived(hash)
-        } finally {
-          done()
-        }
-      })
-    })
-  }
-
-  async function retryAll(): Promise<void> {
-    // never over before `retrying` is set: it would stay set, and no later retry would run
-    await Promise.resolve()
-    try {
-      do {
-        again = false
-        await seekAll()
-      } while (again && !stopped.signal.aborted)
-    } finally {
-      retrying = null
-    }
-  }
-
   return {
     get: table.get,
     list: table.list,
@@ -345,11 +270,7 @@ export function createViews(init: ViewsInit): Views {
     refreshAll,
     keyArrived,
     boxArrived,
-    retry() {
-      if (retrying !== null) again = true
-      else retrying = retryAll()
-      return retrying
-    },
+    retry: seeker.retry,
     async reconcile(files) {
       let stale: FileId[] = []
       let seen = 0
@@ -383,7 +304,7 @@ export function createViews(init: ViewsInit): Views {
       const view = table.get(file)
       if (view === null) throw new FileNotFoundError(file)
       if (view.preview === null) return null
-      const sealed = boxes.local(view.preview) ?? (await fetchBox(file, view.preview, options.signal))
+      const sealed = boxes.local(view.preview) ?? (await seeker.fetchBox(file, view.preview, options.signal))
       if (sealed === null) return null
       for (let keys = keyring.fileKey(file, view.epoch); keys !== null; keys = keyring.fileKey(file, keys.epoch - 1)) {
         try {
@@ -407,7 +328,7 @@ export function createViews(init: ViewsInit): Views {
     },
     async stop() {
       stopped.abort()
-      await Promise.all([jobs.stop(), retrying?.catch(() => undefined)])
+      await seeker.stop()
     },
   }
 }
