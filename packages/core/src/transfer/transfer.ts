@@ -42,6 +42,10 @@ export interface Transfer {
   } | null
 }
 
+export function isOver(state: TransferState): boolean {
+  return state === 'done' || state === 'failed' || state === 'cancelled'
+}
+
 /** Reasons for which this room itself ends a download. */
 export class StopReason extends Error {
   readonly next: 'paused' | 'queued' | 'cancelled' | 'stopped'
@@ -62,6 +66,23 @@ export function outcome(): PromiseWithResolvers<SealedFile> {
   // the one who asked may only ever look at the state
   resolvers.promise.catch(() => undefined)
   return resolvers
+}
+
+/** What one who wants it sees of it: its outcome, or the reason of the signal that ends the wish. */
+export async function orGone<T>(outcome: Promise<T>, signal: AbortSignal | undefined, onGone: () => void): Promise<T> {
+  if (signal === undefined) return outcome
+  const gone = Promise.withResolvers<never>()
+  const leave = () => {
+    gone.reject(signal.reason)
+    onGone()
+  }
+  if (signal.aborted) leave()
+  else signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([outcome, gone.promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
 }
 
 export function newTransfer(
