@@ -17,7 +17,7 @@ import {
   sealStream,
 } from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
-import { type BranchId, type FileId, idBytes, toHex } from '../ids.ts'
+import { type BranchId, type FileId, idBytes, type Root, toHex } from '../ids.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
 import type { Session } from './session.ts'
@@ -70,7 +70,9 @@ export function createFiles(init: FilesInit): FileVerbs {
     let published = false
     return {
       async write(content, options = {}) {
+        const former = sealed?.file.root
         sealed = await sealContent(current, begun.keys, content, chunkSizeFor(sizeHint ?? null), options)
+        if (former !== sealed.file.root) await removeIfUnpublished(current, former)
         return { size: sealed.size }
       },
       async publish(details, options = {}) {
@@ -94,7 +96,7 @@ export function createFiles(init: FilesInit): FileVerbs {
         return get(begun.file)
       },
       async abort() {
-        if (sealed !== undefined && !published) await current.store.remove(sealed.file.root)
+        if (!published) await removeIfUnpublished(current, sealed?.file.root)
         sealed = undefined
       },
     }
@@ -111,7 +113,9 @@ export function createFiles(init: FilesInit): FileVerbs {
       async write(content, options = {}) {
         const isSameKey = before?.epoch === keys.epoch
         const chunk = isSameKey ? chunkSizeForNext(sizeHint ?? null, before.chunk) : chunkSizeFor(sizeHint ?? null)
+        const former = sealed?.file.root
         sealed = await sealContent(current, keys, content, chunk, options)
+        if (former !== sealed.file.root) await removeIfUnpublished(current, former)
         return { size: sealed.size }
       },
       async publish(details = {}, options = {}) {
@@ -142,15 +146,12 @@ export function createFiles(init: FilesInit): FileVerbs {
               newKeys: keys,
               signal: options.signal,
             })
-            await current.store.remove(before.root)
+            await removeIfUnpublished(current, before.root)
           }
         }
       },
       async abort() {
-        // unchanged content seals to the root that is published already
-        if (sealed !== undefined && !published && !current.isOfUse(sealed.file.root)) {
-          await current.store.remove(sealed.file.root)
-        }
+        if (!published) await removeIfUnpublished(current, sealed?.file.root)
         sealed = undefined
       },
     }
@@ -273,6 +274,11 @@ function sealContent(
 ): Promise<SealedStream> {
   const signal = options.signal === undefined ? current.closing : AbortSignal.any([options.signal, current.closing])
   return sealStream({ store: current.store, keys, source, chunk, signal })
+}
+
+/** What a pending version leaves behind; unchanged content seals to a root that is published already, and stays. */
+async function removeIfUnpublished(current: Session, root: Root | undefined): Promise<void> {
+  if (root !== undefined && !current.isOfUse(root)) await current.store.remove(root)
 }
 
 async function publishFrom<P extends PendingUpload | PendingUpdate>(
