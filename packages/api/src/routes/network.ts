@@ -52,7 +52,7 @@ export const networkRoutes = [
     operationId: 'unregister',
     summary: 'Leave the network for good',
     description:
-      'Drains the replicas, draws new owners, says farewell. Progress comes as `leave:progress` events. With `?wait=true` the answer comes at the end, or with what stopped it.',
+      'Drains the replicas, draws new owners, says farewell. Progress comes as `leave:progress` events. With `?wait=true` the answer comes at the end, or with what stopped it, and a client that goes away cancels the leaving as long as only copies are made. `force` while a leaving without it is under way makes that one forced.',
     tag: 'network',
     query: closed({ wait: Type.Optional(Type.Boolean()) }),
     body: closed({ force: Type.Optional(Type.Boolean({ description: 'also when files must be left as orphans' })) }),
@@ -60,7 +60,8 @@ export const networkRoutes = [
     status: 202,
     answer: closed({ state: Type.Union([Type.Literal('leaving'), Type.Literal('left')]) }),
     async handler({ node, body, query, signal, services }) {
-      const { done } = await node.network.unregister(body, { signal })
+      // who does not wait is gone by then, and has not cancelled anything
+      const { done } = await node.network.unregister(body, query.wait ? { signal } : {})
       if (query.wait) {
         await done
         return { state: 'left' as const }

@@ -32,7 +32,28 @@ export class AlreadyMemberError extends MaloteError {
 export class LeavingError extends MaloteError {
   override name = 'LeavingError'
   constructor() {
-    super('conflict', 'this node is leaving the network', { advice: 'Wait until it has left.' })
+    super('conflict', 'this node is leaving the network', {
+      advice: 'Wait until it has left, or end it with `malote unregister --force`.',
+    })
+  }
+}
+
+export class LastBranchError extends MaloteError {
+  override name = 'LastBranchError'
+  constructor(files: number) {
+    super('orphans-left', `${files} file(s) would be lost`, {
+      advice: 'This is the last branch of the network: its files go with it; `--force` does so.',
+    })
+  }
+}
+
+export class OnlyAdminError extends MaloteError {
+  override name = 'OnlyAdminError'
+  constructor() {
+    super('conflict', 'this branch is the only admin of the network', {
+      advice:
+        'Appoint a second one first: `malote role <node> admin`. With --force it leaves all the same, and only the recovery key can restore an admin.',
+    })
   }
 }
 

@@ -6,8 +6,9 @@ import type { FileId, NodeId } from '../ids.ts'
 import type { Sync } from '../ledger/index.ts'
 import type { Commands, Members } from '../membership/index.ts'
 import type { Presence } from '../network/index.ts'
-import { type LeaveProgress, type Replicator, runLeave, targetCopies } from '../replication/index.ts'
+import { type LeaveOptions, type LeaveProgress, type Replicator, runLeave, targetCopies } from '../replication/index.ts'
 import type { Bell } from './bell.ts'
+import { LastBranchError, OnlyAdminError } from './errors.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Session } from './session.ts'
 import type { Versions } from './session-versions.ts'
@@ -35,13 +36,20 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
   const { self, state, members, commands, holdings, replicator, store, sync, presence, bell, clock, versions } = init
   const ownBranch = versions.ownBranch(self)
 
+  function others() {
+    const all = members.currentMembers().filter(({ node }) => node !== self)
+    const online = all.filter(({ node }) => presence.isConnected(node)).length
+    return { total: all.length, online, expected: presence.isOpen() ? all.length : 0 }
+  }
+
   /** Copies that must be elsewhere: the target without this node, as far as there are others who can hold them. */
-  function drained(): { done: number; total: number } {
-    const others = members
+  function drained(): { done: number; hopeless: number; total: number } {
+    const holders = members
       .currentMembers()
       .filter(({ node, state: standing }) => node !== self && standing === 'member')
-    const target = targetCopies(Math.max(others.length, 1), state.membership().network?.maxCopies ?? null)
+    const target = targetCopies(Math.max(holders.length, 1), state.membership().network?.maxCopies ?? null)
     let done = 0
+    let hopeless = 0
     let total = 0
     for (const file of state.liveFiles()) {
       const version = versions.live(file)
@@ -49,13 +57,14 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
       total += 1
       // whoever may not or cannot hold it cannot be waited for
       const declines = holdings.declines(version.shape.root)
-      const needed = Math.min(target, others.filter(({ node }) => !declines.has(node)).length)
-      if (replicator.completeHolders(version).filter((node) => node !== self).length >= needed) done += 1
+      const needed = Math.min(target, holders.filter(({ node }) => !declines.has(node)).length)
+      if (needed === 0) hopeless += 1
+      else if (replicator.completeHolders(version).filter((node) => node !== self).length >= needed) done += 1
     }
-    return { done, total }
+    return { done, hopeless, total }
   }
 
-  return (options: { force: boolean; signal: AbortSignal; onProgress: (progress: LeaveProgress) => void }) =>
+  return (options: LeaveOptions & { onProgress: (progress: LeaveProgress) => void }) =>
     runLeave(
       {
         clock,
@@ -65,13 +74,14 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
         },
         endDrain: () => holdings.drain(false),
         drained,
+        others,
         leave() {
           const standing = state.membership().departures.get(ownBranch())
           return standing !== undefined && standing.left === null ? standing.seed : commands.leave()
         },
         ownFiles: () => [...state.filesOwnedBy(ownBranch())],
         drawStallMs() {
-          const online = members.currentMembers().filter(({ node }) => presence.isConnected(node)).length
+          const { online } = others()
           return online === 0 ? 0 : online * init.silenceMs + DRAW_SLACK_MS
         },
         left: (_leave, orphans: readonly FileId[], force) => commands.left({ accepted: [], orphans, force }),
@@ -81,4 +91,16 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
       },
       options,
     )
+}
+
+/**
+ * What only `force` may do, before anything is written.
+ * @throws {LastBranchError} its files would go with it @throws {OnlyAdminError} nobody could admit or expel any more
+ */
+export function refuseLoss({ self, members, state, ownBranch }: Session): void {
+  const hasOthers = members.currentMembers().some(({ node }) => node !== self)
+  if (!hasOthers) {
+    const files = new Set([...state.liveFiles(), ...state.filesOwnedBy(ownBranch())])
+    if (files.size > 0) throw new LastBranchError(files.size)
+  } else if (members.isAdmin(self) && members.admins().length === 1) throw new OnlyAdminError()
 }

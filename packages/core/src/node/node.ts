@@ -18,6 +18,8 @@ import { createFiles } from './files.ts'
 import { DEFAULT_HANDOFF_POLICY } from './handoffs.ts'
 import { createIdentity, loadIdentity } from './identity.ts'
 import { foldControlEntries } from './joining.ts'
+import { refuseLoss } from './leaver.ts'
+import { type Leaving, newLeaving } from './leaving.ts'
 import { createLedgerVerbs } from './ledger.ts'
 import { createMemberVerbs } from './members.ts'
 import type { Session } from './session.ts'
@@ -77,7 +79,7 @@ class Runtime {
   #session: Session | undefined
   /** founding, joining and leaving, one after the other */
   #change: Promise<unknown> = Promise.resolve()
-  #leaving: Promise<void> | undefined
+  #leaving: Leaving | undefined
   #stopped: Promise<void> | undefined
 
   constructor(init: NodeInit, lock: FolderLock) {
@@ -165,14 +167,24 @@ class Runtime {
           )
           return this.#status()
         }),
-      unregister: async ({ force = false }) => {
-        this.#current()
-        if (this.#leaving !== undefined) throw new LeavingError()
-        this.#leaving = this.#inTurn(() => this.#leave(force)).finally(() => {
+      unregister: async ({ force = false }, { signal } = {}) => {
+        const session = this.#current()
+        if (this.#leaving !== undefined) {
+          if (!force || this.#leaving.force) throw new LeavingError()
+          this.#leaving.force = true
+          this.#leaving.follow(signal)
+          return { done: this.#leaving.done }
+        }
+        if (!force) refuseLoss(session)
+        const leaving = newLeaving(force)
+        leaving.follow(signal)
+        leaving.done = this.#inTurn(() => this.#leave(leaving)).finally(() => {
+          leaving.follow(undefined)
           this.#leaving = undefined
         })
-        this.#leaving.catch(() => undefined) // whoever waits for `done` is told
-        return { done: this.#leaving }
+        leaving.done.catch(() => undefined) // whoever waits for `done` is told
+        this.#leaving = leaving
+        return { done: leaving.done }
       },
       connect: async () => {
         await this.#current().setConnected(true)
@@ -242,11 +254,14 @@ class Runtime {
     }
   }
 
-  async #leave(force: boolean): Promise<void> {
+  async #leave(leaving: Leaving): Promise<void> {
     const session = this.#current()
     await session.leave({
-      force,
+      get force() {
+        return leaving.force
+      },
       signal: this.#stopping.signal,
+      cancel: leaving.cancelled,
       onProgress: (progress) => this.#events.emit('leave:progress', progress),
     })
     const { network } = session
@@ -340,7 +355,13 @@ class Runtime {
   }
 
   #statusInit() {
-    return { host: this.#hostNow(), session: this.#session ?? null, startedAt: this.#startedAt, now: this.#clock.now() }
+    return {
+      host: this.#hostNow(),
+      session: this.#session ?? null,
+      isLeaving: this.#leaving !== undefined,
+      startedAt: this.#startedAt,
+      now: this.#clock.now(),
+    }
   }
 
   #status(): StatusView {

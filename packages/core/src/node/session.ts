@@ -6,7 +6,7 @@ import type { BranchId, FileId, NetworkId, NodeId, Root } from '../ids.ts'
 import type { Ledger, Sync } from '../ledger/index.ts'
 import type { Commands, Members } from '../membership/index.ts'
 import type { Facts, NetworkHost, Presence } from '../network/index.ts'
-import type { Durability, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
+import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
 import type { Transfers } from '../transfer/index.ts'
 import type { Bell } from './bell.ts'
 import type { Kept } from './local-state.ts'
@@ -51,7 +51,7 @@ export interface Session {
   /** Switches this node's presence, also for the next start. */
   setConnected(connected: boolean): Promise<void>
   /** Drain, draw, farewell. The session is of no more use when it resolves. */
-  leave(options: { force: boolean; signal: AbortSignal; onProgress: (progress: LeaveProgress) => void }): Promise<void>
+  leave(options: LeaveOptions & { onProgress: (progress: LeaveProgress) => void }): Promise<void>
   /** Resolves when the condition holds; rejects when the signal or the session ends. */
   until(condition: () => boolean, signal?: AbortSignal): Promise<void>
   close(): Promise<void>

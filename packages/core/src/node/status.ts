@@ -16,11 +16,12 @@ export const VERSION: string = (
 export interface StatusInit {
   readonly host: NetworkHost
   readonly session: Session | null
+  readonly isLeaving: boolean
   readonly startedAt: number
   readonly now: number
 }
 
-export function statusView({ host, session, startedAt, now }: StatusInit): StatusView {
+export function statusView({ host, session, isLeaving, startedAt, now }: StatusInit): StatusView {
   const common = {
     id: host.id,
     reachability: host.reachability(),
@@ -67,18 +68,27 @@ export function statusView({ host, session, startedAt, now }: StatusInit): Statu
       held: ledger.held().length,
     },
     disk: { used, free, capacity: session.capacity },
-    warnings: warnings(session),
+    warnings: warnings(session, isLeaving),
   }
 }
 
-function warnings(session: Session): StatusView['warnings'] {
+function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] {
   const { members, presence, replicator, ledger, state } = session
   const found: StatusView['warnings'] = []
   const warn = (code: string, message: string, advice: string | null) => found.push({ code, message, advice })
   const own = members.get(session.self)
   if (own?.state === 'quarantined') warn('quarantined', 'this node is quarantined by an admin', 'Ask an admin.')
-  if (members.admins().length < 2) {
-    warn('one-admin', 'the network has only one admin', 'Appoint a second one: `malote role <node> admin`.')
+  const departure = own === undefined ? undefined : state.membership().departures.get(own.branch)
+  if (isLeaving) warn('leaving', 'this branch is leaving the network', null)
+  else if (departure?.left === null)
+    warn('leaving', 'this branch is leaving the network', 'Finish with `malote unregister`.')
+  const admins = members.admins()
+  if (admins.length === 0) warn('no-admin', 'the network has no admin', 'Restore one with `malote recover`.')
+  else if (admins.length === 1) {
+    const advice = members.isAdmin(session.self)
+      ? 'Appoint a second one: `malote role <node> admin`.'
+      : 'Ask the admin to appoint a second one.'
+    warn('one-admin', 'the network has only one admin', advice)
   }
   const skew = presence.skew()
   if (skew !== null && Math.abs(skew.ms) > CLOCK_TOLERANCE_MS) {
@@ -121,9 +131,14 @@ export async function runDoctor(
     return checks
   }
   const { free, floor, used } = session.store.usage()
-  if (free > floor) add('disk', 'ok', `${used} bytes used, ${free} free`)
+  if (free > floor) add('disk', 'ok', `${bytesText(used)} used, ${bytesText(free)} free`)
   else
-    add('disk', 'problem', `only ${free} bytes are free; ${floor} are kept free`, 'Make room, or move the data folder.')
+    add(
+      'disk',
+      'problem',
+      `only ${bytesText(free)} are free; ${bytesText(floor)} are kept free`,
+      'Make room, or move the data folder.',
+    )
   const verified = await init.verify()
   if (verified.ok) add('database', 'ok', 'the state is what the entries say')
   else
@@ -154,10 +169,16 @@ export async function runDoctor(
   }
   const { relay, nat } = host.reachability()
   add('reachability', 'ok', `relay: ${relay}; NAT: ${nat}`)
-  for (const { code, message, advice } of warnings(session)) {
+  for (const { code, message, advice } of warnings(session, init.isLeaving)) {
     if (code !== 'clock-skew') add(code, 'warning', message, advice)
   }
   return checks
+}
+
+/** MiB, and GiB from one on. */
+function bytesText(bytes: number): string {
+  const mebibytes = bytes / 1024 ** 2
+  return mebibytes < 1024 ? `${mebibytes.toFixed(1)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`
 }
 
 /** Prometheus text exposition format 0.0.4. */

@@ -207,7 +207,11 @@ export interface NetworkVerbs {
   /** Founds a network. @returns the recovery key, which is shown once and kept nowhere */
   init(request: InitRequest, options?: CallOptions): Promise<{ status: StatusView; recoveryKey: string }>
   register(request: { invite: string; via?: string }, options?: CallOptions): Promise<StatusView>
-  /** Leaves for good. Resolves when it has begun; progress comes as `leave:progress`. `done` settles when it has ended. */
+  /**
+   * Leaves for good. Resolves when it has begun; progress comes as `leave:progress`. `done` settles when it has ended.
+   * The signal cancels it as long as only copies are made; once `leave` is written it goes on. A second call with `force`
+   * while one without is under way makes that one forced, and takes over its cancelling.
+   */
   unregister(request: { force?: boolean }, options?: CallOptions): Promise<{ done: Promise<void> }>
   connect(options?: CallOptions): Promise<StatusView>
   disconnect(options?: CallOptions): Promise<StatusView>

@@ -4,7 +4,8 @@ export class OrphansLeftError extends MaloteError {
   override name = 'OrphansLeftError'
   constructor(files: readonly string[]) {
     super('orphans-left', `${files.length} file(s) of this branch found no new owner`, {
-      advice: 'Wait until more branches are online and repeat, or leave them without an owner with --force.',
+      advice:
+        'The leaving has begun and the other branches know: repeat `malote unregister` when more of them are online, or leave these files without an owner with --force.',
       details: { files: files.slice(0, 100) },
     })
   }

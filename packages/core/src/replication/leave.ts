@@ -10,6 +10,8 @@ import type { Clock } from '../clock.ts'
 import type { EntryId, FileId } from '../ids.ts'
 import { DrainStalledError, OrphansLeftError } from './errors.ts'
 
+/** A node that has just started is not connected yet. */
+const MEET_MS = 10_000
 const DRAIN_STALL_MS = 60_000
 const FAREWELL_MS = 10_000
 
@@ -25,8 +27,10 @@ export interface LeaveInit {
   /** tells the others that this node holds nothing new and that others must stand in for what it has */
   beginDrain(): void
   endDrain(): void
-  /** versions here, and how many of them have enough copies elsewhere */
-  drained(): { done: number; total: number }
+  /** versions here, how many of them have enough copies elsewhere, and how many no other member may or can hold */
+  drained(): { done: number; hopeless: number; total: number }
+  /** members but this one, and how many of them are connected; none is expected while this node's presence is off */
+  others(): { total: number; online: number; expected: number }
   /** writes `leave` unless it stands already */
   leave(): EntryId
   /** files that still belong to this branch */
@@ -42,26 +46,46 @@ export interface LeaveInit {
   onProgress(progress: LeaveProgress): void
 }
 
+export interface LeaveOptions {
+  /** may become true on the way */
+  readonly force: boolean
+  /** ends it wherever it is; `leave` that is written stands */
+  readonly signal: AbortSignal
+  /** ends it as long as `leave` is not written, and has no effect from then on */
+  readonly cancel?: AbortSignal | undefined
+}
+
 /** @throws {DrainStalledError} @throws {OrphansLeftError} when it cannot end cleanly and `force` is not set */
-export async function runLeave(init: LeaveInit, options: { force: boolean; signal: AbortSignal }): Promise<void> {
+export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<void> {
+  const { signal, cancel } = options
+  const draining = cancel === undefined ? signal : AbortSignal.any([signal, cancel])
   const say = (phase: LeaveProgress['phase'], done: number, total: number, message: string) =>
     init.onProgress({ phase, done, total, message })
 
   init.beginDrain()
   try {
-    const drained = await untilDone(init, DRAIN_STALL_MS, options, () => {
-      const { done, total } = init.drained()
+    await untilDone(
+      init,
+      () => MEET_MS,
+      draining,
+      () => {
+        const { online, expected } = init.others()
+        return { left: online === 0 && expected > 0 ? 1 : 0 }
+      },
+    )
+    const drainStallMs = () => (init.others().online === 0 ? 0 : DRAIN_STALL_MS)
+    await untilDone(init, drainStallMs, draining, () => {
+      const { done, hopeless, total } = init.drained()
       say('drain', done, total, `${done} of ${total} files are safe on other branches`)
-      return { left: total - done }
+      return { left: total - done - hopeless }
     })
-    if (!drained && !options.force) {
-      const { done, total } = init.drained()
-      throw new DrainStalledError(done, total)
-    }
+    const { done, total: held } = init.drained()
+    if (done < held && !options.force) throw new DrainStalledError(done, held)
 
+    draining.throwIfAborted()
     const seed = init.leave()
     const total = init.ownFiles().length
-    await untilDone(init, init.drawStallMs(), options, () => {
+    await untilDone(init, init.drawStallMs, signal, () => {
       const left = init.ownFiles().length
       say('draw', total - left, total, `${total - left} of ${total} files have a new owner`)
       return { left }
@@ -74,34 +98,48 @@ export async function runLeave(init: LeaveInit, options: { force: boolean; signa
     throw error
   }
 
-  await untilDone(init, FAREWELL_MS, options, () => {
-    const left = init.notYetTold()
-    say('farewell', 0, left, left === 0 ? 'every branch online knows' : `${left} branches are still to be told`)
-    return { left }
-  })
-  say('done', 1, 1, 'this branch has left the network')
+  const { total: others, online } = init.others()
+  await untilDone(
+    init,
+    () => FAREWELL_MS,
+    signal,
+    () => {
+      const left = init.notYetTold()
+      say('farewell', 0, left, left === 0 ? 'every branch online knows' : `${left} branches are still to be told`)
+      return { left }
+    },
+  )
+  say('done', 1, 1, `this branch has left the network${whoDoesNotKnow(others, online, init.notYetTold())}`)
 }
 
-/** True when nothing is left; false when `stallMs` passed without fewer being left (at once for the impatient `force` with nobody to wait for). */
+/** Once this node is gone nobody can tell them: the operator has to know. */
+function whoDoesNotKnow(others: number, online: number, untold: number): string {
+  if (others === 0) return ''
+  const outcome = 'will see this branch as offline; an admin can expel it'
+  if (online === 0) return `; nobody was online to be told: the others ${outcome}`
+  return untold >= online ? `; nobody could be told in time: the others ${outcome}` : ''
+}
+
+/** Ends when nothing is left, or when so much time (ms) has passed without less being left. */
 async function untilDone(
   init: LeaveInit,
-  stallMs: number,
-  options: { signal: AbortSignal },
+  stallMs: () => number,
+  signal: AbortSignal,
   look: () => { left: number },
-): Promise<boolean> {
+): Promise<void> {
   let best = Number.POSITIVE_INFINITY
-  let deadline = init.clock.now() + stallMs
+  let since = init.clock.now()
   for (;;) {
-    options.signal.throwIfAborted()
+    signal.throwIfAborted()
     const { left } = look()
-    if (left === 0) return true
+    if (left === 0) return
     if (left < best) {
       best = left
-      deadline = init.clock.now() + stallMs
+      since = init.clock.now()
     }
-    const rest = deadline - init.clock.now()
-    if (rest <= 0) return false
-    await nextChange(init, rest, options.signal)
+    const rest = since + stallMs() - init.clock.now()
+    if (rest <= 0) return
+    await nextChange(init, rest, signal)
   }
 }
 
