@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
-import { type ContentStore, getBit, MAX_CHUNKS, type SealedFile, setBit } from '../content/index.ts'
+import { type ContentStore, MAX_CHUNKS, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import { idFrom, type NodeId, type Root } from '../ids.ts'
 import type { FrameStream, Host } from '../network/index.ts'
@@ -17,11 +17,11 @@ import {
   chunkHeader,
   decodeRequest,
   encodeControl,
-  MAX_HAVE,
   MAX_PIPELINE,
   MAX_REQUEST_BYTES,
   pageHeader,
 } from './protocol.ts'
+import { createNews, type Informed } from './provider-news.ts'
 import { SLOWEST_PER_MS } from './source-rate.ts'
 import { type Queue, type Request, Turns, takeRequest } from './upload-queue.ts'
 
@@ -46,8 +46,6 @@ const HOG_MS = 30_000
 const BUSY_MS = 3_000
 /** A permission is asked again when it is older than this (ms); `recheck` asks at once. */
 const PERMISSION_MS = 5_000
-/** Chunks that arrive within this are told to clients together (ms). */
-const HAVE_MS = 50
 
 /** May this peer be served this version? Asked before the first byte, and again while it is served. */
 export type MayFetch = (peer: NodeId, root: Root, proof: Uint8Array | undefined) => boolean | Promise<boolean>
@@ -77,15 +75,11 @@ export interface Provider {
   stop(): void
 }
 
-interface Client extends Queue {
+interface Client extends Queue, Informed {
   readonly peer: NodeId
   readonly stream: FrameStream
-  readonly file: SealedFile
-  readonly root: Root
   readonly proof: Uint8Array | undefined
   readonly ending: AbortController
-  /** what the client was told we have; null = everything */
-  told: Uint8Array | null
   serving: number
   pages: number
   /** when the frame that is being written was begun */
@@ -105,12 +99,9 @@ export function createProvider(init: ProviderInit): Provider {
   const sentCounts = new Map<Root, { counts: Uint8Array; users: number }>()
   const turns = new Turns<Client>()
   const handsOfPeer = new Map<NodeId, number>()
-  /** what has come since clients were told; null = look at everything */
-  const fresh = new Map<Root, number[] | null>()
   let reading = 0
   let sentBytes = 0
   let stopped = false
-  let cancelHave: (() => void) | undefined
   let cancelBusy: (() => void) | undefined
 
   const end = (client: Client, reason?: Error) => {
@@ -133,6 +124,8 @@ export function createProvider(init: ProviderInit): Provider {
   const wait = (client: Client) => ({ signal: client.ending.signal, timeoutMs: WRITE_MS })
   const tell = (client: Client, reply: ControlReply) =>
     send(client, () => client.stream.write(encodeControl(reply), wait(client)))
+
+  const news = createNews({ clock, clients, tell: (client, indexes) => void tell(client, { t: 'have', indexes }) })
 
   const isAllowed = async (client: Client): Promise<boolean> => {
     if (clock.now() - client.allowedAt < PERMISSION_MS) return true
@@ -345,30 +338,6 @@ export function createProvider(init: ProviderInit): Provider {
     },
   )
 
-  /** Tells clients with a partial picture what has come since. @param arrived null = look at every chunk */
-  const tellNews = (root: Root, arrived: number[] | null) => {
-    for (const client of clients) {
-      const { told, file } = client
-      if (told === null || client.root !== root) continue
-      const candidates = arrived ?? Array.from({ length: file.count }, (_, at) => at)
-      const news = candidates.filter((at) => !getBit(told, at) && file.has(at))
-      for (const at of news) setBit(told, at)
-      for (let at = 0; at < news.length; at += MAX_HAVE)
-        void tell(client, { t: 'have', indexes: news.slice(at, at + MAX_HAVE) })
-    }
-  }
-  const news = (root: Root, index: number | null) => {
-    const known = fresh.get(root)
-    if (index === null) fresh.set(root, null)
-    else if (known === undefined) fresh.set(root, [index])
-    else known?.push(index)
-    cancelHave ??= clock.after(HAVE_MS, () => {
-      cancelHave = undefined
-      const all = [...fresh]
-      fresh.clear()
-      for (const [each, arrived] of all) tellNews(each, arrived)
-    })
-  }
   const busySoon = () => {
     if (stopped || cancelBusy !== undefined) return
     cancelBusy = clock.after(BUSY_MS, () => {
@@ -383,12 +352,12 @@ export function createProvider(init: ProviderInit): Provider {
     })
   }
   // sealed, copied or resealed locally: chunks that did not come through this room
-  const unsubscribe = store.onChange((root) => news(root, null))
+  const unsubscribe = store.onChange((root) => news.add(root, null))
 
   return {
     offer: (file) => void offered.set(file.root, file),
     withdraw: (root) => void offered.delete(root),
-    arrived: news,
+    arrived: news.add,
     async recheck(root) {
       await Promise.all(
         [...clients].map(async (client) => {
@@ -408,7 +377,7 @@ export function createProvider(init: ProviderInit): Provider {
       if (stopped) return
       stopped = true
       unsubscribe()
-      cancelHave?.()
+      news.stop()
       cancelBusy?.()
       for (const client of clients) end(client)
     },
