@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -122,6 +123,33 @@ describe('the node', () => {
     expect(text.out).toContain('admin of agency')
   })
 
+  it('outside of a network offers no disk', async () => {
+    const status = server.node.status()
+    expect((await run(['status'])).out).toMatch(/equal with 1 other;[\s\S]*^disk +1 B used, 2 B free/m)
+    server.node.status = () => ({ ...status, network: null, branch: null, role: null })
+    expect((await run(['status'])).out).toMatch(/^disk +-$/m)
+    server.node.status = () => ({ ...status, ledger: { ...status.ledger, inSyncWith: 2 } })
+    expect((await run(['status'])).out).toContain('equal with 2 others;')
+  })
+
+  it.each(['api', 'swarm'])('tells that the port of its %s is taken', async (which) => {
+    const taken = createTcpServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = taken.address() as AddressInfo
+      const flags =
+        which === 'api'
+          ? ['--port', '0', '--api', `127.0.0.1:${port}`]
+          : ['--listen', `/ip4/127.0.0.1/tcp/${port}`, '--api', '127.0.0.1:0']
+      const err = await failing(['up', '--no-mdns', '--quiet', '--data', join(folder, 'new'), ...flags], 2)
+      expect(err).toMatch(/^malote: [^\n]*cannot listen on [^\n]*\(usage\)\. [^\n]*\n$/)
+      expect(err).toContain(String(port))
+      expect(err).toContain(which === 'api' ? '--api' : '--port')
+    } finally {
+      await new Promise((resolve) => taken.close(resolve))
+    }
+  })
+
   it('that does not run is exit code 3', async () => {
     const nobody = join(folder, 'nobody')
     expect(await failing(['status', '--data', nobody], 3)).toMatch(/\(not-running\)\. Start the node with "malote up"/)
@@ -140,6 +168,7 @@ describe('the node', () => {
         { name: 'api', value: server.url, from: join(data, 'api.json') },
       ],
     })
+    expect((await json(['config'])).items).toHaveLength(2)
     const { items } = await json(['config', 'show', '--data', join(folder, 'nobody')])
     expect(items).toMatchObject([{ from: '--data' }, { value: null, from: 'no node runs' }])
   })
@@ -303,6 +332,28 @@ describe('fetch', () => {
       { args: [expect.any(String), { version: 1 }] },
       { args: [expect.any(String), { version: 1 }] },
     ])
+  })
+
+  it('prints the path as it was given, also over a file that is there', async () => {
+    for (const _ of [1, 2]) expect((await run(['fetch', 'film.bin', '-o', 'out'])).out).toMatch(/^out {2}/)
+    expect((await run(['fetch', 'film.bin', '-o', 'out'])).out).toMatch(/ from Olinda\n$/)
+    Object.assign(server.node.transfers.get('t1'), { sources: [] })
+    expect((await run(['fetch', 'film.bin', '-o', 'out'])).out).toBe("out  16.6 KiB  from this node's own copy\n")
+  })
+
+  it('tells which versions there are', async () => {
+    expect(await json(['fetch', 'film.bin', '--version', '9'], 4)).toMatchObject({
+      code: 'not-found',
+      detail: 'film.bin has no version 9; there is 1',
+      versions: [1],
+    })
+    expect(server.node.calls.filter(({ verb }) => verb === 'fetch')).toEqual([])
+  })
+
+  it('names the file as the user did', async () => {
+    const { id } = server.node.files.get('film.bin')
+    server.node.failNext('fetch', Object.assign(fakeError('denied-node'), { message: `${id} is denied` }))
+    expect(await failing(['fetch', 'film.bin'], 5)).toMatch(new RegExp(`^malote: film.bin: ${id} is denied`))
   })
 
   it('writes to stdout, and nothing else there', async () => {
@@ -578,6 +629,7 @@ describe('members', () => {
     expect(await json(['invite', 'ls'])).toMatchObject({ items: [{ id: 'ab12cd34' }] })
     expect(await json(['invite', 'revoke', 'ab12cd34'])).toMatchObject({ state: 'revoked' })
     expect(await json(['role', 'Olinda', 'admin'])).toMatchObject({ role: 'admin' })
+    expect((await run(['role', 'Olinda', 'member'])).out).toBe('Olinda (12D3KooWOtherOtherOther): role member\n')
     expect(await json(['quarantine', 'Olinda'])).toMatchObject({ state: 'quarantined' })
     expect(await json(['release', 'Olinda'])).toMatchObject({ state: 'member' })
     expect((await run(['expel', 'Olinda'])).out).toContain('waits for: a second admin')
@@ -603,6 +655,42 @@ describe('members', () => {
     expect(server.node.calls.at(-1)).toMatchObject({ args: [{ recoveryKey: 'the key' }, {}] })
     expect(await json(['recover', '--key-file', 'nowhere'], 2)).toMatchObject({ code: 'unreadable' })
     expect(await json(['unregister', '--force'])).toEqual({ left: true })
+  })
+
+  it('wait for the first other branch', async () => {
+    const status = server.node.status()
+    const at = (connected: number) => ({ ...status, members: { total: 3, connected } })
+    let looks = 0
+    server.node.network.connect = async () => at(1)
+    server.node.status = () => at(++looks < 3 ? 1 : 2)
+    expect((await run(['connect'])).out).toBe('connected to 1 of 2 other branches\n')
+    expect(looks).toBe(3)
+    server.node.status = () => at(1)
+    expect((await run(['connect'])).out).toBe('open; no other branch reached yet\n')
+  })
+
+  it('leave with the first and the last line of each phase', async () => {
+    const following = server.node.called('since')
+    server.node.network.unregister = async () => {
+      await following
+      const tell = (phase: string, message: string) =>
+        server.node.emit('leave:progress', { phase, done: 0, total: 1, message })
+      for (const step of ['0 of 2', '1 of 2', '2 of 2']) tell('drain', step)
+      tell('draw', 'none')
+      tell('farewell', 'begun')
+      tell('farewell', 'said')
+      tell('done', 'this branch has left the network')
+      return { done: Promise.resolve() }
+    }
+    const { out, err } = await run(['unregister'])
+    expect(err.trimEnd().split('\n')).toEqual([
+      'drain: 0 of 2',
+      'drain: 2 of 2',
+      'draw: none',
+      'farewell: begun',
+      'farewell: said',
+    ])
+    expect(out.trimEnd().split('\n')).toHaveLength(1)
   })
 
   it('end a command that waits for stdin with Ctrl-C', async () => {

@@ -84,7 +84,7 @@ function endingWith(client: MaloteClient, signal: AbortSignal): MaloteClient {
 }
 
 /** Where the platform keeps an application's data. */
-function defaultDataDir(): string {
+export function defaultDataDir(): string {
   const home = homedir()
   if (process.platform === 'win32') return join(process.env.LOCALAPPDATA || join(home, 'AppData', 'Local'), 'Malote')
   if (process.platform === 'darwin') return join(home, 'Library', 'Application Support', 'Malote')

@@ -1,6 +1,15 @@
 import { ConnectionLostError, NotRunningError, ProblemError } from '@malote/client'
 import { describe, expect, it } from 'vitest'
-import { InterruptedError, OutputError, problemOf, toldOf, UsageError } from './errors.ts'
+import {
+  detailOf,
+  InterruptedError,
+  NoVersionError,
+  noteSubject,
+  OutputError,
+  problemOf,
+  toldOf,
+  UsageError,
+} from './errors.ts'
 
 const problem = (error: unknown) => problemOf(toldOf(error))
 
@@ -32,9 +41,30 @@ describe('the problem document', () => {
     [new DOMException('aborted', 'AbortError'), { code: 'interrupted' }],
     [new DOMException('late', 'TimeoutError'), { code: 'timeout' }],
     [Object.assign(new Error('no space'), { code: 'ENOSPC' }), { code: 'disk-full' }],
-    [Object.assign(new Error('listen'), { code: 'EADDRINUSE' }), { code: 'conflict' }],
+    [Object.assign(new Error('listen'), { code: 'EADDRINUSE' }), { code: 'usage' }],
     [Object.assign(new Error('an SDK error'), { code: 'locked', details: { folder: '/x' } }), { folder: '/x' }],
     [new Error('a fault'), { code: 'internal', detail: 'a fault' }],
     ['thrown text', { code: 'internal', detail: 'thrown text' }],
   ])('of %s', (error, expected) => expect(problem(error)).toMatchObject(expected))
+})
+
+describe('the name that the user typed', () => {
+  const id = '0123456789abcdef0123456789abcdef'
+  const told = (detail: string, typed?: string) => {
+    const error = new Error(detail)
+    if (typed !== undefined) noteSubject(error, typed)
+    return detailOf(error, detail)
+  }
+  it.each([
+    [`${id} is not yours`, 'a.png', `a.png: ${id} is not yours`],
+    [`${id} is not yours`, '01234567', `${id} is not yours`],
+    ['a.png is not yours', 'a.png', 'a.png is not yours'],
+    ['the disk is full', 'a.png', 'the disk is full'],
+    [`${id} is not yours`, undefined, `${id} is not yours`],
+  ])('%s, of %s', (detail, typed, expected) => expect(told(detail, typed)).toBe(expected))
+})
+
+it('lists the versions that there are', () => {
+  expect(new NoVersionError('a', 9, [2, 1, 3, 7]).message).toBe('a has no version 9; there are 1 to 3, 7')
+  expect(new NoVersionError('a', 9, [1]).message).toBe('a has no version 9; there is 1')
 })

@@ -66,6 +66,29 @@ export class NotAcceptedError extends Error {
   }
 }
 
+/** The file has no such version. */
+export class NoVersionError extends Error {
+  override name = 'NoVersionError'
+  readonly code = 'not-found'
+  readonly fields: Readonly<Record<string, unknown>>
+  constructor(name: string, version: number, versions: readonly number[]) {
+    const sorted = [...new Set(versions)].sort((a, b) => a - b)
+    super(`${name} has no version ${version}; there ${sorted.length === 1 ? 'is' : 'are'} ${rangesText(sorted)}`)
+    this.fields = { versions: sorted }
+  }
+}
+
+/** `1 to 4, 7`. @param numbers ascending */
+function rangesText(numbers: readonly number[]): string {
+  const ranges: [number, number][] = []
+  for (const number of numbers) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last[1] === number - 1) last[1] = number
+    else ranges.push([number, number])
+  }
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`)).join(', ')
+}
+
 /** What was waited for did not come. */
 export class WaitedTooLongError extends Error {
   override name = 'WaitedTooLongError'
@@ -102,7 +125,7 @@ const SYSTEM: Readonly<Record<string, { code: string; advice?: string }>> = {
   EROFS: { code: 'read-only' },
   EACCES: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
   EPERM: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
-  EADDRINUSE: { code: 'conflict', advice: 'Something else listens there: choose another with --port or --api.' },
+  EADDRINUSE: { code: 'usage', advice: 'Something else listens there: choose another with --port or --api.' },
   EADDRNOTAVAIL: { code: 'usage', advice: 'This machine has no such address.' },
 }
 
@@ -126,6 +149,22 @@ export function toldOf(error: unknown): Told {
     // `details` of the SDK's errors (`up`), `fields` of the client's: there the whole problem document
     fields: { ...(details as object | undefined), ...(fields as object | undefined) },
   }
+}
+
+/** Failures of commands on a file, with the file as the user named it. */
+const subjects = new WeakMap<Error, string>()
+
+/** Keeps how the user named the file that a command failed on. */
+export function noteSubject(error: unknown, typed: string): void {
+  if (error instanceof Error) subjects.set(error, typed)
+}
+
+/** What people read: where it names a file by the id alone, the name that the user typed stands before it. */
+export function detailOf(error: unknown, detail: string): string {
+  const typed = error instanceof Error ? subjects.get(error) : undefined
+  // part of the id says nothing that the whole one does not
+  if (typed === undefined || detail.includes(typed) || !/\b[0-9a-f]{32}\b/.test(detail)) return detail
+  return `${typed}: ${detail}`
 }
 
 export interface Problem {

@@ -1,7 +1,7 @@
 /** The command line: runs one command, and turns its failure into words and an exit code. */
 import { CommanderError } from 'commander'
 import { commands } from './commands/index.ts'
-import { InterruptedError, problemOf, type Told, toldOf } from './errors.ts'
+import { detailOf, InterruptedError, problemOf, type Told, toldOf } from './errors.ts'
 import { exitCodeOf } from './output/exit-codes.ts'
 import { showText } from './output/terminal.ts'
 import { buildProgram } from './program.ts'
@@ -33,7 +33,9 @@ function report(error: unknown, argv: readonly string[]): number {
   if (told === null) return 0
   if (isJson) process.stdout.write(`${JSON.stringify(problemOf(told))}\n`)
   // the help on stderr has said it already
-  else if (!(error instanceof CommanderError && error.code === 'commander.help')) process.stderr.write(lineOf(told))
+  else if (!(error instanceof CommanderError && error.code === 'commander.help')) {
+    process.stderr.write(lineOf({ ...told, detail: detailOf(error, told.detail) }))
+  }
   // a fault of ours comes with what is needed to mend it
   if (told.code === 'internal' && error instanceof Error) process.stderr.write(`${error.stack}\n`)
   return exitCodeOf(told.code)

@@ -4,6 +4,7 @@ import { CommanderError } from 'commander'
 import { describe, expect, it } from 'vitest'
 import type { CommandSpec } from './command.ts'
 import { commands } from './commands/index.ts'
+import { defaultDataDir } from './context.ts'
 import { buildProgram } from './program.ts'
 
 interface Parsed {
@@ -66,6 +67,12 @@ describe('help', () => {
   })
 })
 
+it('names the default data folder', () => {
+  expect(buildProgram(commands, new AbortController().signal).helpInformation().replace(/\s+/g, ' ')).toContain(
+    `else MALOTE_DATA, else ${defaultDataDir()}`,
+  )
+})
+
 describe('options', () => {
   it.each([
     [['--data', 'X', '--json', 'ls']],
@@ -106,6 +113,8 @@ describe('one word for two things', () => {
     [['transfers', 'pause', '--all'], 'pause [id]', [undefined]],
     [['ledger', '--since', '4'], 'ledger', []],
     [['ledger', 'digest'], 'digest', []],
+    [['config'], 'show', []],
+    [['config', 'show'], 'show', []],
   ])('%j', async (words, usage, args) => {
     expect(await parse(words)).toMatchObject({ usage, args })
   })

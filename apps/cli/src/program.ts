@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import type { CommandSpec } from './command.ts'
-import { createContext, type GlobalOptions } from './context.ts'
+import { createContext, defaultDataDir, type GlobalOptions } from './context.ts'
+import { noteSubject } from './errors.ts'
 
 export function buildProgram(specs: readonly CommandSpec[], signal: AbortSignal): Command {
   const program = newCommand('malote', 'Private media sharing between the branches of a company, with no server.')
@@ -24,7 +25,7 @@ function newCommand(name: string, summary: string): Command {
       .configureOutput({ outputError: () => {} })
       // every command has options: saying so in each line tells nothing
       .configureHelp({ subcommandTerm: termOf })
-      .option('--data <dir>', 'data folder of the node (or MALOTE_DATA)')
+      .option('--data <dir>', `data folder of the node; else MALOTE_DATA, else ${defaultDataDir()}`)
       .option('--json', 'print JSON')
       .option('--quiet', 'print no progress and no hints')
   )
@@ -42,7 +43,14 @@ function build(spec: CommandSpec, signal: AbortSignal): Command {
     command.action(async (...given: unknown[]) => {
       const options = command.optsWithGlobals() as GlobalOptions & Record<string, unknown>
       // commander adds the options and the command behind the arguments
-      await act(createContext(options, signal), given.slice(0, -2) as never[], options)
+      const values = given.slice(0, -2)
+      try {
+        await act(createContext(options, signal), values as never[], options)
+      } catch (error) {
+        const typed = values[args.indexOf('<file>')]
+        if (typeof typed === 'string' && typed !== '') noteSubject(error, typed)
+        throw error
+      }
     })
   }
   for (const sub of spec.subcommands ?? []) {

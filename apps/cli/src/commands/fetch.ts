@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionLostError, type MaloteClient, ProblemError, type TransferView } from '@malote/client'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
-import { TransferEndedError, UsageError } from '../errors.ts'
+import { NoVersionError, TransferEndedError, UsageError } from '../errors.ts'
 import { type Destination, destinationOf, writeTo } from '../output/destination.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
 import { formatBytes, showText } from '../output/terminal.ts'
@@ -42,6 +42,10 @@ async function fetchFile(context: Context, [ref = '']: readonly (string | undefi
   let { name, size } = file
   if (version !== file.version) {
     const { items } = await client.ask(client.api.GET('/files/{id}/versions', { params }))
+    if (!items.some((each) => each.version === version)) {
+      const versions = items.map((each) => each.version)
+      throw new NoVersionError(file.name, version, versions)
+    }
     const found = items.find((each) => each.version === version && !each.conflict)
     name = found?.name ?? name
     size = found?.size ?? size
@@ -55,10 +59,10 @@ async function fetchFile(context: Context, [ref = '']: readonly (string | undefi
   const path = destination.kind === 'stdout' ? '-' : resolve(destination.path)
   if (destination.kind === 'stdout') return
   const from = transfer.sources.filter((source) => source.bytes > 0).map((source) => source.branch)
-  const whence = from.length === 0 ? 'was here already' : `from ${from.join(', ')}`
+  const whence = from.length === 0 ? "from this node's own copy" : `from ${from.join(', ')}`
   context.print(
     { file, path, bytes, transfer },
-    `${showText(destination.path)}  ${formatBytes(bytes)}  ${showText(whence)}`,
+    `${showText(destination.shown)}  ${formatBytes(bytes)}  ${showText(whence)}`,
   )
 }
 

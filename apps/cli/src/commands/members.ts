@@ -113,7 +113,7 @@ export const memberCommands: readonly CommandSpec[] = [
       const body = { role: roleOf(role, 'the role') ?? 'member' } as const
       const client = await context.client()
       const node = await client.ask(client.api.PATCH('/nodes/{id}', { params: { path: { id } }, body }))
-      context.print(node, nodeText(node))
+      context.print(node, `${showText(node.branch)} (${node.id}): role ${node.role}`)
     },
   },
   adminCommand('quarantine', 'give a node no chunks, boxes or keys (admins only)'),

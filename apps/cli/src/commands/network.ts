@@ -1,4 +1,5 @@
 /** Founding, joining, leaving, presence. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaloteClient, StatusView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -10,10 +11,31 @@ import { showText } from '../output/terminal.ts'
 /** The API takes none that is longer. Characters. */
 const MAX_INVITE = 65_536
 
-const connectionText = (status: StatusView) =>
-  status.connected
-    ? `connected to ${status.members.connected - 1} of ${status.members.total - 1} other branches`
-    : 'disconnected'
+/** A branch that is there is reached in about a second; whoever is not there is not waited for. */
+const REACH_DEADLINE_MS = 3000
+const REACH_FIRST_LOOK_MS = 50
+/** Wait for progress that was told before the leaving ended. */
+const LAST_EVENT_MS = 500
+
+const isAlone = ({ connected, members }: StatusView) => connected && members.connected <= 1 && members.total > 1
+
+function connectionText(status: StatusView): string {
+  const { connected, members } = status
+  if (!connected) return 'disconnected'
+  if (isAlone(status)) return 'open; no other branch reached yet'
+  return `connected to ${Math.max(0, members.connected - 1)} of ${Math.max(0, members.total - 1)} other branches`
+}
+
+/** The status when the first other branch has been reached, or none in time. */
+async function firstReached(context: Context, client: MaloteClient, opened: StatusView): Promise<StatusView> {
+  const deadline = Date.now() + REACH_DEADLINE_MS
+  let status = opened
+  for (let wait = REACH_FIRST_LOOK_MS; isAlone(status) && Date.now() < deadline; wait *= 1.5) {
+    await sleep(Math.min(wait, Math.max(0, deadline - Date.now())), undefined, { signal: context.signal })
+    status = await client.ask(client.api.GET('/status'))
+  }
+  return status
+}
 
 export const networkCommands: readonly CommandSpec[] = [
   {
@@ -64,8 +86,8 @@ export const networkCommands: readonly CommandSpec[] = [
     options: (command) => command.option('--force', 'also when files find no new owner'),
     async run(context, _args, options) {
       const client = await context.client()
-      await leave(context, client, options.force === true)
-      context.print({ left: true }, 'this branch has left the network')
+      const outcome = await leave(context, client, options.force === true)
+      context.print({ left: true }, showText(outcome))
     },
   },
   {
@@ -74,7 +96,8 @@ export const networkCommands: readonly CommandSpec[] = [
     examples: ['malote connect'],
     async run(context) {
       const client = await context.client()
-      const status = await client.ask(client.api.POST('/connect', { body: {} }))
+      const opened = await client.ask(client.api.POST('/connect', { body: {} }))
+      const status = await firstReached(context, client, opened)
       context.print(status, connectionText(status))
     },
   },
@@ -103,24 +126,79 @@ export const networkCommands: readonly CommandSpec[] = [
   },
 ]
 
-/** Follows the progress on the events, since the request itself only ends with the leaving. */
-async function leave(context: Context, client: MaloteClient, force: boolean): Promise<void> {
+type LeaveProgress = {
+  readonly phase: string
+  readonly done: number
+  readonly total: number
+  readonly message: string
+}
+
+/**
+ * Follows the progress on the events, since the request itself only ends with the leaving.
+ * @returns how it ended, and who does not know of it
+ */
+async function leave(context: Context, client: MaloteClient, force: boolean): Promise<string> {
+  let outcome = 'this branch has left the network'
+  let phase = ''
   const ended = new AbortController()
   const progress = createProgress('leaving', { enabled: context.hasProgress, unit: 'count' })
+  const phases = createPhases((line) => {
+    if (!process.stderr.isTTY) context.note(line)
+  })
   const follow = (async () => {
-    let phase = ''
     for await (const event of client.events({ types: ['leave:progress'], signal: ended.signal })) {
-      const data = event.data as { phase: string; done: number; total: number; message: string }
+      const data = event.data as LeaveProgress
       progress.update(data.done, data.total, data.message)
-      if (data.phase !== phase && !process.stderr.isTTY) context.note(`${data.phase}: ${showText(data.message)}`)
+      // the last of all is the command's own to say
       phase = data.phase
+      if (phase === 'done') {
+        outcome = data.message
+        return
+      }
+      phases.update(data)
     }
   })().catch(() => undefined) // progress is a courtesy: the request tells the outcome
   try {
     await client.ask(client.api.POST('/unregister', { params: { query: { wait: true } }, body: { force } }))
+    // the events have a connection of their own, on which the last may come a little later
+    await Promise.race([follow, sleep(LAST_EVENT_MS, undefined, { signal: ended.signal })])
+    return outcome
   } finally {
     ended.abort()
     await follow
+    phases.end()
     progress.end()
+    if (context.signal.aborted) context.note(interruptedIn(phase))
+  }
+}
+
+/** The node cancels as long as it only makes copies. Our last word of it may be a moment old. */
+function interruptedIn(phase: string): string {
+  return phase === '' || phase === 'drain'
+    ? 'leaving is cancelled; had it just gone too far for that, `malote status` warns of it'
+    : 'the other branches know already: leaving goes on in the background'
+}
+
+/** Says the first and the last line of each phase. */
+function createPhases(say: (line: string) => void) {
+  let phase: string | null = null
+  let said = ''
+  let last = ''
+  const end = () => {
+    if (last !== said) say(last)
+    said = last
+  }
+  return {
+    update(progress: Pick<LeaveProgress, 'phase' | 'message'>) {
+      const line = `${progress.phase}: ${showText(progress.message)}`
+      if (progress.phase !== phase) {
+        end()
+        say(line)
+        said = line
+      }
+      phase = progress.phase
+      last = line
+    },
+    end,
   }
 }

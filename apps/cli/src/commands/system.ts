@@ -25,10 +25,10 @@ function statusText(status: StatusView): string {
     ['files', `${files.total}, ${formatBytes(files.bytes)}, ${files.atRisk} at risk`],
     [
       'ledger',
-      `${ledger.entries} entries, equal with ${ledger.inSyncWith} others${held}; state ${ledger.state || '-'}`,
+      `${ledger.entries} entries, equal with ${ledger.inSyncWith} other${ledger.inSyncWith === 1 ? '' : 's'}${held}; state ${ledger.state || '-'}`,
     ],
     ['reach', `TCP ${reach.tcp}, UDP ${reach.udp}, relay ${reach.relay}, NAT ${reach.nat}`],
-    ['disk', `${formatBytes(disk.used)} used, ${formatBytes(disk.free)} free, offers ${offeredText(disk.capacity)}`],
+    ['disk', network === null ? '-' : diskText(disk)],
     ['listens', status.addresses.join(', ') || '-'],
     ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
     ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
@@ -38,6 +38,10 @@ function statusText(status: StatusView): string {
 
 function presenceText(status: StatusView): string {
   return status.network === null ? '-' : status.connected ? 'connected' : 'disconnected'
+}
+
+function diskText({ used, free, capacity }: StatusView['disk']): string {
+  return `${formatBytes(used)} used, ${formatBytes(free)} free, offers ${offeredText(capacity)}`
 }
 
 function offeredText(capacity: number | null): string {
@@ -152,13 +156,14 @@ export const systemCommands: readonly CommandSpec[] = [
   {
     usage: 'config',
     summary: 'settings, and where each comes from',
-    examples: ['malote config show'],
+    examples: ['malote config', 'malote config show'],
     subcommands: [
       {
         usage: 'show',
         summary: 'every setting, and where it comes from',
         examples: ['malote config show', 'malote config show --data /srv/malote --json'],
         run: showConfig,
+        isDefault: true,
       },
     ],
   },

@@ -10,11 +10,17 @@ import { pipeline } from 'node:stream/promises'
 import { OutputError } from '../errors.ts'
 import { safeFileName } from '../safe-name.ts'
 
-/** `direct`: a device or a pipe, where nothing can be put beside. */
+/** `direct`: a device or a pipe, where nothing can be put beside. `shown`: the path in the caller's words. */
 export type Destination =
   | { readonly kind: 'stdout' }
-  | { readonly kind: 'direct'; readonly path: string }
-  | { readonly kind: 'file'; readonly path: string; readonly replaces: boolean; readonly mode?: number }
+  | { readonly kind: 'direct'; readonly path: string; readonly shown: string }
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      readonly shown: string
+      readonly replaces: boolean
+      readonly mode?: number
+    }
 
 /**
  * @param output path, folder, or `-`; absent: the current folder
@@ -28,17 +34,17 @@ export async function destinationOf(output: string | undefined, name: string): P
     // the name is not the caller's choice, so it replaces nothing
     const path = join(output ?? '.', safeFileName(name))
     if ((await look(path, lstat)) !== null) throw existsError(path)
-    return { kind: 'file', path, replaces: false }
+    return { kind: 'file', path, shown: path, replaces: false }
   }
-  if (found !== null && !found.isFile()) return { kind: 'direct', path: output }
+  if (found !== null && !found.isFile()) return { kind: 'direct', path: output, shown: output }
   if (found === null && (output.endsWith('/') || output.endsWith(sep))) throw noFolder(output)
   if (found === null) {
     const folder = dirname(output)
     if ((await look(folder))?.isDirectory() !== true) throw noFolder(folder)
-    return { kind: 'file', path: output, replaces: true }
+    return { kind: 'file', path: output, shown: output, replaces: true }
   }
   // a link stays, and the file behind it is replaced
-  return { kind: 'file', path: await realpath(output), replaces: true, mode: Number(found.mode) & 0o777 }
+  return { kind: 'file', path: await realpath(output), shown: output, replaces: true, mode: Number(found.mode) & 0o777 }
 }
 
 /**
@@ -64,7 +70,7 @@ export async function writeTo(
       await rm(temporary, { force: true })
     }
   } catch (error) {
-    throw explain(error, path)
+    throw explain(error, destination.shown)
   }
 }
 
