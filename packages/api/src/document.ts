@@ -1,10 +1,13 @@
 /** The OpenAPI 3.1 document, out of the route definitions. */
+import { readFileSync } from 'node:fs'
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import { tags } from './route.ts'
 
 export const API_PREFIX = '/api/v1'
-/** Of the API, not of the product: grows with what is added. */
-const API_VERSION = '1.0.0'
+/** The product's, which all packages bear: where source and build lie, the package is one folder up. */
+const { version: VERSION } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 export function cookieName(port: number): string {
   return `malote_session_${port}`
@@ -16,7 +19,7 @@ export function documentOptions(sessionCookie: string): FastifyDynamicSwaggerOpt
       openapi: '3.1.0',
       info: {
         title: 'Malote',
-        version: API_VERSION,
+        version: VERSION,
         description:
           'The local API of one node. Paste the content of `<data>/api-token` under Authorize to try the routes.',
         license: { name: 'MIT', identifier: 'MIT' },

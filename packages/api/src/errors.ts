@@ -18,6 +18,17 @@ export class ForbiddenError extends MaloteError {
   }
 }
 
+/** The API's address is taken. */
+export class AddressInUseError extends MaloteError {
+  override name = 'AddressInUseError'
+  constructor(address: string, cause: unknown) {
+    super('usage', `the API cannot listen on ${address}: something else listens there`, {
+      advice: 'Choose another with --api <host:port>; port 0 means any free one.',
+      cause,
+    })
+  }
+}
+
 /** Too many wrong credentials from one address. */
 export class RateLimitedError extends MaloteError {
   override name = 'RateLimitedError'

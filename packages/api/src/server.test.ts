@@ -38,6 +38,8 @@ describe('who may call', () => {
       expect([path, (await server.ask('GET', path, { headers: anonymous })).status]).toEqual([path, 200])
     }
     expect((await server.ask('GET', '/api/v1/docs', { headers: anonymous })).headers.location).toBe('/docs')
+    const root = await server.ask('GET', '/', { headers: anonymous })
+    expect([root.status, root.headers.location]).toEqual([302, '/docs'])
     expect((await server.ask('GET', '/metrics', { headers: anonymous })).status).toBe(401)
     expect((await server.ask('GET', '/metrics')).body.toString()).toContain('malote_up 1')
   })
@@ -201,7 +203,7 @@ describe('errors', () => {
 
   it.each([
     ['an unknown route', 'GET', '/api/v1/nothing', {}, 404, 'not-found'],
-    ['an unknown route at the root', 'GET', '/', {}, 404, 'not-found'],
+    ['an unknown route at the root', 'GET', '/nothing', {}, 404, 'not-found'],
     ['an unknown method', 'PATCH', '/api/v1/status', {}, 404, 'not-found'],
     ['a broken path', 'GET', '/api/v1/files/%ff', {}, 400, 'usage'],
     [

@@ -9,6 +9,7 @@ import { trackConnections } from './connections.ts'
 import { API_PREFIX, cookieName, documentOptions } from './document.ts'
 import { isFault, problemOf } from './error-map.ts'
 import {
+  AddressInUseError,
   ClosingError,
   ForbiddenError,
   RangeUnsatisfiableError,
@@ -69,6 +70,7 @@ const MIN_TOKEN_LENGTH = 16
 /**
  * Listens, and resolves when it does.
  * @throws {RequestInvalidError} an address that is not loopback without `allowRemote`, or a short token
+ * @throws {AddressInUseError}
  */
 export async function createServer(init: ServerInit): Promise<RunningServer> {
   const { node, token, host = DEFAULT_API_HOST, port = DEFAULT_API_PORT, allowRemote = false } = init
@@ -113,7 +115,13 @@ export async function createServer(init: ServerInit): Promise<RunningServer> {
     onFault,
   })
 
-  await app.listen({ host, port })
+  try {
+    await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    throw isTaken ? new AddressInUseError(`${host.includes(':') ? `[${host}]` : host}:${port}`, error) : error
+  }
   app.server.maxConnections = MAX_CONNECTIONS
   const address = app.server.address()
   policy.port = address !== null && typeof address === 'object' ? address.port : port
@@ -244,6 +252,8 @@ async function addDocument(app: FastifyInstance, sessionCookie: string): Promise
     uiConfig: { persistAuthorization: false, tryItOutEnabled: true, validatorUrl: null, deepLinking: true },
   })
   await app.register(multipart)
+  // who types the bare address into a browser looks for the page
+  app.get('/', { schema: { hide: true }, config: { access: 'public' } }, (_request, reply) => reply.redirect('/docs'))
   app.get(`${API_PREFIX}/docs`, { schema: { hide: true }, config: { access: 'public' } }, (_request, reply) =>
     reply.redirect('/docs'),
   )

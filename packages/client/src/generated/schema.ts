@@ -51,7 +51,7 @@ export interface paths {
         put?: never;
         /**
          * Leave the network for good
-         * @description Drains the replicas, draws new owners, says farewell. Progress comes as `leave:progress` events. With `?wait=true` the answer comes at the end, or with what stopped it.
+         * @description Drains the replicas, draws new owners, says farewell. Progress comes as `leave:progress` events. With `?wait=true` the answer comes at the end, or with what stopped it, and a client that goes away cancels the leaving as long as only copies are made. `force` while a leaving without it is under way makes that one forced.
          */
         post: operations["unregister"];
         delete?: never;
