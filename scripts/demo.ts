@@ -35,6 +35,7 @@ const mebibytes = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
 
 async function main(): Promise<void> {
   chapter('Six branches found a network')
+  tell('six branches start, found a network and register; this takes some seconds')
   await foundNetwork(branches, 'Agência Horizonte')
   const nodes = await eventually('everybody sees everybody', async () => {
     const views: Json[][] = await Promise.all(branches.map((branch) => branch.json('nodes').then(itemsOf)))
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
   check('each of the six sees the other five online', nodes.length === 6)
 
   chapter('São Paulo shares photos and a film')
+  tell(`${mebibytes(VIDEO_BYTES)} are being made, sealed and copied to two more branches`)
   mkdirSync(media)
   const photo = join(media, 'praia.png')
   const layout = join(media, 'campanha-verao-secreta.png')

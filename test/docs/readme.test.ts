@@ -126,10 +126,14 @@ describe('the five-minute tour', () => {
       },
       { line: `malote ledger digest --data ${rio}`, looks: true, shows: (out) => out === digests.one },
     ]
-    expect(lines).toEqual(script.map(({ line }) => line))
+    const end: typeof script = [
+      { line: 'malote down', shows: (out) => out === 'stopped\n' },
+      { line: `malote down --data ${rio}`, shows: (out) => out === 'stopped\n' },
+    ]
+    expect(lines).toEqual([...script, ...end].map(({ line }) => line))
 
     const run = openShell()
-    for (const { line, shows, looks } of script) {
+    const follow = async ({ line, shows, looks }: (typeof script)[number]) => {
       const once = async () => {
         const { code, out, err } = await run(line)
         expect(code, `${line}\n${out}${err}`).toBe(0)
@@ -138,6 +142,8 @@ describe('the five-minute tour', () => {
       }
       await (looks === true ? eventually(line, once) : once())
     }
+    for (const step of script) await follow(step)
+
     const { owner } = JSON.parse((await malote(['show', 'photo.jpg', '--json', '--data', rio])).stdout)
     expect(owner.branch).toBe('Rio')
 
@@ -146,6 +152,9 @@ describe('the five-minute tour', () => {
     const token = readFileSync(join(root, 'sp', 'api-token'), 'utf8').trim()
     const answer = await fetch(`${url}/api/v1/status`, { headers: { authorization: `Bearer ${token}` } })
     expect(answer.status).toBe(200)
+
+    for (const step of end) await follow(step)
+    for (const name of ['sp', 'rio']) expect(existsSync(join(root, name, 'api.json'))).toBe(false)
   }, 120_000)
 
   function isSame(one: string, other: string): boolean {
