@@ -1,45 +1,25 @@
 /**
  * One version from many sources at the same time.
  *
- * Who owns what: `picker` knows which chunk is where and decides whom to ask; a `Link` is one source, dialling or open;
+ * Who owns what: `picker` knows which chunk is where and decides whom to ask; `links` are the sources, dialling or open;
  * `holder` is this transfer's part of the process-wide receive budget: one reservation per chunk that is asked for,
  * given back when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
  * is ended at any moment goes on later from there.
  */
 import { chunkCount, type Manifest, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
-import { idBytes, type NodeId } from '../ids.ts'
+import type { NodeId } from '../ids.ts'
 import type { Budget } from './budget.ts'
-import { createCandidates, MAX_SOURCES } from './candidates.ts'
-import {
-  type Download,
-  type DownloadInit,
-  type DownloadProgress,
-  NO_SOURCE_MS,
-  type SourceProblem,
-} from './download-types.ts'
-import { NoSourceError, SourceBrokenError, SourceRefusedError } from './errors.ts'
+import { type Link, Links, type OpenLink } from './download-links.ts'
+import { type Download, type DownloadInit, type DownloadProgress, NO_SOURCE_MS } from './download-types.ts'
+import { NoSourceError, SourceBrokenError } from './errors.ts'
 import { createManifestFetch } from './manifest-fetch.ts'
 import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
-import { type Answer, SourceSession } from './source-session.ts'
+import type { Answer } from './source-session.ts'
 
 /** Housekeeping: late chunks, silent sources, new sources (ms). */
 const TICK_MS = 250
-/** A source without anything for us may keep its place for so long when others could be asked (ms). */
-const USELESS_MS = 10_000
-/** A stream on which nothing was asked may be quiet for so long (ms); above the server's own limit. */
-const SESSION_IDLE_MS = 15 * 60_000
-
-interface Link {
-  readonly peer: NodeId
-  readonly ending: AbortController
-  readonly since: number
-  session: SourceSession | undefined
-  /** chunks reserved for it that have not come */
-  owed: number
-  pagesOwed: number
-}
 
 export function createDownload(init: DownloadInit): Download {
   return new RunningDownload(init)
@@ -50,11 +30,9 @@ class RunningDownload implements Download {
   readonly #init: DownloadInit
   readonly #count: number
   readonly #chunkBytes: number
-  readonly #rootBytes: Uint8Array
   readonly #ending = new AbortController()
-  readonly #links = new Map<NodeId, Link>()
+  readonly #links: Links
   readonly #delivered = new Map<NodeId, number>()
-  readonly #candidates: ReturnType<typeof createCandidates>
   readonly #manifest: ReturnType<typeof createManifestFetch<NodeId>>
   readonly #holder: ReturnType<Budget['holder']>
   readonly #running = new Set<Promise<void>>()
@@ -75,13 +53,18 @@ class RunningDownload implements Download {
     this.#init = init
     this.#count = chunkCount(init.version)
     this.#chunkBytes = init.version.chunk + SEAL_OVERHEAD
-    this.#rootBytes = idBytes(init.version.root)
     this.#urgent = init.urgent
     this.#priority = init.priority ?? []
     this.#hadHope = init.clock.now()
     this.#manifest = createManifestFetch(init.version)
-    const { clock, sources } = init
-    this.#candidates = createCandidates({ clock, self: init.host.id, sources, onKnown: () => this.#dialDue() })
+    this.#links = new Links({
+      ...init,
+      isUrgent: () => this.#urgent,
+      onKnown: () => this.#dialDue(),
+      onOpen: ({ peer, bits }) => this.#onOpen(peer, bits),
+      onAnswer: (link, answer) => this.#onAnswer(link, answer),
+      onGone: (link) => this.#onGone(link),
+    })
     this.#holder = init.budget.holder({ urgent: init.urgent, onFree: () => this.#pump() })
     this.done = this.#run()
     // whoever started it may only ever look at its state
@@ -89,8 +72,8 @@ class RunningDownload implements Download {
   }
 
   refresh(): void {
-    this.#candidates.refresh()
-    this.#dial()
+    this.#links.refresh()
+    this.#dialDue()
   }
 
   prioritise(indexes: readonly number[]): void {
@@ -154,6 +137,7 @@ class RunningDownload implements Download {
     this.#cancelTick?.()
     this.#cancelPump?.()
     this.#ending.abort(new Error('transfer ended'))
+    this.#links.stop()
     await Promise.allSettled(this.#running)
     this.#holder.close()
   }
@@ -202,25 +186,16 @@ class RunningDownload implements Download {
       this.#settled.reject(new NoSourceError(this.#init.version.root, details))
       return
     }
-    this.#rotate(picker, now)
-    this.#dial()
+    this.#links.rotate((peer) => picker.isUseful(peer))
+    this.#links.poll()
+    this.#dialDue()
     this.#askManifest()
     this.#pump()
   }
 
-  /** Makes room for sources that were not tried yet, when all links are taken and one of them has nothing for us. */
-  #rotate(picker: SourcePicker<NodeId>, now: number): void {
-    if (this.#links.size < MAX_SOURCES || !this.#candidates.hasMore([...this.#links.keys()])) return
-    for (const link of this.#links.values()) {
-      if (now - link.since < USELESS_MS || picker.isUseful(link.peer)) continue
-      link.ending.abort(new Error('has nothing for us'))
-      return
-    }
-  }
-
   #hasHope(picker: SourcePicker<NodeId>): boolean {
     if (this.#writing > 0) return true
-    for (const link of this.#links.values()) {
+    for (const link of this.#links.all()) {
       if (link.session === undefined || picker.isSilent(link.peer)) continue
       if (!this.#isReady() ? link.pagesOwed > 0 : picker.isUseful(link.peer)) return true
     }
@@ -229,23 +204,16 @@ class RunningDownload implements Download {
 
   /** Sources that stayed silent after their work was taken back. */
   #dropSilent(picker: SourcePicker<NodeId>, now: number): void {
-    for (const link of this.#links.values()) {
+    for (const link of this.#links.all()) {
       const heard = picker.lastHeard(link.peer)
       if (heard === undefined || picker.outstanding(link.peer) === 0) continue
       if (now - heard < 2 * silentAfter(this.#chunkBytes)) continue
-      this.#problem({ peer: link.peer, kind: 'silent' })
-      link.ending.abort(new Error('silent'))
+      this.#links.cut(link, { kind: 'silent' })
     }
   }
 
-  #dial(): void {
-    this.#candidates.poll()
-    this.#dialDue()
-  }
-
   #dialDue(): void {
-    if (this.#picker === undefined || this.#ending.signal.aborted) return
-    for (const peer of this.#candidates.due([...this.#links.keys()])) this.#track(this.#link(peer))
+    if (this.#picker !== undefined) for (const link of this.#links.dial()) this.#track(link)
   }
 
   #track(work: Promise<void>): void {
@@ -253,69 +221,20 @@ class RunningDownload implements Download {
     void work.finally(() => this.#running.delete(work)).catch((error: unknown) => this.#settled.reject(error))
   }
 
-  /** One source from dialling to its end. */
-  async #link(peer: NodeId): Promise<void> {
-    const init = this.#init
-    const link: Link = {
-      peer,
-      ending: new AbortController(),
-      since: this.#now(),
-      session: undefined,
-      owed: 0,
-      pagesOwed: 0,
-    }
-    const signal = AbortSignal.any([link.ending.signal, this.#ending.signal])
-    this.#links.set(peer, link)
-    try {
-      const proof = await init.proof?.(init.version.root, peer)
-      const session = await SourceSession.open({
-        host: init.host,
-        peer,
-        root: init.version.root,
-        rootBytes: this.#rootBytes,
-        chunk: init.version.chunk,
-        count: this.#count,
-        urgent: this.#urgent,
-        proof,
-        idleMs: SESSION_IDLE_MS,
-        signal,
-      })
-      link.session = session
-      this.#candidates.reached(peer)
-      this.#picker?.addSource(peer, session.bits, this.#now())
-      this.#askManifest()
-      this.#pump()
-      await session.run((answer) => this.#onAnswer(link, answer), signal)
-    } catch (error) {
-      if (!signal.aborted) this.#linkFailed(peer, error)
-    } finally {
-      link.ending.abort(new Error('ended')) // nothing more is asked of it
-      // a source that owes us nothing gets a proper end
-      if (link.owed > 0 || link.pagesOwed > 0) link.session?.abort()
-      else await link.session?.close()
-      this.#links.delete(peer)
-      this.#picker?.removeSource(peer)
-      this.#manifest.without(peer, this.#now())
-      this.#candidates.ended(peer)
-      if (link.owed > 0) this.#holder.release(link.owed * this.#chunkBytes)
-      link.owed = 0
-      if (!this.#ending.signal.aborted) {
-        this.#askManifest()
-        this.#pump()
-      }
-    }
+  #onOpen(peer: NodeId, bits: Uint8Array | null): void {
+    this.#picker?.addSource(peer, bits, this.#now())
+    this.#askManifest()
+    this.#pump()
   }
 
-  #linkFailed(peer: NodeId, error: unknown): void {
-    if (error instanceof SourceBrokenError) {
-      this.#candidates.ban(peer)
-      this.#problem({ peer, kind: 'protocol', error })
-    } else if (error instanceof SourceRefusedError) this.#problem({ peer, kind: 'refused', error })
-    else this.#problem({ peer, kind: 'unreachable', error })
-  }
-
-  #problem(problem: Omit<SourceProblem, 'root'>): void {
-    this.#init.onSourceProblem?.({ ...problem, root: this.#init.version.root })
+  #onGone(link: Link): void {
+    this.#picker?.removeSource(link.peer)
+    this.#manifest.without(link.peer, this.#now())
+    if (link.owed > 0) this.#holder.release(link.owed * this.#chunkBytes)
+    link.owed = 0
+    if (this.#ending.signal.aborted) return
+    this.#askManifest()
+    this.#pump()
   }
 
   /** @throws {SourceBrokenError} ends the link */
@@ -397,29 +316,22 @@ class RunningDownload implements Download {
       this.#finishWhenDone()
     } else if (isRight === false) {
       picker.failed(index)
-      this.#drop(link, { peer: link.peer, kind: 'wrong-chunk', index })
+      this.#links.drop(link, { kind: 'wrong-chunk', index })
     }
     this.#pump()
-  }
-
-  #drop(link: Link, problem: Omit<SourceProblem, 'root'>): void {
-    this.#candidates.ban(link.peer)
-    if (link.ending.signal.aborted) return
-    link.ending.abort(new Error(problem.kind))
-    this.#problem(problem)
   }
 
   #askManifest(): void {
     const file = this.#file
     if (file === undefined || this.#isReady() || this.#manifest.manifest !== null) return
-    const open = [...this.#links.values()].filter((link) => link.session !== undefined && !link.ending.signal.aborted)
+    const open = this.#links.open()
     const next = this.#manifest.next(
       open.map((link) => link.peer),
       this.#now(),
     )
     if (next === null) return
-    const link = this.#links.get(next.source)
-    if (link?.session === undefined) return
+    const link = open.find(({ peer }) => peer === next.source)
+    if (link === undefined) return
     link.pagesOwed += 1
     link.session.page(next.page)
   }
@@ -429,7 +341,7 @@ class RunningDownload implements Download {
     link.pagesOwed -= 1
     const file = this.#file
     if (file === undefined || this.#isReady()) return
-    if (!this.#manifest.page(link.peer, page, bytes)) this.#drop(link, { peer: link.peer, kind: 'wrong-manifest' })
+    if (!this.#manifest.page(link.peer, page, bytes)) this.#links.drop(link, { kind: 'wrong-manifest' })
     const { manifest } = this.#manifest
     if (manifest === null) this.#askManifest()
     else this.#track(this.#keepManifest(file, manifest))
@@ -442,18 +354,18 @@ class RunningDownload implements Download {
   }
 
   #sendCancels(cancels: readonly Asked<NodeId>[]): void {
-    for (const { source, indexes } of cancels) this.#links.get(source)?.session?.cancel(indexes)
+    for (const { source, indexes } of cancels) this.#links.session(source)?.cancel(indexes)
   }
 
   /** Asks every source for as much as it has room for, one chunk each in turn. */
   #pump(): void {
     const picker = this.#picker
     if (picker === undefined || !this.#isReady() || this.#ending.signal.aborted) return
-    const batches = new Map<Link, number[]>()
+    const batches = new Map<OpenLink, number[]>()
     const now = this.#now()
-    let open = [...this.#links.values()].filter((link) => link.session !== undefined && !link.ending.signal.aborted)
+    let open = this.#links.open()
     while (open.length > 0) {
-      const still: Link[] = []
+      const still: OpenLink[] = []
       for (const link of open) {
         const index = picker.next(link.peer, now)
         if (index === undefined) continue
@@ -470,7 +382,7 @@ class RunningDownload implements Download {
       }
       open = still
     }
-    for (const [link, indexes] of batches) link.session?.get(indexes)
+    for (const [link, indexes] of batches) link.session.get(indexes)
   }
 
   /** Room in memory and under the cap for one chunk; when there is none, pumps again when there may be. */
