@@ -12,17 +12,15 @@ import { Dialler } from './dialler.ts'
 import { MAX_FACT_VALUE } from './fact-store.ts'
 import type { Facts } from './facts.ts'
 import type { NetworkHost } from './host-types.ts'
-import { createPatience, type Patience } from './patience.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
 import { Session } from './presence-session.ts'
+import { type PresenceState, PresenceStates } from './presence-states.ts'
 import { medianSkew, type Skew } from './skew.ts'
 import type { FrameStream } from './types.ts'
 
 export const DEFAULT_HEARTBEAT_MS = 10_000
 /** What a peer said about its clock counts this long. */
 const SAMPLE_LIFE_MS = 5 * 60_000
-/** `last_seen` on disk may be this old while a member stays connected. */
-const SEEN_EVERY_MS = 60_000
 /** A farewell that does not leave within this time is not waited for. */
 const BYE_MS = 500
 /** How often sessions, members and own addresses are looked over, milliseconds. */
@@ -96,29 +94,10 @@ export function createPresence(init: PresenceInit): Presence {
   return new PresenceKeeper(init)
 }
 
-interface State {
-  connected: boolean
-  lastSeen: number | null
-  savedSeen: number
-  version: string | null
-  addresses: string[]
-  rttMs: number | null
-  sample: { offsetMs: number; at: number } | null
-  session: Session | null
-  /** a stream is being opened */
-  opening: boolean
-  /** connected without a session since then */
-  aloneSince: number | null
-  /** it has said farewell */
-  hasLeft: boolean
-  /** with a stream that cannot be opened */
-  patience: Patience
-}
-
 class PresenceKeeper implements Presence {
   readonly #init: PresenceInit
   readonly #heartbeatMs: number
-  readonly #states = new Map<NodeId, State>()
+  readonly #states: PresenceStates
   readonly #listeners = new Set<(event: PresenceEvent) => void>()
   readonly #dialler: Dialler
   readonly #stopped = new AbortController()
@@ -129,6 +108,11 @@ class PresenceKeeper implements Presence {
   constructor(init: PresenceInit) {
     this.#init = init
     this.#heartbeatMs = init.heartbeatMs ?? DEFAULT_HEARTBEAT_MS
+    this.#states = new PresenceStates({
+      db: init.db,
+      clock: init.clock,
+      onProblem: (error) => init.log?.('presence cannot be kept', error),
+    })
     this.#dialler = new Dialler({
       host: init.host,
       clock: init.clock,
@@ -140,7 +124,7 @@ class PresenceKeeper implements Presence {
   }
 
   isConnected(node: NodeId): boolean {
-    return this.#states.get(node)?.connected === true
+    return this.#states.known(node)?.connected === true
   }
 
   isOpen(): boolean {
@@ -148,7 +132,7 @@ class PresenceKeeper implements Presence {
   }
 
   get(node: NodeId): MemberPresence {
-    const { connected, lastSeen, version, addresses, rttMs } = this.#state(node)
+    const { connected, lastSeen, version, addresses, rttMs } = this.#states.of(node)
     return { node, connected, lastSeen, version, addresses: [...addresses], rttMs: connected ? rttMs : null }
   }
 
@@ -172,7 +156,7 @@ class PresenceKeeper implements Presence {
       facts.onHint((node, value) => this.#learn(node, value, false)),
     )
     for (const node of this.#others()) {
-      const saved = this.#savedAddresses(node)
+      const saved = this.#states.savedAddresses(node)
       if (saved !== null) this.#learn(node, saved, true)
       const known = facts.get(node, 'address', ADDRESS_KEY)
       if (known !== null) this.#learn(node, known, true)
@@ -195,29 +179,30 @@ class PresenceKeeper implements Presence {
   async disconnect(): Promise<void> {
     await this.#farewell()
     await this.#init.host.setOpen(false)
-    for (const node of [...this.#states.keys()]) this.#setConnected(node, false)
+    for (const [node] of this.#states.all()) this.#setConnected(node, false)
   }
 
   learn(node: NodeId, addresses: readonly string[]): void {
-    if (!this.#isMember(node) || this.#state(node).addresses.length > 0) return
+    if (!this.#isMember(node) || this.#states.of(node).addresses.length > 0) return
     const usable = addresses.filter(({ length }) => length <= MAX_ADDRESS_LENGTH).slice(0, MAX_ANNOUNCED)
     const value = encodeCbor(usable)
-    this.#saveAddresses(node, value)
+    this.#states.saveAddresses(node, value)
     this.#learn(node, value, true)
   }
 
   markUnreachable(node: NodeId): void {
     this.#setConnected(node, false)
-    this.#states.get(node)?.session?.end()
+    this.#states.known(node)?.session?.end()
     this.#init.host.hangUp(node).catch((error: unknown) => this.#init.log?.('cannot hang up', error))
     this.#dialler.tryNow(node)
   }
 
   skew(): Skew | null {
     const since = this.#init.clock.now() - SAMPLE_LIFE_MS
-    const samples = [...this.#states.values()]
-      .filter(({ connected }) => connected)
-      .map(({ sample }) => sample)
+    const samples = this.#states
+      .all()
+      .filter(([, { connected }]) => connected)
+      .map(([, { sample }]) => sample)
       .filter((sample) => sample !== null)
       .filter(({ at }) => at >= since)
     return medianSkew(samples)
@@ -230,15 +215,15 @@ class PresenceKeeper implements Presence {
     await this.#dialler.stop()
     await this.#farewell()
     this.#stopped.abort()
-    for (const [node, state] of this.#states) if (state.connected) this.#saveSeen(node, state)
+    for (const [node, state] of this.#states.all()) if (state.connected) this.#states.saveSeen(node)
   }
 
   // ---------------------------------------------------------------------------------------------------- sessions
 
   #onConnection(node: NodeId): void {
     if (!this.#isMember(node)) return
-    const state = this.#state(node)
-    this.#seen(node, state)
+    const state = this.#states.of(node)
+    this.#states.seen(node)
     this.#setConnected(node, true)
     state.hasLeft = false
     // the smaller id opens the stream, so that there is one; the other does when it waits in vain
@@ -248,7 +233,7 @@ class PresenceKeeper implements Presence {
     if (this.#init.host.id < node || waited) void this.#openSession(node, state)
   }
 
-  async #openSession(node: NodeId, state: State): Promise<void> {
+  async #openSession(node: NodeId, state: PresenceState): Promise<void> {
     state.opening = true
     const { signal } = this.#stopped
     try {
@@ -272,7 +257,7 @@ class PresenceKeeper implements Presence {
       stream.abort()
       return
     }
-    const state = this.#state(peer)
+    const state = this.#states.of(peer)
     const session = new Session({
       stream,
       clock: this.#init.clock,
@@ -284,7 +269,7 @@ class PresenceKeeper implements Presence {
         state.rttMs = rttMs
         state.sample = { offsetMs, at: this.#init.clock.now() }
       },
-      onHeard: (node) => this.#seen(node, this.#state(node)),
+      onHeard: (node) => this.#states.seen(node),
     })
     state.session?.end()
     state.session = session
@@ -302,10 +287,10 @@ class PresenceKeeper implements Presence {
   }
 
   #onHello(node: NodeId, addresses: string[], version: string): void {
-    const state = this.#state(node)
+    const state = this.#states.of(node)
     this.#init.host.learn(node, addresses)
     const isNew = state.version !== version || state.addresses.join() !== addresses.join()
-    if (state.addresses.join() !== addresses.join()) this.#saveAddresses(node, encodeCbor(addresses))
+    if (state.addresses.join() !== addresses.join()) this.#states.saveAddresses(node, encodeCbor(addresses))
     state.version = version
     state.addresses = addresses
     this.#setConnected(node, true)
@@ -313,14 +298,14 @@ class PresenceKeeper implements Presence {
   }
 
   #onGone(node: NodeId): void {
-    this.#states.get(node)?.session?.end()
+    this.#states.known(node)?.session?.end()
     this.#setConnected(node, false)
-    if (this.#states.get(node)?.hasLeft === true) this.#dialler.rest(node)
+    if (this.#states.known(node)?.hasLeft === true) this.#dialler.rest(node)
     else this.#dialler.tryNow(node)
   }
 
   async #farewell(): Promise<void> {
-    const sessions = [...this.#states.values()].map(({ session }) => session).filter((session) => session !== null)
+    const sessions = this.#states.all().flatMap(([, { session }]) => session ?? [])
     await Promise.all(sessions.map((session) => session.bye(BYE_MS)))
   }
 
@@ -334,7 +319,7 @@ class PresenceKeeper implements Presence {
 
   /** A stranger that was admitted, or a session that could not be opened before. */
   #onOpenConnection(node: NodeId): void {
-    const state = this.#state(node)
+    const state = this.#states.of(node)
     if (state.session === null && !state.opening) this.#onConnection(node)
   }
 
@@ -349,7 +334,7 @@ class PresenceKeeper implements Presence {
       // connected members are told all the same, the others by the next change or start
       this.#init.log?.('own addresses cannot be kept', error)
     }
-    for (const { session } of this.#states.values()) session?.announce().catch(() => session.end())
+    for (const [, { session }] of this.#states.all()) session?.announce().catch(() => session.end())
   }
 
   #ownAddresses(): string[] {
@@ -365,7 +350,7 @@ class PresenceKeeper implements Presence {
     try {
       const addresses = addressesShape(decodeCbor(value, MAX_FACT_VALUE))
       this.#init.host.learn(node, addresses)
-      if (isItsOwn) this.#state(node).addresses = addresses
+      if (isItsOwn) this.#states.of(node).addresses = addresses
       if (!this.#hasConnection(node)) this.#dialler.tryNow(node)
     } catch (error) {
       this.#init.log?.(`addresses of ${node} are malformed`, error)
@@ -384,68 +369,12 @@ class PresenceKeeper implements Presence {
     return node !== this.#init.host.id && this.#init.host.isMember(node)
   }
 
-  #state(node: NodeId): State {
-    const known = this.#states.get(node)
-    if (known !== undefined) return known
-    const row = this.#init.db.prepare<{ ms: number }>('SELECT ms FROM last_seen WHERE node = ?').get(node)
-    const state: State = {
-      connected: false,
-      lastSeen: row?.ms ?? null,
-      savedSeen: row?.ms ?? 0,
-      version: null,
-      addresses: [],
-      rttMs: null,
-      sample: null,
-      session: null,
-      opening: false,
-      aloneSince: null,
-      hasLeft: false,
-      patience: createPatience(this.#init.clock),
-    }
-    this.#states.set(node, state)
-    return state
-  }
-
-  #seen(node: NodeId, state: State): void {
-    state.lastSeen = this.#init.clock.now()
-    if (state.lastSeen - state.savedSeen >= SEEN_EVERY_MS) this.#saveSeen(node, state)
-  }
-
-  #saveSeen(node: NodeId, state: State): void {
-    if (state.lastSeen === null) return
-    state.savedSeen = state.lastSeen
-    this.#write('INSERT INTO last_seen (node, ms) VALUES (?, ?) ON CONFLICT DO UPDATE SET ms = excluded.ms', [
-      node,
-      state.lastSeen,
-    ])
-  }
-
-  /** What is kept for the next start only: a disk that is full must not end a session, let alone the process. */
-  #write(sql: string, values: unknown[]): void {
-    try {
-      this.#init.db.prepare(sql).run(...values)
-    } catch (error) {
-      this.#init.log?.('presence cannot be kept', error)
-    }
-  }
-
-  #savedAddresses(node: NodeId): Uint8Array | null {
-    const query = this.#init.db.prepare<{ addresses: Uint8Array }>(
-      'SELECT addresses FROM member_addresses WHERE node = ?',
-    )
-    return query.get(node)?.addresses ?? null
-  }
-
-  #saveAddresses(node: NodeId, addresses: Uint8Array): void {
-    this.#write('INSERT OR REPLACE INTO member_addresses (node, addresses) VALUES (?, ?)', [node, addresses])
-  }
-
   #setConnected(node: NodeId, connected: boolean): void {
-    const state = this.#state(node)
+    const state = this.#states.of(node)
     if (state.connected === connected) return
     state.connected = connected
     if (connected) this.#dialler.reached(node)
-    else this.#saveSeen(node, state)
+    else this.#states.saveSeen(node)
     this.#tell({ type: connected ? 'connected' : 'disconnected', node })
   }
 
