@@ -159,6 +159,7 @@ describe('runLeave', () => {
       const { init, progress, now } = leaver([], alone)
       await runLeave(init, { force: true, signal })
       expect(now()).toBe(10_000)
+      expect(progress.map(({ message }) => message)).not.toContain('every branch online knows')
       expect(progress.at(-1)?.message).toMatch(/left the network; nobody was online to be told: .* can expel it$/)
     })
 

@@ -70,7 +70,9 @@ export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<
       draining,
       () => {
         const { online, expected } = init.others()
-        return { left: online === 0 && expected > 0 ? 1 : 0 }
+        const isAlone = online === 0 && expected > 0
+      if (isAlone) say('drain', 0, 1, 'no other branch is online; waiting for one')
+      return { left: isAlone ? 1 : 0 }
       },
     )
     const drainStallMs = () => (init.others().online === 0 ? 0 : DRAIN_STALL_MS)
@@ -105,7 +107,8 @@ export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<
     signal,
     () => {
       const left = init.notYetTold()
-      say('farewell', 0, left, left === 0 ? 'every branch online knows' : `${left} branches are still to be told`)
+      const told = online === 0 ? 'no other branch is online' : 'every branch online knows'
+    say('farewell', 0, left, left === 0 ? told : `${left} branches are still to be told`)
       return { left }
     },
   )
