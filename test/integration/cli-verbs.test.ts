@@ -169,7 +169,9 @@ describe('this node', () => {
     const { items } = await verbs.json(one, ['doctor'])
     expect(itemsOf({ items }).filter(({ state }) => state === 'problem')).toEqual([])
     expect(itemsOf({ items }).find(({ name }) => name === 'database')?.state).toBe('ok')
-    expect(await verbs.text(one, ['doctor'])).toMatch(/^ok +database: /m)
+    const doctor = await verbs.text(one, ['doctor'])
+    expect(doctor).toMatch(/^ok +database: /m)
+    expect(doctor).toMatch(/^ok +disk: \d+\.\d [MG]iB used, \d+\.\d [MG]iB free$/m)
   })
 
   it('connect and disconnect, also over a restart', async () => {
@@ -230,7 +232,7 @@ describe('members', () => {
   it('role makes admins, and takes it from them', async () => {
     await verbs.refused(two, ['role', 'Filial 2', 'admin'], 5, 'not-admin')
     await verbs.refused(one, ['role', 'Filial 9', 'admin'], 4, 'not-found')
-    expect(await verbs.text(one, ['role', 'Filial 2', 'admin'])).toMatch(/^Filial 2 \(\S+\): member, admin$/)
+    expect(await verbs.text(one, ['role', 'Filial 2', 'admin'])).toMatch(/^Filial 2 \(\S+\): role admin$/)
     await eventually('it knows', async () => (await two.api('/status')).role === 'admin')
     const { id } = await two.api('/status')
     expect((await verbs.json(one, ['role', id.slice(0, 20), 'member'])).role).toBe('member')
