@@ -74,9 +74,9 @@ describe('with five members', () => {
   }, 120_000)
 
   it('a member that was away catches up with 1,000 entries', async () => {
-    cluster = await startCluster(5)
-    const [one, two, , , five] = cluster.branches as [Branch, Branch, Branch, Branch, Branch]
-    await five.end()
+    cluster = await startCluster(3)
+    const [one, two, away] = cluster.branches as [Branch, Branch, Branch]
+    await away.end()
     for (let batch = 0; batch < 50; batch++) {
       await Promise.all(
         Array.from({ length: 20 }, async (_, n) => {
@@ -88,10 +88,10 @@ describe('with five members', () => {
     }
     const entries = (await one.api('/ledger/digest')).entries
     expect(entries).toBeGreaterThan(1000)
-    await five.up()
+    await away.up()
     await cluster.settled()
-    await eventually('it sees all of them', async () => (await five.api('/status')).files.total === 1000)
-    expect((await five.api('/ledger/verify')).ok).toBe(true)
+    await eventually('it sees all of them', async () => (await away.api('/status')).files.total === 1000)
+    expect((await away.api('/ledger/verify')).ok).toBe(true)
   }, 180_000)
 })
 
@@ -136,7 +136,7 @@ describe('a node that is killed while it writes', () => {
 
 describe('a file of 2 GiB', () => {
   it('is uploaded and fetched byte-equal with little memory', async () => {
-    cluster = await startCluster(3)
+    cluster = await startCluster(2)
     const [one, two] = cluster.branches as [Branch, Branch]
     const path = cluster.path('longo.y4m')
     await makeVideo(path, 2 * 1024 ** 3 - 50 * 1024 ** 2)
