@@ -12,7 +12,6 @@ import { AddressBook } from './address-book.ts'
 import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
 import { Connections, type PeerEvent } from './connections.ts'
 import { withDeadline } from './deadline.ts'
-import { type Discovery, startDiscovery } from './discovery.ts'
 import {
   DisconnectedError,
   NoNetworkError,
@@ -25,12 +24,13 @@ import {
 import { createFrameStream } from './frame-stream.ts'
 import { createGater, nodeIdOf } from './gater.ts'
 import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts'
-import { DEFAULT_STREAMS_PER_PEER, Handlers } from './handlers.ts'
+import { Handlers } from './handlers.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
 import { startLibp2p } from './libp2p-node.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
+import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 
@@ -40,7 +40,6 @@ export const OPEN_TIMEOUT_MS = 8_000
 const TEND_INTERVAL_MS = 5_000
 /** Peers that were dialled by address and may be dialled again although they are no members. */
 const MAX_INVITED = 256
-const OUTBOUND_STREAMS_PER_PROTOCOL = 256
 
 /** @throws {ListenError} */
 export async function createHost(init: HostInit): Promise<NetworkHost> {
@@ -62,19 +61,15 @@ class Libp2pHost implements NetworkHost {
   readonly #init: HostInit
   readonly #clock: Clock
   readonly #strangers: Strangers
-  readonly #handlers: Handlers
   readonly #invited = new Set<NodeId>()
   readonly #hostile: HostilePeers
-  readonly #registered = new Map<ProtocolName, { init: HandlerInit; handler: StreamHandler }>()
+  readonly #spoken: SpokenNetwork
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
   readonly #stopped = new AbortController()
-  #network: NetworkId | null = null
   #gate: Gate | null = null
   #open = true
   #parts: Parts | undefined
-  #discovery: Discovery | undefined
-  #changing: Promise<void> = Promise.resolve()
   #cancelTend: () => void = () => {}
 
   constructor(init: HostInit) {
@@ -83,12 +78,21 @@ class Libp2pHost implements NetworkHost {
     this.id = nodeIdFromPublicKey(init.signingKey.publicKey)
     this.#hostile = new HostilePeers(init.clock)
     this.#strangers = new Strangers({ clock: init.clock, isMember: (node) => this.isMember(node) })
-    this.#handlers = new Handlers({
+    const handlers = new Handlers({
       clock: init.clock,
       gate: () => this.#gate,
       strangers: this.#strangers,
       onHeard: (peer) => this.#running().connections.noteHeard(peer),
       onHostile: (peer) => this.#onHostile(peer),
+      log: (message, error) => this.#log(message, error),
+    })
+    this.#spoken = new SpokenNetwork({
+      clock: init.clock,
+      handlers,
+      mdns: init.mdns ?? true,
+      parts: () => this.#running(),
+      onFound: (peer, addresses, how) => this.#onFound(peer, addresses, how),
+      hangUp: () => this.hangUp(),
       log: (message, error) => this.#log(message, error),
     })
   }
@@ -144,63 +148,13 @@ class Libp2pHost implements NetworkHost {
   }
 
   async useNetwork(network: NetworkId | null, gate: Gate): Promise<void> {
-    const change = this.#changing.then(() => this.#changeNetwork(network, gate))
-    this.#changing = change.catch(() => {})
-    await change
-  }
-
-  async #changeNetwork(network: NetworkId | null, gate: Gate): Promise<void> {
-    const { components } = this.#running()
-    this.#gate = network === null ? null : gate
-    if (network === this.#network) return
-    await this.#leaveNetwork()
-    this.#network = network
-    if (network === null) return
-    for (const [protocol, { init, handler }] of this.#registered) await this.#register(network, protocol, init, handler)
-    this.#discovery = await startDiscovery({
-      components,
-      network,
-      mdns: this.#init.mdns ?? true,
-      onFound: (peer, addresses, how) => this.#onFound(peer, addresses, how),
-      log: (message, error) => this.#log(message, error),
+    await this.#spoken.change(network, () => {
+      this.#gate = network === null ? null : gate
     })
-  }
-
-  async #leaveNetwork(): Promise<void> {
-    const network = this.#network
-    if (network === null) return
-    this.#network = null
-    const { node } = this.#running()
-    await this.#discovery?.stop()
-    this.#discovery = undefined
-    await node.unhandle([...this.#registered.keys()].map((protocol) => protocolId(network, protocol)))
-    await this.hangUp()
   }
 
   handle(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler): void {
-    this.#registered.set(protocol, { init, handler })
-    if (this.#network === null) return
-    this.#register(this.#network, protocol, init, handler).catch((error: unknown) =>
-      this.#log('cannot register', error),
-    )
-  }
-
-  async #register(
-    network: NetworkId,
-    protocol: ProtocolName,
-    init: HandlerInit,
-    handler: StreamHandler,
-  ): Promise<void> {
-    const { node, guard } = this.#running()
-    const id = protocolId(network, protocol)
-    guard.exempt(id)
-    await node.handle(id, this.#handlers.wrap(protocol, init, handler), {
-      force: true,
-      runOnLimitedConnection: true,
-      // per connection, and a little above ours per peer, so that ours decides and says why
-      maxInboundStreams: (init.maxStreamsPerPeer ?? DEFAULT_STREAMS_PER_PEER) + 4,
-      maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
-    })
+    this.#spoken.handle(protocol, init, handler)
   }
 
   async open(
@@ -208,9 +162,10 @@ class Libp2pHost implements NetworkHost {
     protocol: ProtocolName,
     options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
   ): Promise<FrameStream> {
-    if (this.#network === null) throw new NoNetworkError()
+    const network = this.#spoken.id
+    if (network === null) throw new NoNetworkError()
     if (this.#gate?.mayConnect(peer) === false) throw new NotMemberError(peer)
-    const id = protocolId(this.#network, protocol)
+    const id = protocolId(network, protocol)
     const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
     const { connections } = this.#running()
     const began = this.#clock.now()
@@ -298,9 +253,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   async find(peer: NodeId, wait: Wait = {}): Promise<string[]> {
-    const discovery = this.#discovery
-    if (discovery === undefined) return []
-    const found = await withDeadline(this.#clock, `looking for ${peer}`, wait, (signal) => discovery.find(peer, signal))
+    const found = await this.#spoken.find(peer, wait)
     this.learn(peer, found)
     return found
   }
@@ -362,9 +315,8 @@ class Libp2pHost implements NetworkHost {
     this.#cancelTend()
     this.#strangers.stop()
     const { node } = this.#running()
-    await this.#changing
+    await this.#spoken.stop()
     await this.hangUp()
-    await this.#discovery?.stop()
     await node.stop()
   }
 
