@@ -6,9 +6,9 @@
  * outside in `event-wiring.ts`.
  */
 import { join } from 'node:path'
-import { createSharedState, createSharing, DEFAULT_WEIGHT, EpochMovedError, kindInfo } from '../catalogue/index.ts'
+import { createSharedState, createSharing, DEFAULT_WEIGHT, kindInfo } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
-import { createBoxStore, createStore, reseal } from '../content/index.ts'
+import { createBoxStore, createStore } from '../content/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { createLedger, createSync, folderIdOf, type Ledger } from '../ledger/index.ts'
@@ -28,16 +28,15 @@ import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
 import { createReactions } from './reactions.ts'
 import { createReplication } from './replication-wiring.ts'
+import { createResealer } from './resealer.ts'
 import { createRetention } from './retention.ts'
 import type { Session } from './session.ts'
-import { createVersions, shapeOf } from './session-versions.ts'
+import { createVersions } from './session-versions.ts'
 import { VERSION } from './status.ts'
 import { isOfUse } from './stored-roots.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 
 const DISCONNECTED = 'presence/disconnected'
-/** Chances to reseal while others change the audience meanwhile. */
-const RESEAL_TRIES = 3
 
 export interface SessionInit {
   /** `<data>/network`, made by the caller */
@@ -272,6 +271,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     log,
   })
 
+  const reseal = createResealer({ state, sharing, store, transfers })
+
   let closed: Promise<void> | undefined
   const session: Session = {
     network,
@@ -300,26 +301,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     liveVersion: versions.live,
     asVersion: versions.of,
     isOfUse: (root) => isOfUse(root, state, store),
-    async reseal(file, signal) {
-      for (let tries = 1; ; tries++) {
-        const shared = state.file(file)
-        const version = state.versions(file).find((each) => each.version === shared?.version && !each.conflict)
-        if (shared == null || version === undefined || version.epoch === shared.epoch) return
-        const oldKeys = sharing.keyring.fileKey(file, version.epoch)
-        const newKeys = sharing.keyring.fileKey(file, shared.epoch)
-        if (oldKeys === null || newKeys === null) throw new EpochMovedError(file)
-        const from = await store.open(shapeOf(version))
-        if (!from.complete) await transfers.want(shapeOf(version), { kind: 'fetch', fileId: file }).done
-        const sealed = await reseal({ store, from, oldKeys, newKeys, signal: signal ?? closing.signal })
-        try {
-          sharing.author.publishReseal({ file, version: version.version, keys: newKeys, content: shapeOf(sealed.file) })
-          return
-        } catch (error) {
-          await store.remove(sealed.file.root)
-          if (!(error instanceof EpochMovedError) || tries === RESEAL_TRIES) throw error
-        }
-      }
-    },
+    reseal: (file, signal) => reseal(file, signal ?? closing.signal),
     async setConnected(connected) {
       settings.setSetting(DISCONNECTED, connected ? null : Uint8Array.of(1))
       await (connected ? presence.connect() : presence.disconnect())
