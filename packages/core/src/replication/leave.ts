@@ -71,8 +71,8 @@ export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<
       () => {
         const { online, expected } = init.others()
         const isAlone = online === 0 && expected > 0
-      if (isAlone) say('drain', 0, 1, 'no other branch is online; waiting for one')
-      return { left: isAlone ? 1 : 0 }
+        if (isAlone) say('drain', 0, 1, 'no other branch is online; waiting for one')
+        return { left: isAlone ? 1 : 0 }
       },
     )
     const drainStallMs = () => (init.others().online === 0 ? 0 : DRAIN_STALL_MS)
@@ -108,7 +108,7 @@ export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<
     () => {
       const left = init.notYetTold()
       const told = online === 0 ? 'no other branch is online' : 'every branch online knows'
-    say('farewell', 0, left, left === 0 ? told : `${left} branches are still to be told`)
+      say('farewell', 0, left, left === 0 ? told : `${left} branches are still to be told`)
       return { left }
     },
   )
