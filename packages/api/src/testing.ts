@@ -5,6 +5,8 @@ import type { Readable } from 'node:stream'
 import {
   type ContentReader,
   type ErrorCode,
+  type EventMap,
+  type EventName,
   type FileView,
   type InviteView,
   MaloteError,
@@ -30,7 +32,7 @@ export interface FakeNode extends MaloteNode {
   /** The next call of this verb rejects with it. */
   failNext(verb: string, error: Error): void
   addFile(name: string, content: Uint8Array, patch?: Partial<FileView>): FileView
-  emit(type: 'file:hidden', data: { fileId: string }): void
+  emit<K extends EventName>(type: K, data: EventMap[K]): void
   /** Content is read in pieces of so many bytes, each after `gate` has resolved. */
   setReading(options: { piece?: number; gate?: () => Promise<void> }): void
   /** bytes handed out by content readers so far */
@@ -244,7 +246,7 @@ export function createFakeNode(): FakeNode {
         waiting.set(verb, [...(waiting.get(verb) ?? []), resolve])
       }),
     emit(type, data) {
-      events.push({ id: events.length + 1, time: NOW, type, data })
+      events.push({ id: events.length + 1, time: NOW, type, data } as NodeEvent)
       for (const wake of wakers) wake()
     },
     network: {
