@@ -673,7 +673,7 @@ describe('members', () => {
     const following = server.node.called('since')
     server.node.network.unregister = async () => {
       await following
-      const tell = (phase: string, message: string) =>
+      const tell = (phase: 'drain' | 'draw' | 'farewell' | 'done', message: string) =>
         server.node.emit('leave:progress', { phase, done: 0, total: 1, message })
       for (const step of ['0 of 2', '1 of 2', '2 of 2']) tell('drain', step)
       tell('draw', 'none')
