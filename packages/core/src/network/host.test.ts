@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
 import { DecodeError } from '../codec/index.ts'
@@ -384,4 +386,21 @@ it('leaves its network', async () => {
   await b.host.useNetwork(null, b.gate)
   await a.host.dial(b.host.addresses())
   await expect(a.host.open(b.host.id, 'register', OPTIONS)).rejects.toBeInstanceOf(ProtocolUnsupportedError)
+})
+
+describe('stopping', () => {
+  it('leaves nothing behind that keeps the process alive', async () => {
+    const source = (name: string) => JSON.stringify(new URL(name, import.meta.url).href)
+    const program = `
+      const { startTestHost } = await import(${source('./testing.ts')})
+      const [{ host }, other] = [await startTestHost(), await startTestHost()]
+      await host.dial(other.host.addresses())
+      await Promise.all([host.stop(), other.host.stop()])
+      const stopped = performance.now()
+      process.on('exit', () => console.log(performance.now() - stopped))
+    `
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program])
+    // a few milliseconds; 2,000 when the last timers of libp2p are waited for
+    expect(Number(stdout)).toBeLessThan(500)
+  })
 })

@@ -27,7 +27,7 @@ import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts
 import { Handlers } from './handlers.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
-import { startLibp2p } from './libp2p-node.ts'
+import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
@@ -314,10 +314,10 @@ class Libp2pHost implements NetworkHost {
     this.#stopped.abort()
     this.#cancelTend()
     this.#strangers.stop()
-    const { node } = this.#running()
+    const { node, components } = this.#running()
     await this.#spoken.stop()
     await this.hangUp()
-    await node.stop()
+    await stopLibp2p(node, components)
   }
 
   #running(): Parts {

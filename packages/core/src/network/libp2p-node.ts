@@ -119,3 +119,23 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
   }
   return node
 }
+
+/**
+ * Ends it, and with it what libp2p 3.3 would do afterwards: a listener that closes has the own addresses written down a
+ * second later, and that is pushed to peers another second later, by timers that keep the process alive meanwhile.
+ */
+export async function stopLibp2p(node: Libp2p, { addressManager }: Pick<Components, 'addressManager'>): Promise<void> {
+  silence(addressManager, '_updatePeerStoreAddresses')
+  const push: unknown = Reflect.get(node.services, 'identifyPush')
+  if (typeof push === 'object' && push !== null) silence(push, '_push')
+  await node.stop()
+}
+
+/** Ends what a debounced method has planned, and plans no more. */
+function silence(service: object, method: string): void {
+  const debounced: unknown = Reflect.get(service, method)
+  if (typeof debounced !== 'function') return
+  const stop: unknown = Reflect.get(debounced, 'stop')
+  if (typeof stop === 'function') stop()
+  Reflect.set(service, method, () => undefined)
+}
