@@ -64,6 +64,17 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
     return { done, hopeless, total }
   }
 
+  /** Every candidate that is there has said of every file that is left that it will not take it: there is nothing to wait for. */
+  function haveAllPassed(): boolean {
+    const departure = state.membership().departures.get(ownBranch())
+    if (departure === undefined) return false
+    const online = departure.candidates.filter((node) => presence.isConnected(node))
+    for (const file of state.filesOwnedBy(ownBranch())) {
+      if (!online.every((node) => holdings.hasPassed(departure.seed, file, node))) return false
+    }
+    return true
+  }
+
   return (options: LeaveOptions & { onProgress: (progress: LeaveProgress) => void }) =>
     runLeave(
       {
@@ -82,7 +93,7 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
         ownFiles: () => [...state.filesOwnedBy(ownBranch())],
         drawStallMs() {
           const { online } = others()
-          return online === 0 ? 0 : online * init.silenceMs + DRAW_SLACK_MS
+          return online === 0 || haveAllPassed() ? 0 : online * init.silenceMs + DRAW_SLACK_MS
         },
         left: (_leave, orphans: readonly FileId[], force) => commands.left({ accepted: [], orphans, force }),
         notYetTold: () => sync.peerHeads().filter(({ peer, inSync }) => !inSync && presence.isConnected(peer)).length,
