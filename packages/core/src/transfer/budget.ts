@@ -5,7 +5,7 @@
  */
 
 /** @default 64 MiB */
-export const DEFAULT_BUDGET_BYTES = 32 * 1024 * 1024
+export const DEFAULT_BUDGET_BYTES = 24 * 1024 * 1024
 const BACKGROUND_PART = 0.75
 /** Chunks that any transfer may have on the way, however many share the budget. */
 const MIN_CHUNKS = 2
