@@ -4,7 +4,7 @@
  * three quarters, and no transfer more than its share while others want some.
  */
 
-/** @default 64 MiB */
+/** What 1 Gbit/s at 200 ms needs; twice as much again waits for the garbage collector, and a node stays below 300 MiB. */
 export const DEFAULT_BUDGET_BYTES = 24 * 1024 * 1024
 const BACKGROUND_PART = 0.75
 /** Chunks that any transfer may have on the way, however many share the budget. */

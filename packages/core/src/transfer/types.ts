@@ -116,7 +116,7 @@ export interface TransfersInit {
   readonly onProblem?: (error: unknown) => void
   /** @default MAX_RUNNING */
   readonly maxRunning?: Partial<Record<TransferClass, number>>
-  /** process-wide receive credit, bytes @default 64 MiB */
+  /** process-wide receive credit, bytes @default DEFAULT_BUDGET_BYTES */
   readonly budgetBytes?: number
   /** @default 30 s */
   readonly noSourceMs?: number
