@@ -4,6 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandSpec, defined, list, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
+import { guardMemory } from '../memory-guard.ts'
 import { showText } from '../output/terminal.ts'
 import { parseHandoffs, parseHostPort, parsePort, parseSize } from '../parse.ts'
 
@@ -65,6 +66,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
   try {
     const token = randomBytes(32).toString('base64url')
     const stopped = Promise.withResolvers<void>()
+    const endGuard = guardMemory()
     const server = await createServer({
       node,
       ...((options.api as typeof DEFAULT_API | undefined) ?? DEFAULT_API),
@@ -83,6 +85,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
       if (context.signal.aborted) stopped.resolve()
       await stopped.promise
     } finally {
+      endGuard()
       // the address goes first: from here on nobody should find this node
       await Promise.allSettled(
         ['api.json', 'api-token'].map((name) => rm(join(context.dataDir, name), { force: true })),
