@@ -11,6 +11,8 @@ export interface SharedReads {
   epochs(file: FileId): readonly SharedEpoch[]
   audience(audience: AudienceId): SharedAudience | null | undefined
   membership(): MembershipState
+  /** the file that a box belongs to: of several that name it, the one that named it first here */
+  boxOwner(hash: BoxHash): { readonly file: FileId } | null
   /** why an entry had no effect at its place; null = it had */
   refusalOf(entry: EntryId): Refusal | null
 }

@@ -283,6 +283,20 @@ describe('denying later', () => {
     await whenSeen(bia, file)
   })
 
+  test('a purge of a file that names the box of another leaves that box alone', async () => {
+    const [theirs, ours] = [
+      await world.upload(ana, 'theirs', EVERYONE_LIST),
+      await world.upload(bia, 'ours', EVERYONE_LIST),
+    ]
+    await whenSeen(bia, theirs)
+    await whenSeen(bia, ours)
+    const [shared] = bia.sharing.keyring.boxesOf(ours)
+    if (shared === undefined) throw new Error('no box')
+    world.boxOwners.set(shared, { file: theirs })
+    bia.sharing.author.purge(ours)
+    expect(bia.boxes.has(shared)).toBe(true)
+  })
+
   test('a purge removes view, keys and boxes everywhere', async () => {
     const file = await world.upload(ana, 'gone', EVERYONE_LIST)
     await whenSeen(bia, file)

@@ -205,6 +205,8 @@ export function createViews(init: ViewsInit): Views {
     ])
     const shared = reads.file(file)
     for (const hash of hashes) {
+      // naming a box in a file of one's own must give no say over the file that it belongs to
+      if ((reads.boxOwner(hash)?.file ?? file) !== file) continue
       // of a file that goes on, the newest boxes are held sealed like any other node does
       if (through === undefined || (hash !== shared?.meta && hash !== shared?.preview)) boxes.remove(hash)
     }

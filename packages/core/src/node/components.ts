@@ -27,6 +27,7 @@ import type { Identity } from './identity.ts'
 import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
 import { createReactions } from './reactions.ts'
+import { createReaders } from './readers.ts'
 import { createReplication } from './replication-wiring.ts'
 import { createResealer } from './resealer.ts'
 import { createRetention } from './retention.ts'
@@ -185,6 +186,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onProblem: (error) => log('transfers', error),
   })
 
+  const readers = createReaders((root) => reactions.lookAtRoot(root))
+
   // --- who holds what, and what each change causes
   const { replicator, durability, draw } = createReplication({
     network,
@@ -203,6 +206,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     transfers,
     holdings,
     kept,
+    readers,
     events,
     bell,
     tuning,
@@ -292,6 +296,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     replicator,
     durability,
     kept,
+    readers,
     bell,
     closing: closing.signal,
     capacity: init.capacity,

@@ -169,7 +169,7 @@ export function createFiles(init: FilesInit): FileVerbs {
       version: version.version,
       etag: toHex(idBytes(version.root).subarray(0, 16)),
       async *read(range = { start: 0, end: version.size }, readOptions = {}) {
-        const file = await current.store.open(shape)
+        const done = current.readers.begin(version.root)
         const ended = new AbortController()
         const signals = [
           ended.signal,
@@ -178,6 +178,7 @@ export function createFiles(init: FilesInit): FileVerbs {
         ]
         const signal = AbortSignal.any(signals)
         try {
+          const file = await current.store.open(shape)
           if (!file.complete) {
             const wanted = current.transfers.want(shape, { kind: 'fetch', fileId: view.file, signal })
             // a transfer that fails must end the wait for its chunks
@@ -187,6 +188,7 @@ export function createFiles(init: FilesInit): FileVerbs {
           yield* openStream({ file, keys, start: range.start, end: range.end, signal, want })
         } finally {
           ended.abort()
+          done()
         }
       },
     }

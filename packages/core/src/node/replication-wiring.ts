@@ -21,6 +21,7 @@ import type { Bell } from './bell.ts'
 import type { EventHub } from './events.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
+import type { Readers } from './readers.ts'
 import { hasRoomFor } from './room.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
@@ -42,6 +43,7 @@ export interface ReplicationWiring {
   readonly transfers: Transfers
   readonly holdings: NodeHoldings
   readonly kept: Kept
+  readonly readers: Readers
   readonly events: EventHub
   readonly bell: Bell
   readonly tuning: Tuning
@@ -56,7 +58,9 @@ export function createReplication(rooms: ReplicationWiring): {
   draw: Draw
 } {
   const { network, self, clock, host, state, members, versions, access, presence, sharing } = rooms
-  const { store, boxes, transfers, holdings, kept, events, bell, tuning } = rooms
+  const { store, boxes, transfers, holdings, kept, readers, events, bell, tuning } = rooms
+  /** A person at this branch waits for it: whatever replication decides, that goes on. */
+  const isAskedFor = (root: Root) => readers.has(root) || transfers.byRoot(root)?.kind === 'fetch'
   const problem = (what: string) => (error: unknown) => rooms.log(what, error)
 
   function local(root: Root): HoldState {
@@ -102,7 +106,7 @@ export function createReplication(rooms: ReplicationWiring): {
       return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
     },
     mayHold: (version) => access.mayHold(version) && hasRoomFor(store, rooms.capacity, version.shape),
-    isKept: (version) => kept.has(version.file) || version.owner === self,
+    isKept: (version) => kept.has(version.file) || version.owner === self || isAskedFor(version.shape.root),
     want(version) {
       for (const box of version.boxes) {
         if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
@@ -111,7 +115,9 @@ export function createReplication(rooms: ReplicationWiring): {
       const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
       wanted.done.catch(() => undefined) // told by `onEnded`
     },
-    unwant: (root) => void transfers.cancelRoot(root).catch(problem('cancelling a transfer')),
+    unwant(root) {
+      if (!isAskedFor(root)) transfers.cancelRoot(root).catch(problem('cancelling a transfer'))
+    },
     async drop(version) {
       await transfers.cancelRoot(version.shape.root)
       await store.remove(version.shape.root)

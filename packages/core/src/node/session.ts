@@ -10,6 +10,7 @@ import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator }
 import type { Transfers } from '../transfer/index.ts'
 import type { Bell } from './bell.ts'
 import type { Kept } from './local-state.ts'
+import type { Readers } from './readers.ts'
 
 export interface Session {
   readonly network: NetworkId
@@ -29,6 +30,7 @@ export interface Session {
   readonly replicator: Replicator
   readonly durability: Durability
   readonly kept: Kept
+  readonly readers: Readers
   /** rings after every change that somebody may wait for */
   readonly bell: Bell
   /** aborted when the session closes */

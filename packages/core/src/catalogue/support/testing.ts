@@ -62,6 +62,8 @@ export interface World {
   readonly audiences: Map<AudienceId, SharedAudience>
   /** verdict on whatever is written */
   refusal: Refusal | null
+  /** boxes that a file named before the file at hand did */
+  boxOwners: Map<BoxHash, { file: FileId }>
   add(name: string, options?: { branch?: BranchId; online?: boolean }): Promise<TestNode>
   setState(node: TestNode, state: Member['state']): void
   /** Its `leave` stands. */
@@ -265,6 +267,7 @@ export function createWorld(): World {
     files,
     audiences,
     refusal: null,
+    boxOwners: new Map(),
     async add(name, options = {}) {
       const signer = generateSigningKey()
       const sealing = generateSealingKey()
@@ -289,6 +292,7 @@ export function createWorld(): World {
           epochs: (file) => epochs.get(file) ?? [],
           audience: (audience) => audiences.get(audience),
           membership,
+          boxOwner: (hash) => world.boxOwners.get(hash) ?? null,
           refusalOf: () => world.refusal,
         },
         boxes: {
