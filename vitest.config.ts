@@ -1,5 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
+const processes = { testTimeout: 60_000, hookTimeout: 60_000 }
+/** measures memory */
+const ALONE = ['test/integration/large-file.test.ts']
+
+// one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({
   test: {
     projects: [
@@ -8,15 +13,27 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
           testTimeout: 20_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          exclude: ALONE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+          ...processes,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ALONE,
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
+          ...processes,
         },
       },
     ],

@@ -174,7 +174,11 @@ describe('the node', () => {
   })
 
   it('is stopped, and gone when the command ends', async () => {
+    const process = spawn('sleep', ['2'])
+    const isGone = new Promise<void>((resolve) => process.once('exit', () => resolve()))
+    await writeFile(join(data, 'api.json'), JSON.stringify({ url: server.url, pid: process.pid }))
     expect(await json(['down'])).toEqual({ state: 'stopped' })
+    await isGone
     expect(stops).toBe(1)
     expect(existsSync(join(data, 'api.json'))).toBe(false)
     expect(await failing(['down'], 3)).toContain('not-running')
