@@ -150,6 +150,23 @@ describe('an entry with a bad signature', () => {
     expect(b.ledger.ingest([signedBytes(one)]).stored).toBe(1)
   })
 
+  it('does not hide a copy with a good one in the same batch', () => {
+    const { b, notes, founding } = setting(1)
+    const [one] = notes as [Entry]
+    expect(b.ledger.ingest([...founding, spoil(one), signedBytes(one), unsign(one)])).toMatchObject({
+      stored: 2,
+      duplicates: 2,
+    })
+    expect(b.ledger.get(one.id)?.sig).toEqual(one.sig)
+  })
+
+  it('waits also as the founding entry, before which nobody is known', () => {
+    const { b, notes, founding } = setting(1)
+    const [one] = notes as [Entry]
+    expect(b.ledger.ingest(founding.map(spoil))).toMatchObject({ stored: 0, waiting: 1, refused: [] })
+    expect(b.ledger.ingest([signedBytes(one)])).toMatchObject({ stored: 2 })
+  })
+
   it('is taken up to the last valid signature in bulk', () => {
     const { b, notes, founding } = setting(4)
     const [one, two, three, four] = notes as [Entry, Entry, Entry, Entry]

@@ -5,8 +5,9 @@
  */
 import type { Clock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
+import { equalBytes } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import type { EntryId, FeedId, NodeId } from '../ids.ts'
+import type { EntryId, FeedId, NetworkId, NodeId } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
 import { decodeEntry, FOUND, isCosigned, isSigned } from './entry.ts'
 import { NotInNetworkError } from './errors.ts'
@@ -139,7 +140,9 @@ export function createIngest(init: IngestInit): Ingest {
         })
         continue
       }
-      if (candidates.has(entry.id) || held.has(entry.id) || store.has(entry)) result.duplicates += 1
+      const copy = candidates.get(entry.id)
+      if (copy !== undefined) candidates.set(entry.id, merged(copy, entry, network))
+      if (copy !== undefined || held.has(entry.id) || store.has(entry)) result.duplicates += 1
       else candidates.set(entry.id, entry)
     }
     const vouched = authenticate(candidates, network)
@@ -161,14 +164,18 @@ export function createIngest(init: IngestInit): Ingest {
     for (const entry of unvouched) wait(entry, result) // last, since their author may have been admitted just now
   }
 
+  /** Signatures are outside of what the id covers: a copy with a wrong one must not hide the one that is right. */
+  function merged(a: Entry, b: Entry, network: NetworkId): Entry {
+    const sig = isSame(a.sig, b.sig) || isSigned(a, network) ? a.sig : b.sig
+    const cosig = isSame(a.cosig, b.cosig) || isCosigned(a, network, store.recovery()) ? a.cosig : b.cosig
+    return { ...a, sig, cosig }
+  }
+
   /**
    * The entries that are authentic by their own signature or by that of a later one. Going backwards, one signature
    * per chain is checked; control entries also by themselves, since they are handed over alone at registering.
    */
-  function authenticate(
-    candidates: ReadonlyMap<EntryId, Entry>,
-    network: Parameters<typeof isSigned>[1],
-  ): Map<EntryId, Entry> {
+  function authenticate(candidates: ReadonlyMap<EntryId, Entry>, network: NetworkId): Map<EntryId, Entry> {
     const authentic = new Map<EntryId, Entry>()
     for (const entry of [...candidates.values()].reverse()) {
       if (authentic.has(entry.id) || !isSigned(entry, network)) continue
@@ -191,7 +198,7 @@ export function createIngest(init: IngestInit): Ingest {
   }
 
   function wait(entry: Entry, result: IngestResult): void {
-    if (!store.knowsAuthor(entry.author)) {
+    if (entry.kind !== FOUND && !store.knowsAuthor(entry.author)) {
       result.refused.push({ ...UNKNOWN_AUTHOR, id: entry.id })
       return
     }
@@ -239,6 +246,10 @@ export function createIngest(init: IngestInit): Ingest {
       cancelRelease?.()
     },
   }
+}
+
+function isSame(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === b || (a !== null && b !== null && equalBytes(a, b))
 }
 
 function emptyResult(): IngestResult {
