@@ -1,24 +1,14 @@
-import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { generateSigningKey, sign } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { type AudienceId, EVERYONE, idBytes, idFrom, type KeyId, type Root, toHex } from '../ids.ts'
-import { createLedger, type Entry } from '../ledger/index.ts'
+import { createLedger } from '../ledger/index.ts'
 import { fileIdFor } from '../membership/index.ts'
 import { systemRandom } from '../random.ts'
 import { kindInfo } from './kind-info.ts'
 import { createSharedState } from './shared-state.ts'
-import {
-  type Actor,
-  audienceBody,
-  createReplica,
-  type FileHandle,
-  MemoryEntries,
-  type Replica,
-  unique,
-  World,
-} from './testing.ts'
+import { audienceBody, createReplica, MemoryEntries, type Replica, unique, World } from './testing.ts'
 
 const open: Replica[] = []
 
@@ -31,168 +21,6 @@ function replica(world: World): Replica {
 afterEach(() => {
   for (const each of open.splice(0)) each.close()
 })
-
-/** One step of a history: who does what to which file, and who then learns from whom. */
-interface Step {
-  readonly actor: number
-  readonly action: number
-  readonly file: number
-  readonly other: number
-  readonly pause: number
-  readonly sync: boolean
-}
-
-const EVERYTHING = Array.from({ length: 20 }, (_, action) => action)
-/** Mostly leaving, drawing, expelling: what reaches furthest back. */
-const DEPARTURES = [0, 7, 10, 10, 14, 14, 15, 15, 15, 16, 17]
-
-const stepsOf = (actions: readonly number[]) =>
-  fc.array(
-    fc.record<Step>({
-      actor: fc.nat(4),
-      action: fc.constantFrom(...actions),
-      file: fc.nat(3),
-      other: fc.nat(4),
-      pause: fc.nat(3),
-      sync: fc.boolean(),
-    }),
-    { minLength: 10, maxLength: 40 },
-  )
-
-/** Members that partly know of each other, honest and not, write what the numbers say. */
-function history(script: readonly Step[]): World {
-  const world = new World()
-  for (let i = 0; i < 3; i++) world.admit({ role: i === 0 ? 'admin' : 'member' })
-  world.meet()
-  const files: FileHandle[] = world.actors.slice(1).map((actor) => actor.upload())
-  world.meet()
-  for (const step of script) {
-    world.tick([0, 1000, 60_000, 8 * 24 * 3_600_000][step.pause])
-    const pick = <T>(list: readonly T[], index: number): T => {
-      const found = list[index % list.length]
-      if (found === undefined) throw new Error('empty')
-      return found
-    }
-    const [actor, other] = [pick(world.actors, step.actor), pick(world.actors, step.other)]
-    act(world, actor, other, pick(files, step.file), files, step.action)
-    if (step.sync) other.sync(actor)
-  }
-  return world
-}
-
-function act(world: World, actor: Actor, other: Actor, file: FileHandle, files: FileHandle[], action: number): void {
-  const shown = actor.view(file.file).file
-  const ofActs = [...(actor.membership().acts.get(file.file) ?? [])]
-  const offer = ofActs.findLast(({ kind }) => kind === 'offer' || kind === 'assign')
-  const offered = offer === undefined ? undefined : actor.known.get(offer.entry)
-  const departure = shown === null ? undefined : actor.membership().departures.get(shown.owner)
-  const seed = departure === undefined ? undefined : actor.known.get(departure.seed)
-  switch (action) {
-    case 0:
-    case 1:
-    case 2:
-      actor.update(file)
-      return
-    case 3:
-      actor.update(file, { opens: true })
-      return
-    case 4:
-      actor.share(file)
-      return
-    case 5:
-      actor.change('trash', file)
-      return
-    case 6:
-      actor.change('restore', file, shown === null || shown.state === 'deleted' ? {} : { version: 1 })
-      return
-    case 7:
-    case 8:
-    case 9:
-      actor.offer(file, other)
-      return
-    case 10:
-    case 11:
-    case 12:
-      if (offered !== undefined) actor.accept(file, offered)
-      else if (seed !== undefined) actor.accept(file, seed)
-      return
-    case 13:
-      if (offered !== undefined) actor.close(actor.branch === shown?.offer?.to ? 'decline' : 'cancel', file, offered)
-      return
-    case 14:
-      actor.leave()
-      return
-    case 15:
-      if (seed === undefined) actor.write('capacity', { weight: action })
-      else if (shown?.state === 'orphaned') actor.adopt(file)
-      else actor.left(seed, files)
-      return
-    case 16:
-      actor.assign(file, other)
-      return
-    case 17:
-      actor.write('expel', { node: other.key.publicKey, cuts: other.cuts() })
-      return
-    case 18:
-      if (world.actors.length < 7) world.admit({ by: actor, ...(other === actor ? {} : { replaces: other }) })
-      return
-    case 19:
-      actor.change('purge', file)
-  }
-}
-
-function batches(entries: readonly Entry[], sizes: readonly number[]): Entry[][] {
-  const result: Entry[][] = []
-  for (let at = 0, turn = 0; at < entries.length; turn++) {
-    const size = sizes[turn % sizes.length] ?? 1
-    result.push(entries.slice(at, at + size))
-    at += size
-  }
-  return result
-}
-
-describe('any arrival', () => {
-  test.each([
-    ['everything', EVERYTHING],
-    ['departures', DEPARTURES],
-  ])(
-    'order, duplicates and batches make no difference: %s',
-    async (_name, actions) => {
-      await fc.assert(
-        fc.asyncProperty(
-          stepsOf(actions),
-          fc.array(fc.nat(), { minLength: 8, maxLength: 8 }),
-          fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 5 }),
-          async (script, salt, sizes) => {
-            const world = history(script)
-            const reference = replica(world)
-            reference.deliver(world.entries)
-            const shuffled = [...world.entries, ...world.entries.slice(0, 5)]
-              .map((entry, at) => ({ entry, key: `${(salt[at % salt.length] ?? 0) ^ (at * 2654435761)}${entry.id}` }))
-              .sort((a, b) => (a.key < b.key ? -1 : 1))
-              .map(({ entry }) => entry)
-            for (const order of [world.entries, shuffled]) {
-              const other = replica(world)
-              for (const batch of batches(order, sizes)) other.deliver(batch)
-              expect(toHex(other.state.digest())).toBe(toHex(reference.state.digest()))
-              expect(shownVerdicts(other)).toEqual(shownVerdicts(reference))
-              const verified = await other.state.verify()
-              expect(verified.problems.filter((problem) => !problem.includes('not here'))).toEqual([])
-              expect(toHex(verified.recomputed)).toBe(toHex(other.state.digest()))
-            }
-            for (const each of open.splice(0)) each.close()
-          },
-        ),
-        { numRuns: 40 },
-      )
-    },
-    120_000,
-  )
-})
-
-function shownVerdicts({ entries }: Replica): string[] {
-  return [...entries.verdicts].flatMap(([id, verdict]) => (verdict === null ? [] : `${id} ${verdict.code}`)).sort()
-}
 
 describe('rows and changes', () => {
   test('a commit tells what changed, a rollback leaves nothing', () => {

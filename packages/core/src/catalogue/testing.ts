@@ -1,14 +1,16 @@
 /** Builders for tests of the folds: members with real keys who write real entries, each knowing what it was told. */
 
+import { hash, randomUUID } from 'node:crypto'
 import type { CborValue } from '../codec/index.ts'
 import {
   deriveEpochKeys,
   type EpochKeys,
-  generateSealingKey,
-  generateSigningKey,
   proveKey,
+  type SealingKey,
   type SigningKey,
+  sealingKeyFromSecret,
   sign,
+  signingKeyFromSeed,
 } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import {
@@ -132,20 +134,47 @@ export interface FileHandle {
   readonly keys: Map<number, EpochKeys>
 }
 
+export interface WriteOptions {
+  ms?: number
+  /** by the recovery key as well */
+  cosigned?: boolean
+  /** instead of the control frontier that the author knows */
+  seen?: readonly EntryId[]
+}
+
 export class Actor {
-  readonly key: SigningKey = generateSigningKey()
-  readonly sealing = generateSealingKey()
-  readonly node: NodeId = nodeIdFromPublicKey(this.key.publicKey)
+  readonly key: SigningKey
+  readonly sealing: SealingKey
+  readonly node: NodeId
   readonly known = new MemoryEntries()
   branch = '' as BranchId
   readonly #world: World
-  #incarnation = unique(16)
+  #incarnation: Uint8Array
   #seq = 0
   #prev: EntryId | null = null
   #clock = { ms: 0, counter: 0 }
 
-  constructor(world: World) {
+  /** @param of the machine that this one is a copy of: it goes on where the other stands, so that the feed forks */
+  constructor(world: World, of?: Actor) {
     this.#world = world
+    this.key = of?.key ?? signingKeyFromSeed(world.unique(32))
+    this.sealing = of?.sealing ?? sealingKeyFromSecret(world.unique(32))
+    this.node = nodeIdFromPublicKey(this.key.publicKey)
+    this.#incarnation = of === undefined ? world.unique(16) : of.#incarnation
+    if (of === undefined) return
+    this.branch = of.branch
+    this.#seq = of.#seq
+    this.#prev = of.#prev
+    this.#clock = of.#clock
+    this.sync(of)
+  }
+
+  /** Leaves the feed for a new one, in which nothing is known of the times that were seen. */
+  openFeed(): void {
+    this.#incarnation = this.#world.unique(16)
+    this.#seq = 0
+    this.#prev = null
+    this.#clock = { ms: 0, counter: 0 }
   }
 
   get feed() {
@@ -157,7 +186,7 @@ export class Actor {
     return [[feedIncarnation(this.feed), Math.max(0, this.#seq - 1)]]
   }
 
-  write(kind: string, body: CborValue, options: { ms?: number } = {}): Entry {
+  write(kind: string, body: CborValue, options: WriteOptions = {}): Entry {
     const now = options.ms ?? this.#world.now
     this.#clock = now > this.#clock.ms ? { ms: now, counter: 0 } : { ...this.#clock, counter: this.#clock.counter + 1 }
     const isControl = kindInfo(kind)?.isControl === true
@@ -169,10 +198,11 @@ export class Actor {
         prev: this.#prev,
         ...this.#clock,
         kind,
-        seen: isControl && kind !== 'found' ? frontier(this.known.control()) : [],
+        seen: options.seen ?? (isControl && kind !== 'found' ? frontier(this.known.control()) : []),
         body,
       },
       this.key,
+      options.cosigned === true ? this.#world.recovery : undefined,
     )
     this.#seq += 1
     this.#prev = entry.id
@@ -203,28 +233,38 @@ export class Actor {
 
   head(file: FileId): Uint8Array {
     const head = this.view(file).file?.head
-    return head === undefined ? unique(32) : idBytes(head)
+    return head === undefined ? this.#world.unique(32) : idBytes(head)
   }
 
   upload(size = 10): FileHandle & { entry: Entry } {
-    const salt = unique(16)
+    const salt = this.#world.unique(16)
     const { network } = this.#world
     const file = fileIdFor(network, this.key.publicKey, salt)
     const handle: FileHandle = { file, author: this.key.publicKey, salt, keys: new Map() }
     const entry = this.write('upload', {
       file: idBytes(file),
       salt,
-      content: content(size),
+      content: this.#content(size),
       opens: this.#opens(handle, 1),
-      meta: unique(32),
+      meta: this.#world.unique(32),
     })
     return { ...handle, entry }
   }
 
+  #content(size: number): CborValue {
+    return { root: this.#world.unique(32), size, chunk: 1 << 20 }
+  }
+
   #opens(handle: FileHandle, epoch: number): CborValue {
-    const keys = deriveEpochKeys(this.#world.network, handle.file, epoch, unique(32))
+    const keys = deriveEpochKeys(this.#world.network, handle.file, epoch, this.#world.unique(32))
     handle.keys.set(epoch, keys)
-    return { epoch, audience: unique(16), key: unique(16), wrap: unique(60), proof: keys.proof.publicKey }
+    return {
+      epoch,
+      audience: this.#world.unique(16),
+      key: this.#world.unique(16),
+      wrap: this.#world.unique(60),
+      proof: keys.proof.publicKey,
+    }
   }
 
   #on(handle: FileHandle, builds?: Entry) {
@@ -235,13 +275,18 @@ export class Actor {
     const present = this.view(handle.file).file?.epoch ?? 1
     const epoch = options.opens === true ? present + 1 : present
     const opens = options.opens === true ? { opens: this.#opens(handle, epoch) } : {}
-    const body = { ...this.#on(handle, options.builds), content: content(options.size ?? 20), epoch, meta: unique(32) }
+    const body = {
+      ...this.#on(handle, options.builds),
+      content: this.#content(options.size ?? 20),
+      epoch,
+      meta: this.#world.unique(32),
+    }
     return this.write('update', { ...body, ...opens }, options.ms === undefined ? {} : { ms: options.ms })
   }
 
   share(handle: FileHandle): Entry {
     const epoch = (this.view(handle.file).file?.epoch ?? 0) + 1
-    return this.write('share', { ...this.#on(handle), opens: this.#opens(handle, epoch), meta: unique(32) })
+    return this.write('share', { ...this.#on(handle), opens: this.#opens(handle, epoch), meta: this.#world.unique(32) })
   }
 
   change(
@@ -296,6 +341,18 @@ export class Actor {
   }
 }
 
+export interface InviteOptions {
+  role?: 'member' | 'admin'
+  replaces?: Actor
+  branch?: string
+}
+
+export interface Invitation {
+  readonly entry: Entry
+  readonly key: SigningKey
+  readonly replaces: Actor | undefined
+}
+
 export class World {
   now = 1_700_000_000_000
   /** in the order of writing */
@@ -303,15 +360,21 @@ export class World {
   readonly network: NetworkId
   readonly founder: Actor
   readonly actors: Actor[] = []
+  readonly recovery: SigningKey
+  readonly #seed: string
+  #serial = 0
 
-  constructor() {
+  /** @param seed one seed and one script make the same entries to the last bit */
+  constructor(seed: string = randomUUID()) {
+    this.#seed = seed
+    this.recovery = signingKeyFromSeed(this.unique(32))
     this.network = '0'.repeat(64) as NetworkId
     const founder = new Actor(this)
     const entry = founder.write('found', {
       name: 'Agência',
       branch: 'Matriz',
       sealing: founder.sealing.publicKey,
-      recovery: generateSigningKey().publicKey,
+      recovery: this.recovery.publicKey,
       policy: {},
       rules: RULES_VERSION,
     })
@@ -321,33 +384,49 @@ export class World {
     this.actors.push(founder)
   }
 
+  /** Bytes that no other call gives. */
+  unique(length: number): Uint8Array {
+    this.#serial += 1
+    const text = `${this.#seed}/${this.#serial}`
+    return new Uint8Array(hash('shake128', text, { outputEncoding: 'buffer', outputLength: length }))
+  }
+
   tick(ms = 1000): void {
     this.now += ms
   }
 
   /** Invites and admits a new member. It knows what its admitter knows. */
-  admit(options: { by?: Actor; role?: 'member' | 'admin'; replaces?: Actor; branch?: string } = {}): Actor {
+  admit(options: InviteOptions & { by?: Actor } = {}): Actor {
     const by = options.by ?? this.founder
-    const joiner = new Actor(this)
-    const inviteKey = generateSigningKey()
-    const replaces = options.replaces === undefined ? {} : { replaces: options.replaces.key.publicKey }
-    const invite = by.write('invite', {
-      key: inviteKey.publicKey,
+    return this.admitWith(by, this.invite(by, options))
+  }
+
+  invite(by: Actor, options: InviteOptions = {}): Invitation {
+    const key = signingKeyFromSeed(this.unique(32))
+    const { replaces } = options
+    const entry = by.write('invite', {
+      key: key.publicKey,
       branch: options.branch ?? `Filial ${this.actors.length}`,
       role: options.role ?? 'member',
       expires: this.now + 72 * 3_600_000,
-      ...replaces,
+      ...(replaces === undefined ? {} : { replaces: replaces.key.publicKey }),
     })
+    return { entry, key, replaces }
+  }
+
+  /** Whoever holds the invite's key can come in, as often as somebody lets it. */
+  admitWith(by: Actor, { entry: invite, key, replaces }: Invitation): Actor {
+    const joiner = new Actor(this)
     const [node, sealing] = [joiner.key.publicKey, joiner.sealing.publicKey]
     const admit = by.write('admit', {
       invite: idBytes(invite.id),
       node,
       sealing,
-      proof: sign(inviteKey, 'invite', this.network, node, sealing),
+      proof: sign(key, 'invite', this.network, node, sealing),
       accepts: sign(joiner.key, 'join', this.network, idBytes(invite.id), sealing),
-      ...(options.replaces === undefined ? {} : { cuts: options.replaces.cuts() }),
+      ...(replaces === undefined ? {} : { cuts: replaces.cuts() }),
     })
-    joiner.branch = options.replaces?.branch ?? (admit.id as string as BranchId)
+    joiner.branch = replaces?.branch ?? (admit.id as string as BranchId)
     joiner.sync(by)
     this.actors.push(joiner)
     return joiner
@@ -374,10 +453,6 @@ export function audienceBody(audience: AudienceId, key: Uint8Array, proof: Signi
 
 function refOf({ file, author, salt }: FileHandle) {
   return { file: idBytes(file), author, salt }
-}
-
-function content(size: number): CborValue {
-  return { root: unique(32), size, chunk: 1 << 20 }
 }
 
 function foldKnown(network: NetworkId, entries: MemoryEntries, file: FileId): FileFold {
