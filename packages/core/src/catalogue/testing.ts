@@ -50,6 +50,8 @@ export function unique(length: number): Uint8Array {
 /** The ledger, in memory, in whatever order entries are put in. */
 export class MemoryEntries implements SharedEntries {
   readonly verdicts = new Map<EntryId, { code: string; reason: string } | null>()
+  /** subjects whose entries were asked for: those that were folded */
+  readonly asked = new Set<string>()
   readonly #all = new Map<EntryId, Entry>()
   readonly #control: Entry[] = []
   readonly #bySubject = new Map<string, Entry[]>()
@@ -80,7 +82,9 @@ export class MemoryEntries implements SharedEntries {
   }
 
   bySubject(subject: Uint8Array): Entry[] {
-    return this.#bySubject.get(toHex(subject)) ?? []
+    const name = toHex(subject)
+    this.asked.add(name)
+    return this.#bySubject.get(name) ?? []
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {
@@ -455,7 +459,7 @@ function refOf({ file, author, salt }: FileHandle) {
   return { file: idBytes(file), author, salt }
 }
 
-function foldKnown(network: NetworkId, entries: MemoryEntries, file: FileId): FileFold {
+export function foldKnown(network: NetworkId, entries: MemoryEntries, file: FileId): FileFold {
   const { membership } = foldAllControl(entries.control())
   return foldFile({
     file,

@@ -115,12 +115,16 @@ test(
   PROPERTY_TIMEOUT_MS,
 )
 
-test('one script makes one ledger, to the last bit', () => {
-  fc.assert(
-    fc.property(scripts(EVERYTHING), (script) => {
-      const ids = () => play(script).world.entries.map(({ id }) => id)
-      expect(ids()).toEqual(ids())
-    }),
-    tries(3),
-  )
-})
+test(
+  'one script makes one ledger, to the last bit',
+  () => {
+    fc.assert(
+      fc.property(scripts(EVERYTHING), (script) => {
+        const ids = () => play(script).world.entries.map(({ id }) => id)
+        expect(ids()).toEqual(ids())
+      }),
+      tries(3),
+    )
+  },
+  PROPERTY_TIMEOUT_MS,
+)

@@ -1,0 +1,180 @@
+/** An entry that arrives late takes effect at its place, by folding again what depends on it and nothing else. */
+import { afterEach, describe, expect, test } from 'vitest'
+import { signingKeyFromSeed } from '../../crypto/index.ts'
+import { toHex } from '../../ids.ts'
+import type { Entry } from '../../ledger/index.ts'
+import { type Actor, audienceBody, createReplica, type FileHandle, type Replica, World } from '../testing.ts'
+
+const open: Replica[] = []
+
+afterEach(() => {
+  for (const each of open.splice(0)) each.close()
+})
+
+function replica(world: World): Replica {
+  const made = createReplica(world.network)
+  open.push(made)
+  return made
+}
+
+interface Setting {
+  readonly world: World
+  readonly founder: Actor
+  /** an admin, and two members */
+  readonly eva: Actor
+  readonly ana: Actor
+  readonly rui: Actor
+  readonly files: Record<'ofFounder' | 'ofAna' | 'alsoOfAna' | 'ofRui', FileHandle>
+}
+
+/** Everyone has a file and a capacity; Rui tried to write on the first of Ana's files. */
+function setting(): Setting {
+  const world = new World('dependents')
+  const { founder } = world
+  const [eva, ana, rui] = [world.admit({ role: 'admin' }), world.admit(), world.admit()]
+  world.meet()
+  world.tick()
+  const files = { ofFounder: founder.upload(), ofAna: ana.upload(), alsoOfAna: ana.upload(), ofRui: rui.upload() }
+  for (const actor of world.actors) actor.write('capacity', { weight: 32 })
+  world.meet()
+  world.tick()
+  rui.update(files.ofAna)
+  world.meet()
+  world.tick()
+  return { world, founder, eva, ana, rui, files }
+}
+
+const capacityOf = ({ key }: Actor) => toHex(key.publicKey)
+
+interface Case {
+  /** writes more; the first entry of what it gives arrives last */
+  readonly write: (of: Setting) => readonly Entry[]
+  /** names of the subjects that are to be folded when it does */
+  readonly folds: (of: Setting) => readonly string[]
+  /** true where it is outdone by what came before it */
+  readonly comesTooLate?: true
+}
+
+const cases: Record<string, Case> = {
+  'an update of a file': {
+    write({ ana, files }) {
+      const first = ana.update(files.ofAna)
+      return [first, ana.update(files.ofAna)]
+    },
+    folds: ({ files }) => [files.ofAna.file],
+  },
+  'a capacity': {
+    write: ({ ana }) => [ana.write('capacity', { weight: 48 }), ana.write('capacity', { weight: 64 })],
+    folds: ({ ana }) => [capacityOf(ana)],
+    comesTooLate: true,
+  },
+  'an audience': {
+    write({ world, ana }) {
+      const id = toHex(world.unique(16)) as Parameters<typeof audienceBody>[0]
+      return [ana.write('audience', audienceBody(id, world.unique(16), signingKeyFromSeed(world.unique(32))))]
+    },
+    folds: ({ world }) => {
+      const body = world.entries.at(-1)?.body as { audience: Uint8Array }
+      return [toHex(body.audience)]
+    },
+  },
+  'an invite': { write: ({ world, eva }) => [world.invite(eva).entry, world.invite(eva).entry], folds: () => [] },
+  'a quarantine': {
+    write({ founder, eva, ana }) {
+      // the others do not know of it and go on
+      const quarantine = founder.write('quarantine', { node: ana.key.publicKey })
+      return [quarantine, eva.write('role', { node: ana.key.publicKey, role: 'member' })]
+    },
+    folds: () => [],
+  },
+  'an appointment': {
+    write: ({ world, founder, eva, rui }) => [
+      founder.write('role', { node: rui.key.publicKey, role: 'admin' }),
+      world.invite(eva).entry,
+    ],
+    folds: () => [],
+  },
+  'an offer': {
+    write: ({ world, founder, eva, ana, files }) => [ana.offer(files.ofAna, founder), world.invite(eva).entry],
+    folds: ({ files }) => [files.ofAna.file],
+  },
+  'an acceptance, after what the former owner and the new one wrote': {
+    write({ world, founder, ana, files }) {
+      const offer = ana.offer(files.ofAna, founder)
+      founder.sync(ana)
+      world.tick()
+      const accept = founder.accept(files.ofAna, offer)
+      world.tick()
+      return [accept, founder.update(files.ofAna), ana.update(files.ofAna)]
+    },
+    folds: ({ files }) => [files.ofAna.file],
+  },
+  'a leave: the files of its author, and what it wrote besides': {
+    write: ({ world, eva, rui }) => [rui.leave(), world.invite(eva).entry],
+    folds: ({ rui, files }) => [files.ofRui.file, files.ofAna.file, capacityOf(rui)],
+  },
+  'an expulsion by the recovery key': {
+    write: ({ world, founder, eva, ana }) => [
+      founder.write('expel', { node: ana.key.publicKey, cuts: ana.cuts() }, { cosigned: true }),
+      world.invite(eva).entry,
+    ],
+    folds: ({ ana, files }) => [files.ofAna.file, files.alsoOfAna.file, capacityOf(ana)],
+  },
+  'an admission: what the newcomer wrote': {
+    write({ world, eva }) {
+      const invitation = world.invite(eva)
+      const bia = world.admitWith(eva, invitation)
+      const admit = eva.known.control().findLast(({ kind }) => kind === 'admit')
+      if (admit === undefined) throw new Error('not admitted')
+      bia.upload()
+      bia.write('capacity', { weight: 16 })
+      return [admit]
+    },
+    folds({ world }) {
+      const bia = world.actors.at(-1)
+      const upload = world.entries.findLast(({ kind }) => kind === 'upload')
+      if (bia === undefined || upload === undefined) throw new Error('nobody came')
+      return [toHex((upload.body as { file: Uint8Array }).file), capacityOf(bia)]
+    },
+  },
+  'a machine’s replacement: what the old one wrote': {
+    write({ world, founder, eva, ana }) {
+      world.admit({ by: founder, replaces: ana })
+      const admit = founder.known.control().findLast(({ kind }) => kind === 'admit')
+      return admit === undefined ? [] : [admit, world.invite(eva).entry]
+    },
+    folds: ({ ana, files }) => [files.ofAna.file, files.alsoOfAna.file, capacityOf(ana)],
+  },
+  'a demotion that comes before an assignment: the file that was assigned': {
+    write({ world, founder, eva, ana, rui, files }) {
+      const offer = ana.offer(files.ofAna, rui)
+      world.meet()
+      world.tick(8 * 24 * 3_600_000)
+      // an admin settles it; the founder, who has not seen that, has taken its power away
+      const demotion = founder.write('role', { node: eva.key.publicKey, role: 'member' })
+      const assign = eva.assign(files.ofAna, eva)
+      return [demotion, assign, eva.accept(files.ofAna, assign), offer]
+    },
+    folds: ({ files }) => [files.ofAna.file],
+  },
+}
+
+describe('a late entry is folded in', () => {
+  test.each(Object.entries(cases))('%s', async (_name, { write, folds, comesTooLate = false }) => {
+    const of = setting()
+    const [late] = write(of)
+    if (late === undefined) throw new Error('nothing was written')
+    const { entries } = of.world
+    const [inOrder, node] = [replica(of.world), replica(of.world)]
+    inOrder.deliver(entries)
+    node.deliver(entries.filter((entry) => entry !== late))
+    const before = toHex(node.state.digest())
+    node.entries.asked.clear()
+    node.deliver([late])
+    const folded = [...node.entries.asked].sort()
+    expect(toHex(node.state.digest()) === before).toBe(comesTooLate)
+    expect(toHex(node.state.digest())).toBe(toHex(inOrder.state.digest()))
+    expect((await node.state.verify()).problems).toEqual([])
+    expect(folded).toEqual([...folds(of)].sort())
+  })
+})
