@@ -617,6 +617,7 @@ describe('ledger', () => {
       state: 'ab',
       recomputed: 'cd',
       problems: ['row 1 differs'],
+      advice: 'Run this.',
     })
     expect(await json(['ledger', 'verify'], 1)).toMatchObject({ ok: false, problems: ['row 1 differs'] })
   })

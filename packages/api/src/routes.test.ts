@@ -304,6 +304,7 @@ describe('every route', () => {
     expect((await ask('GET', '/ledger?after=-1')).status).toBe(400)
     expect((await ask('GET', '/ledger/digest')).json).toMatchObject({ entries: 1 })
     expect((await ask('GET', '/ledger/verify')).json).toMatchObject({ ok: true })
+    expect((await ask('POST', '/ledger/repair', {})).json).toMatchObject({ ok: true })
   })
 
   it('system', async () => {

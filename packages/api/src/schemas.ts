@@ -12,6 +12,7 @@ import type {
   RateLimits,
   StatusView,
   TransferView,
+  VerificationView,
   VersionView,
 } from '@malote/core'
 import { type Static, type TProperties, type TSchema, Type } from 'typebox'
@@ -145,6 +146,7 @@ export const VerificationSchema = answer('Verification', 'What recomputing every
   state: Type.String(),
   recomputed: Type.String(),
   problems: Type.Array(Type.String()),
+  advice: nullable(Type.String()),
 })
 
 const statusFields = {
@@ -155,7 +157,14 @@ const statusFields = {
   connected: Type.Boolean(),
   members: Type.Object({ total: count(), connected: count() }),
   files: Type.Object({ total: count(), bytes: bytes('of all live files'), atRisk: count() }),
-  ledger: Type.Object({ entries: count(), state: Type.String(), inSyncWith: count(), held: count() }),
+  ledger: Type.Object({
+    entries: count(),
+    state: Type.String(),
+    inSyncWith: count(),
+    held: count(),
+    waiting: count(),
+    diverged: count(),
+  }),
   reachability: Type.Object({ tcp: Type.String(), udp: Type.String(), relay: Type.String(), nat: Type.String() }),
   disk: Type.Object({ used: bytes('used'), free: bytes('free'), capacity: nullable(bytes('offered to the network')) }),
   addresses: Type.Array(Type.String()),
@@ -224,8 +233,9 @@ const sameAsFacade: [
   Same<Static<typeof TransferSchema>, TransferView>,
   Same<Static<typeof LedgerEntrySchema>, LedgerEntryView>,
   Same<Static<typeof DigestSchema>, DigestView>,
+  Same<Static<typeof VerificationSchema>, VerificationView>,
   Same<Static<typeof StatusSchema>, StatusView>,
   Same<Static<typeof DoctorCheckSchema>, DoctorCheck>,
   Same<Static<typeof LimitsSchema>, RateLimits>,
-] = [true, true, true, true, true, true, true, true, true, true]
+] = [true, true, true, true, true, true, true, true, true, true, true]
 void sameAsFacade

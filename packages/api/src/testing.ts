@@ -204,7 +204,7 @@ export function createFakeNode(): FakeNode {
     connected,
     members: { total: 2, connected: 2 },
     files: { total: files.size, bytes: 0, atRisk: 0 },
-    ledger: { entries: 1, state: 'ab', inSyncWith: 1, held: 0 },
+    ledger: { entries: 1, state: 'ab', inSyncWith: 1, held: 0, waiting: 0, diverged: 0 },
     reachability: { tcp: 'yes', udp: 'no', relay: 'no', nat: 'none' },
     disk: { used: 1, free: 2, capacity: null },
     addresses: [],
@@ -212,6 +212,7 @@ export function createFakeNode(): FakeNode {
     uptimeSeconds: 1.5,
     warnings: [{ code: 'one-admin', message: 'one admin', advice: null }],
   })
+  const verification = { ok: true, entries: 1, state: 'ab', recomputed: 'ab', problems: [], advice: null }
   const entry = {
     arrival: 1,
     id: 'e1',
@@ -399,7 +400,8 @@ export function createFakeNode(): FakeNode {
         entries: 1,
         state: 'ab',
       })),
-      verify: doesLater('verify', () => ({ ok: true, entries: 1, state: 'ab', recomputed: 'ab', problems: [] })),
+      verify: doesLater('verify', () => verification),
+      repair: doesLater('repair', () => verification),
     },
     events: {
       on: () => () => undefined,

@@ -119,15 +119,20 @@ export const ledgerCommand: CommandSpec = {
     },
     {
       usage: 'verify',
-      summary: 'recompute everything from the entries; exit code 1 when it differs',
-      examples: ['malote ledger verify'],
-      async run(context) {
+      summary: 'check files and entries, recompute the state from them; exit code 1 when something is wrong',
+      examples: ['malote ledger verify', 'malote ledger verify --repair'],
+      options: (command) => command.option('--repair', 'make the state anew from the entries first'),
+      async run(context, _args, options) {
         const client = await context.client()
-        const result = await client.ask(client.api.GET('/ledger/verify'))
+        const result = await client.ask(
+          options.repair === true ? client.api.POST('/ledger/repair', { body: {} }) : client.api.GET('/ledger/verify'),
+        )
         const verdict = result.ok
           ? `all ${result.entries} entries are in order; state ${result.state}`
           : `the database is not what its ${result.entries} entries say\nstate       ${result.state}\nrecomputed  ${result.recomputed}`
-        context.print(result, [verdict, ...result.problems.map((problem) => `- ${showText(problem)}`)].join('\n'))
+        const problems = result.problems.map((problem) => `- ${showText(problem)}`)
+        const advice = result.advice === null ? [] : [showText(result.advice)]
+        context.print(result, [verdict, ...problems, ...advice].join('\n'))
         if (!result.ok) process.exitCode = 1
       },
     },

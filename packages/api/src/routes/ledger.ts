@@ -38,4 +38,16 @@ export const ledgerRoutes = [
     answer: ref(VerificationSchema),
     handler: ({ node, signal }) => node.ledger.verify({ signal }),
   }),
+  defineRoute({
+    method: 'POST',
+    path: '/ledger/repair',
+    operationId: 'repairLedger',
+    summary: 'Make the state anew from the entries, then verify',
+    description: 'Changes nothing while the entries themselves are damaged: then `advice` says what to do.',
+    tag: 'ledger',
+    body: closed({}),
+    bodyOptional: true,
+    answer: ref(VerificationSchema),
+    handler: ({ node, signal }) => node.ledger.repair({ signal }),
+  }),
 ]

@@ -732,6 +732,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ledger/repair": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make the state anew from the entries, then verify
+         * @description Changes nothing while the entries themselves are damaged: then `advice` says what to do.
+         */
+        post: operations["repairLedger"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/status": {
         parameters: {
             query?: never;
@@ -1122,6 +1142,7 @@ export interface components {
             state: string;
             recomputed: string;
             problems: string[];
+            advice: string | null;
         };
         /** @description This node and the health of its network */
         Status: {
@@ -1148,6 +1169,8 @@ export interface components {
                 state: string;
                 inSyncWith: number;
                 held: number;
+                waiting: number;
+                diverged: number;
             };
             reachability: {
                 tcp: string;
@@ -1196,6 +1219,8 @@ export interface components {
                 state: string;
                 inSyncWith: number;
                 held: number;
+                waiting: number;
+                diverged: number;
             };
             reachability: {
                 tcp: string;
@@ -3418,6 +3443,48 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            /** @description A problem document (RFC 9457); `code` says which */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457); `code` says which */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    repairLedger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
         responses: {
             /** @description The answer */
             200: {

@@ -159,7 +159,61 @@ describe('rows and changes', () => {
     db.write(() => state.apply(entries.add(world.entries)))
     expect((await state.verify()).problems).toEqual([])
     db.prepare('UPDATE versions SET size = size + 1 WHERE file = ?').run(idBytes(file.file))
-    expect((await state.verify()).problems).toHaveLength(1)
+    const { problems } = await state.verify()
+    expect(problems).toEqual([
+      `file or audience ${file.file}: its rows in versions are not what the entries say`,
+      'the rows on disk do not make the digest kept beside them',
+    ])
+    state.repair()
+    expect((await state.verify()).problems).toEqual([])
+    db.close()
+  })
+
+  test.each([
+    ['a lost row', 'DELETE FROM files', 'files'],
+    ['a row too many', "INSERT INTO marks VALUES (zeroblob(16), 'forked', zeroblob(32), 'x')", 'the rows on disk'],
+    ['a role', "UPDATE members SET role = 'admin'", 'members'],
+    ['a verdict', "INSERT INTO refusals VALUES (zeroblob(0), zeroblob(32), 'x', '')", 'the rows on disk'],
+    ['the sum', 'UPDATE digest SET lanes = zeroblob(2048)', 'the rows on disk'],
+  ])('verify finds %s, also in the background, and repair mends it', async (_, sql, named) => {
+    const world = new World()
+    world.admit()
+    world.founder.upload()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const before = createSharedState({ db, entries, network: () => world.network })
+    db.write(() => before.apply(entries.add(world.entries)))
+    const sound = before.digest()
+    db.exec(sql)
+    const state = createSharedState({ db, entries, network: () => world.network })
+    for (const options of [{}, { pace: async () => undefined }]) {
+      expect((await state.verify(options)).problems.join('\n')).toContain(named)
+    }
+    state.repair()
+    expect((await state.verify()).problems).toEqual([])
+    expect(state.digest()).toEqual(sound)
+    db.close()
+  })
+
+  test('the background check goes on over changes', async () => {
+    const world = new World()
+    const member = world.admit()
+    for (let at = 0; at < 40; at++) member.upload()
+    world.meet()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const state = createSharedState({ db, entries, network: () => world.network })
+    db.write(() => state.apply(entries.add(world.entries)))
+    let paces = 0
+    const result = await state.verify({
+      async pace() {
+        paces += 1
+        world.founder.upload()
+        db.write(() => state.apply(entries.add(world.entries)))
+      },
+    })
+    expect(paces).toBeGreaterThan(0)
+    expect(result).toEqual({ recomputed: state.digest(), problems: [] })
     db.close()
   })
 

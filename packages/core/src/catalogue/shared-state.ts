@@ -37,7 +37,7 @@ import {
   type SubjectFold,
 } from './shared-fold.ts'
 import { createSharedQueries, type SharedQueries } from './shared-queries.ts'
-import { type VerifyResult, verifyState } from './shared-verify.ts'
+import { type VerifyOptions, type VerifyResult, verifyState } from './shared-verify.ts'
 import { createStateRows } from './state-rows.ts'
 import { tables } from './state-tables.ts'
 import type { SharedFile } from './types.ts'
@@ -85,7 +85,11 @@ export interface SharedState extends SharedQueries {
   /** True when an `upgrade` activated rules that this software does not have: entries are stored, not executed. */
   isBehind(): boolean
   /** Computes everything from the entries once more, without the tables, and compares. @throws the signal's reason */
-  verify(options?: { signal?: AbortSignal }): Promise<VerifyResult>
+  verify(options?: VerifyOptions): Promise<VerifyResult>
+  /** Makes all tables anew from the entries, in one transaction. */
+  repair(): void
+  /** control entries that name one which is not here */
+  waiting(): number
 }
 
 /** More control entries at once are folded in one go, since each by itself asks whether it sorts last. */
@@ -286,7 +290,24 @@ export function createSharedState(init: SharedStateInit): SharedState {
       return weights
     },
     verify: (options = {}) =>
-      verifyState({ db, entries, network: init.network, digest: () => rows.digest(), changes: () => changes }, options),
+      verifyState(
+        {
+          db,
+          rows,
+          entries,
+          network: init.network,
+          membership: () => control.membership,
+          changes: () => changes,
+        },
+        options,
+      ),
+    repair() {
+      change((pending) => {
+        control = foldAllControl(entries.control())
+        if (understandsRules(control.membership)) rebuild(pending)
+      })
+    },
+    waiting: () => control.waiting.length,
   }
 }
 

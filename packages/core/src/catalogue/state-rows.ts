@@ -181,11 +181,22 @@ function nameOf<R extends Row>(spec: TableSpec<R>, row: R): string {
     .join('/')
 }
 
-function sameRow<R extends Row>(spec: TableSpec<R>, a: R, b: R): boolean {
+function sameRow<R extends Row>(spec: TableSpec<R>, a: R, b: R, except?: ReadonlySet<string>): boolean {
   return spec.columns.every((column) => {
+    if (except?.has(column) === true) return true
     const x: Scalar | undefined = a[column]
     const y: Scalar | undefined = b[column]
     return x instanceof Uint8Array && y instanceof Uint8Array ? asBuffer(x).equals(y) : x === y
+  })
+}
+
+/** Whether both are the same rows, in whatever order. Reasons are for people and may be worded anew. */
+export function sameRows<R extends Row>(spec: TableSpec<R>, a: readonly R[], b: readonly R[]): boolean {
+  if (a.length !== b.length) return false
+  const byName = new Map(b.map((row) => [nameOf(spec, row), row]))
+  return a.every((row) => {
+    const other = byName.get(nameOf(spec, row))
+    return other !== undefined && sameRow(spec, row, other, OUTSIDE_DIGEST)
   })
 }
 

@@ -12,7 +12,25 @@ export class DatabaseNewerError extends MaloteError {
 export class DatabaseDamagedError extends MaloteError {
   override name = 'DatabaseDamagedError'
   constructor(path: string, cause: unknown) {
-    super('damaged', `${path} cannot be opened as a Malote database`, { cause, advice: 'Run `malote doctor`.' })
+    const why = cause instanceof Error ? `: ${cause.message}` : ''
+    super('damaged', `${path} is damaged${why}`, {
+      cause,
+      advice:
+        'Start the node with `malote up --rebuild`: it keeps what can be read and fetches the rest from the other branches.',
+      details: { path },
+    })
+  }
+}
+
+/** The file may be well, but this user may not open it. */
+export class DatabaseForbiddenError extends MaloteError {
+  override name = 'DatabaseForbiddenError'
+  constructor(path: string, cause: unknown) {
+    super('read-only', `${path} cannot be opened for writing`, {
+      cause,
+      advice: 'Check owner and permissions of the data folder, and whether its disk is writable.',
+      details: { path },
+    })
   }
 }
 

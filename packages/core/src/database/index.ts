@@ -1,4 +1,5 @@
-export { DatabaseDamagedError, DatabaseNewerError, FolderLockedError } from './errors.ts'
+export { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError, FolderLockedError } from './errors.ts'
 export { type FolderLock, lockFolder } from './lock.ts'
 export { migrationsFolder } from './migrations.ts'
 export { type Database, type DatabaseInit, openDatabase } from './open.ts'
+export { checkPages } from './page-check.ts'

@@ -2,11 +2,11 @@
  * The only place that opens SQLite. One writer per file; `write` is the only way to change it, and what should be told
  * to the world is told in `afterCommit`, when it is true.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MaloteError } from '../errors.ts'
-import { DatabaseDamagedError, DatabaseNewerError } from './errors.ts'
+import { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError } from './errors.ts'
 
 /** "MALO" in ASCII: tells our files from any other SQLite database. */
 const APPLICATION_ID = 0x4d414c4f
@@ -25,6 +25,12 @@ export interface DatabaseInit {
 }
 
 export interface Database {
+  /** as it was opened */
+  readonly path: string
+  /** The first sign of damage that a statement met since the file was opened; null while there is none. */
+  damage(): DatabaseDamagedError | null
+  /** Moves what stands in the write-ahead log into the file itself. */
+  checkpoint(): void
   /** A prepared statement; cached by its text. */
   prepare<Row = unknown>(sql: string): Sqlite.Statement<unknown[], Row>
   exec(sql: string): void
@@ -40,9 +46,10 @@ export interface Database {
 /**
  * @throws {DatabaseNewerError} when a newer Malote wrote the file
  * @throws {DatabaseDamagedError} when it is not ours or cannot be read
+ * @throws {DatabaseForbiddenError} when the file may not be opened
  */
 export function openDatabase(init: DatabaseInit): Database {
-  let sqlite: Sqlite.Database
+  let sqlite: Sqlite.Database | undefined
   try {
     sqlite = new Sqlite(init.path)
     sqlite.pragma('journal_mode = WAL')
@@ -52,11 +59,35 @@ export function openDatabase(init: DatabaseInit): Database {
     sqlite.pragma('cache_size = -16384')
     sqlite.pragma('temp_store = MEMORY')
     migrate(sqlite, init)
+    assertWhole(sqlite, init.path)
   } catch (error) {
+    sqlite?.close()
     if (error instanceof MaloteError) throw error
-    throw new DatabaseDamagedError(init.path, error)
+    throw failureOf(error) === 'forbidden'
+      ? new DatabaseForbiddenError(init.path, error)
+      : new DatabaseDamagedError(init.path, error)
   }
-  return wrap(sqlite)
+  return wrap(sqlite, init.path)
+}
+
+/** What SQLite's result code says of the file; null for what is no fault of it. */
+function failureOf(error: unknown): 'damaged' | 'forbidden' | null {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (/^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(code)) return 'damaged'
+  return /^SQLITE_(CANTOPEN|PERM|AUTH|READONLY)/.test(code) ? 'forbidden' : null
+}
+
+/** A file that was cut short reads well until somebody asks for what is missing: its header says how long it was. */
+function assertWhole(sqlite: Sqlite.Database, path: string): void {
+  if (sqlite.memory) return
+  const [{ busy, log, checkpointed } = { busy: 1, log: 0, checkpointed: 0 }] = sqlite.pragma(
+    'wal_checkpoint(PASSIVE)',
+  ) as { busy: number; log: number; checkpointed: number }[]
+  // pages that are still in the log need not be in the file
+  if (busy !== 0 || log !== checkpointed) return
+  const bytes =
+    (sqlite.pragma('page_count', { simple: true }) as number) * (sqlite.pragma('page_size', { simple: true }) as number)
+  if (statSync(path).size < bytes) throw new DatabaseDamagedError(path, new Error('the file is cut short'))
 }
 
 function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
@@ -79,21 +110,41 @@ function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
   })
 }
 
-function wrap(sqlite: Sqlite.Database): Database {
+function wrap(sqlite: Sqlite.Database, path: string): Database {
+  let damage: DatabaseDamagedError | null = null
+  /** Named as what it is, and remembered, wherever it is met first. */
+  const told = (error: unknown): unknown => {
+    if (failureOf(error) !== 'damaged') return error
+    damage ??= new DatabaseDamagedError(path, error)
+    return damage
+  }
   const statements = new Map<string, Sqlite.Statement<unknown[], unknown>>()
   let pending: (() => void)[] = []
   let undos: (() => void)[] = []
   let depth = 0
   return {
+    path,
+    damage: () => damage,
+    checkpoint: () => void sqlite.pragma('wal_checkpoint(TRUNCATE)'),
     prepare<Row>(sql: string) {
       let statement = statements.get(sql)
       if (statement === undefined) {
-        statement = sqlite.prepare(sql)
+        try {
+          statement = guarded(sqlite.prepare(sql), told)
+        } catch (error) {
+          throw told(error)
+        }
         statements.set(sql, statement)
       }
       return statement as Sqlite.Statement<unknown[], Row>
     },
-    exec: (sql) => void sqlite.exec(sql),
+    exec(sql) {
+      try {
+        sqlite.exec(sql)
+      } catch (error) {
+        throw told(error)
+      }
+    },
     write<T>(work: () => T): T {
       if (depth > 0) return work()
       let result: T
@@ -105,7 +156,7 @@ function wrap(sqlite: Sqlite.Database): Database {
         pending = []
         undos = []
         for (const undo of undoing) undo()
-        throw error
+        throw told(error)
       } finally {
         depth -= 1
       }
@@ -124,4 +175,41 @@ function wrap(sqlite: Sqlite.Database): Database {
     },
     close: () => void sqlite.close(),
   }
+}
+
+/** The statement itself, with its failures named. */
+function guarded<S extends Sqlite.Statement<unknown[], unknown>>(statement: S, told: (error: unknown) => unknown): S {
+  const run = statement.run.bind(statement)
+  const get = statement.get.bind(statement)
+  const all = statement.all.bind(statement)
+  const iterate = statement.iterate.bind(statement)
+  statement.run = (...values) => {
+    try {
+      return run(...values)
+    } catch (error) {
+      throw told(error)
+    }
+  }
+  statement.get = (...values) => {
+    try {
+      return get(...values)
+    } catch (error) {
+      throw told(error)
+    }
+  }
+  statement.all = (...values) => {
+    try {
+      return all(...values)
+    } catch (error) {
+      throw told(error)
+    }
+  }
+  statement.iterate = function* (...values) {
+    try {
+      yield* iterate(...values)
+    } catch (error) {
+      throw told(error)
+    }
+  }
+  return statement
 }

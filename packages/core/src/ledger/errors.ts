@@ -60,6 +60,9 @@ export class LedgerTakenError extends MaloteError {
 export class LedgerDamagedError extends MaloteError {
   override name = 'LedgerDamagedError'
   constructor(what: string, cause?: unknown) {
-    super('damaged', `the ledger on disk is damaged: ${what}`, { cause, advice: 'Run `malote doctor`.' })
+    super('damaged', `the ledger on disk is damaged: ${what}`, {
+      cause,
+      advice: 'Stop the node and start it with `malote up --rebuild`.',
+    })
   }
 }

@@ -1,4 +1,5 @@
 /** The door of the ledger room. */
+export { createFindings } from './check.ts'
 export { CLOCK_TOLERANCE_MS } from './clock.ts'
 export { decodeEntry, ENTRY_MAX_BYTES, isCosigned, isSigned, recoveryKeyOf, SEEN_MAX, signedShape } from './entry.ts'
 export {

@@ -43,6 +43,8 @@ export interface Ingest {
   ingest(entries: readonly SignedBytes[], from: { peer: NodeId | null; live: boolean }): IngestResult
   held(): Entry[]
   isHeld(id: EntryId): boolean
+  /** entries that nobody vouches for yet */
+  waiting(): number
   /** Highest sequence number of a feed that is stored or held. */
   reach(feed: FeedId): number
   stop(): void
@@ -240,6 +242,7 @@ export function createIngest(init: IngestInit): Ingest {
     },
     held: () => held.all(),
     isHeld: (id) => held.has(id),
+    waiting: () => unsigned.size,
     reach: (feed) => Math.max(store.heads.highest(feed), held.highest(feed)),
     stop() {
       stopped = true

@@ -10,6 +10,7 @@ import type { Database } from '../database/index.ts'
 import { type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import type { Skew } from '../network/index.ts'
 import type { Random } from '../random.ts'
+import { checkEntries } from './check.ts'
 import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
 import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
 import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
@@ -91,6 +92,10 @@ export interface Ledger extends EntryStore {
   page(after: number, limit: number): StoredEntry[]
   /** Entries that are ahead of our time, outside of everything else. */
   held(): Entry[]
+  /** Number of entries that wait for a later one of their feed to vouch for them. */
+  waiting(): number
+  /** Whether the stored entries are what their authors signed. @returns what is wrong, in words */
+  check(pause: () => Promise<void>): Promise<string[]>
   /** After the commit. @returns the way to end it */
   onEntries(listener: (event: EntriesEvent) => void): () => void
   /** A peer has our feed up to this entry; if it is our newest, the feed is continued. */
@@ -190,6 +195,12 @@ export function createLedger(init: LedgerInit): Ledger {
     ingest: (entries, from) => ingest.ingest(entries, from ?? { peer: null, live: false }),
     heads: () => [...store.heads.all()].map(({ feed, seq, id }) => ({ feed, seq, id })),
     held: () => ingest.held(),
+    waiting: () => ingest.waiting(),
+    async check(pause) {
+      const network = store.network()
+      if (network === null) return []
+      return checkEntries({ db, network, recovery: store.recovery(), kinds: init.kinds, pause })
+    },
     onEntries(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

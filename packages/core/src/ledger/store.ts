@@ -125,11 +125,18 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     if (network === null) throw new NotInNetworkError()
     const known = controlById.get(idFrom<EntryId>(row.id))
     if (known !== undefined) return known
+    let entry: Entry
     try {
-      return decodeEntry({ bytes: plain(row.bytes), sig: plainOrNull(row.sig), cosig: plainOrNull(row.cosig) }, network)
+      entry = decodeEntry(
+        { bytes: plain(row.bytes), sig: plainOrNull(row.sig), cosig: plainOrNull(row.cosig) },
+        network,
+      )
     } catch (error) {
       throw new LedgerDamagedError(`entry ${row.arrival}`, error)
     }
+    // a flipped bit may leave something that decodes: only the hash tells
+    if (Buffer.compare(idBytes(entry.id), row.id) !== 0) throw new LedgerDamagedError(`entry ${row.arrival}`)
+    return entry
   }
 
   const arrivalOf = (id: EntryId): number | undefined => {

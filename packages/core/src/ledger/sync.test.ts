@@ -202,13 +202,33 @@ describe('two members', () => {
     const second = joined(first)
     const alarms: string[] = []
     const a = node(memory, first, { onDiverged: (peer) => void alarms.push(peer), headsIntervalMs: 20 })
-    const b = node(memory, second, { digest: () => new Uint8Array(32), headsIntervalMs: 20 })
+    let wrong: Uint8Array | null = new Uint8Array(32).fill(1)
+    const b = node(memory, second, { digest: () => wrong, headsIntervalMs: 20 })
+    const hasTold = async (more: number) => {
+      const told = () => typesSent(b.host).filter((type) => type === 'status').length
+      const before = told()
+      await expect.poll(told, { timeout: 5000 }).toBeGreaterThan(before + more)
+    }
     memory.connect(a.host, b.host)
-    await expect
-      .poll(() => typesSent(b.host).filter((type) => type === 'status').length, { timeout: 5000 })
-      .toBeGreaterThan(4)
+    await hasTold(4)
     expect(alarms).toEqual([b.ledger.self])
+    expect(a.sync.divergedFrom()).toEqual([b.ledger.self])
+    expect(b.sync.divergedFrom()).toEqual([a.ledger.self])
     expect(a.sync.inSyncWith()).toBe(0)
+
+    // a node that cannot execute what it stores has no state to differ in
+    wrong = null
+    await hasTold(2)
+    expect([a.sync.divergedFrom(), b.sync.divergedFrom()]).toEqual([[], []])
+    expect([a.sync.inSyncWith(), b.sync.inSyncWith()]).toEqual([0, 0])
+
+    wrong = first.digest()
+    await expect.poll(() => a.sync.inSyncWith(), { timeout: 5000 }).toBe(1)
+    expect(a.sync.divergedFrom()).toEqual([])
+
+    // what was mended and breaks again is told again
+    wrong = new Uint8Array(32).fill(2)
+    await expect.poll(() => alarms.length, { timeout: 5000 }).toBe(2)
   })
 
   it('fetch on demand, as a newcomer does that knows no members yet', async () => {

@@ -39,6 +39,8 @@ const FORWARD_FANOUT = 3
 const FORWARD_ENOUGH = 2
 /** Entries of which it is remembered who has them. */
 const RECENT_MAX = 4096
+/** Told in place of a digest by a node that cannot execute all that it stores: nothing to compare with. */
+const NO_STATE = new Uint8Array(32)
 /** Own past heads, to tell a peer that is only behind from one that has something new. */
 const PAST_MAX = 256
 
@@ -48,8 +50,8 @@ export interface SyncInit {
   clock: Clock
   random: Random
   isMember: (node: NodeId) => boolean
-  /** the state digest, 32 bytes */
-  digest: () => Uint8Array
+  /** the state digest, 32 bytes; null while it says nothing, because entries wait for newer rules */
+  digest: () => Uint8Array | null
   /** @default 5000 */
   headsIntervalMs?: number
   /** A member has the same entries and another state. Told once per peer and heads. */
@@ -63,6 +65,8 @@ export interface PeerHeads {
   /** as it last told; null when it has not */
   readonly status: { readonly heads: string; readonly entries: number; readonly state: string } | null
   readonly inSync: boolean
+  /** the same entries, another state */
+  readonly diverged: boolean
 }
 
 export interface Sync {
@@ -71,6 +75,10 @@ export interface Sync {
   stop(): Promise<void>
   /** Connected members that had, when they last told, the same entries and state as this node has now. */
   inSyncWith(): number
+  /** Connected members that had, when they last told, the same entries as this node has now, and another state. */
+  divergedFrom(): NodeId[]
+  /** Fetches that run now. */
+  fetching(): number
   peerHeads(): PeerHeads[]
   /**
    * Compares with one peer and fetches what it has more, dialling it if need be: what a newcomer does first.
@@ -113,7 +121,7 @@ export function createSync(init: SyncInit): Sync {
       if (past.size <= PAST_MAX) break
       past.delete(oldest)
     }
-    return { heads, count: ledger.count(), state: init.digest() }
+    return { heads, count: ledger.count(), state: init.digest() ?? NO_STATE }
   }
 
   /** Runs once after `ms`, unless we stop before. */
@@ -211,7 +219,8 @@ export function createSync(init: SyncInit): Sync {
   function agree(peer: NodeId, ours: Status, theirs: Status): void {
     const own = ledger.sync.unconfirmedOwn()
     if (own !== null) ledger.confirmOwnFeed(own)
-    if (equalBytes(ours.state, theirs.state) || told.get(peer) === toHex(ours.heads)) return
+    if (!isDiverged(ours, theirs)) return void told.delete(peer)
+    if (told.get(peer) === toHex(ours.heads)) return
     told.set(peer, toHex(ours.heads))
     init.onDiverged?.(peer)
   }
@@ -253,13 +262,13 @@ export function createSync(init: SyncInit): Sync {
   }
 
   function peerHeads(): PeerHeads[] {
-    const heads = ledger.sync.headsHash()
-    const state = init.digest()
+    const ours = { heads: ledger.sync.headsHash(), state: init.digest() ?? NO_STATE }
     return [...links.values()].map(({ peer, theirs }) => ({
       peer,
       status:
         theirs === null ? null : { heads: toHex(theirs.heads), entries: theirs.count, state: toHex(theirs.state) },
-      inSync: theirs !== null && equalBytes(theirs.heads, heads) && equalBytes(theirs.state, state),
+      inSync: theirs !== null && hasState(ours) && isEqual(ours, theirs),
+      diverged: theirs !== null && isDiverged(ours, theirs),
     }))
   }
 
@@ -337,6 +346,11 @@ export function createSync(init: SyncInit): Sync {
       await Promise.all([...ending, ...running.values()])
     },
     inSyncWith: () => peerHeads().filter(({ inSync }) => inSync).length,
+    divergedFrom: () =>
+      peerHeads()
+        .filter(({ diverged }) => diverged)
+        .map(({ peer }) => peer),
+    fetching: () => running.size,
     peerHeads,
     fetch: (peer, options = {}) =>
       fetchFrom(
@@ -345,4 +359,18 @@ export function createSync(init: SyncInit): Sync {
         options.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, options.signal]),
       ),
   }
+}
+
+type Compared = Pick<Status, 'heads' | 'state'>
+
+function hasState({ state }: Compared): boolean {
+  return !equalBytes(state, NO_STATE)
+}
+
+function isEqual(a: Compared, b: Compared): boolean {
+  return equalBytes(a.heads, b.heads) && equalBytes(a.state, b.state)
+}
+
+function isDiverged(a: Compared, b: Compared): boolean {
+  return equalBytes(a.heads, b.heads) && hasState(a) && hasState(b) && !equalBytes(a.state, b.state)
 }

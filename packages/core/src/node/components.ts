@@ -24,6 +24,7 @@ import type { EventHub } from './events.ts'
 import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
+import { createIntegrity } from './integrity.ts'
 import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
 import { createReactions } from './reactions.ts'
@@ -125,10 +126,24 @@ export async function openSession(init: SessionInit): Promise<Session> {
     clock,
     random,
     isMember: members.isMember,
-    digest: () => state.digest(),
+    digest: () => (state.isBehind() ? null : state.digest()),
     headsIntervalMs: tuning.headsIntervalMs,
-    onDiverged: (node) => events.emit('ledger:diverged', { node }),
+    onDiverged(node) {
+      events.emit('ledger:diverged', { node })
+      integrity.alarm()
+    },
     onPeerError: (peer, error) => log(`ledger sync with ${peer}`, error),
+  })
+  const integrity = createIntegrity({
+    ledger,
+    state,
+    databases: [sharedDb, localDb],
+    clock,
+    onDamage(problem, advice) {
+      events.emit('warning', { code: 'damaged', message: `${problem}. ${advice}` })
+      log(`damaged: ${problem}`)
+    },
+    log,
   })
   const holdings = createHoldings(facts, self)
 
@@ -293,6 +308,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     facts,
     presence,
     sync,
+    integrity,
     replicator,
     durability,
     kept,
@@ -342,6 +358,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     started = false
     handoffs.stop()
     draw.stop()
+    await integrity.stop()
     await presence.stop()
     await sync.stop()
     await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
@@ -369,6 +386,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     retention.start()
     draw.look()
     handoffs.start()
+    integrity.start()
     offerCapacity()
     // the founder's first act, again if a crash came between
     if (state.membership().network?.founder === self) await sharing.audiences.ensureEveryone()

@@ -41,18 +41,7 @@ export function createLedgerVerbs(session: () => Session): LedgerVerbs {
       heads.sort((a, b) => (a.feed < b.feed ? -1 : a.feed > b.feed ? 1 : a.id < b.id ? -1 : 1))
       return { heads, entries: ledger.count(), state: toHex(state.digest()) }
     },
-    async verify(options = {}) {
-      const { ledger, state } = session()
-      const { recomputed, problems } = await state.verify(options)
-      const now = toHex(state.digest())
-      const again = toHex(recomputed)
-      return {
-        ok: now === again && problems.length === 0,
-        entries: ledger.count(),
-        state: now,
-        recomputed: again,
-        problems,
-      }
-    },
+    verify: async (options) => session().integrity.verify(options),
+    repair: async (options) => session().integrity.repair(options),
   }
 }

@@ -9,6 +9,7 @@ import type { Facts, NetworkHost, Presence } from '../network/index.ts'
 import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
 import type { Transfers } from '../transfer/index.ts'
 import type { Bell } from './bell.ts'
+import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
 
@@ -27,6 +28,7 @@ export interface Session {
   readonly facts: Facts
   readonly presence: Presence
   readonly sync: Sync
+  readonly integrity: Integrity
   readonly replicator: Replicator
   readonly durability: Durability
   readonly kept: Kept

@@ -5,8 +5,9 @@ import { toHex } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import type { EventHub } from './events.ts'
+import { integrityWarnings } from './integrity-warnings.ts'
 import type { Session } from './session.ts'
-import type { DoctorCheck, StatusView } from './types.ts'
+import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
 
 /** Version of this package: where source and build lie, it is two folders up. */
 export const VERSION: string = (
@@ -38,7 +39,7 @@ export function statusView({ host, session, isLeaving, startedAt, now }: StatusI
       connected: false,
       members: { total: 0, connected: 0 },
       files: { total: 0, bytes: 0, atRisk: 0 },
-      ledger: { entries: 0, state: '', inSyncWith: 0, held: 0 },
+      ledger: { entries: 0, state: '', inSyncWith: 0, held: 0, waiting: 0, diverged: 0 },
       disk: { used: 0, free: 0, capacity: null },
       warnings: [],
     }
@@ -66,6 +67,8 @@ export function statusView({ host, session, isLeaving, startedAt, now }: StatusI
       state: toHex(state.digest()),
       inSyncWith: sync.inSyncWith(),
       held: ledger.held().length,
+      waiting: ledger.waiting() + state.waiting(),
+      diverged: sync.divergedFrom().length,
     },
     disk: { used, free, capacity: session.capacity },
     warnings: warnings(session, isLeaving),
@@ -76,6 +79,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
   const { members, presence, replicator, ledger, state } = session
   const found: StatusView['warnings'] = []
   const warn = (code: string, message: string, advice: string | null) => found.push({ code, message, advice })
+  for (const each of integrityWarnings(session)) found.push(each)
   const own = members.get(session.self)
   if (own?.state === 'quarantined') warn('quarantined', 'this node is quarantined by an admin', 'Ask an admin.')
   const departure = own === undefined ? undefined : state.membership().departures.get(own.branch)
@@ -116,7 +120,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
 
 /** Checks from the inside out: disk, database, clock, peers, files. */
 export async function runDoctor(
-  init: StatusInit & { verify: () => Promise<{ ok: boolean; problems: string[] }> },
+  init: StatusInit & { verify: () => Promise<VerificationView> },
 ): Promise<DoctorCheck[]> {
   const checks: DoctorCheck[] = []
   const add = (name: string, state: DoctorCheck['state'], message: string, advice: string | null = null) =>
@@ -140,14 +144,8 @@ export async function runDoctor(
       'Make room, or move the data folder.',
     )
   const verified = await init.verify()
-  if (verified.ok) add('database', 'ok', 'the state is what the entries say')
-  else
-    add(
-      'database',
-      'problem',
-      verified.problems.join('; ') || 'the state is not what the entries say',
-      'Keep the folder and report it.',
-    )
+  if (verified.ok) add('database', 'ok', 'every entry is as it was signed, and the state is what the entries say')
+  else add('database', 'problem', verified.problems.join('; '), verified.advice)
   const skew = session.presence.skew()
   if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
   else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
@@ -170,7 +168,7 @@ export async function runDoctor(
   const { relay, nat } = host.reachability()
   add('reachability', 'ok', `relay: ${relay}; NAT: ${nat}`)
   for (const { code, message, advice } of warnings(session, init.isLeaving)) {
-    if (code !== 'clock-skew') add(code, 'warning', message, advice)
+    if (code !== 'clock-skew' && code !== 'damaged') add(code, 'warning', message, advice)
   }
   return checks
 }
@@ -179,6 +177,11 @@ export async function runDoctor(
 function bytesText(bytes: number): string {
   const mebibytes = bytes / 1024 ** 2
   return mebibytes < 1024 ? `${mebibytes.toFixed(1)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`
+}
+
+function lacking({ sync, ledger }: Session): number {
+  const counts = sync.peerHeads().map(({ status }) => status?.entries ?? 0)
+  return Math.max(0, Math.max(0, ...counts) - ledger.count())
 }
 
 /** Prometheus text exposition format 0.0.4. */
@@ -195,6 +198,13 @@ export function metricsText(status: StatusView, session: Session | null, events:
   metric('malote_files_bytes', 'gauge', 'Plain size of these files.', status.files.bytes)
   metric('malote_files_at_risk', 'gauge', 'Live files with fewer copies than their target.', status.files.atRisk)
   metric('malote_ledger_entries', 'gauge', 'Entries stored.', status.ledger.entries)
+  metric('malote_ledger_waiting', 'gauge', 'Entries that wait for others to be taken.', status.ledger.waiting)
+  metric(
+    'malote_ledger_diverged',
+    'gauge',
+    'Connected members with the same entries and another state.',
+    status.ledger.diverged,
+  )
   metric('malote_ledger_held', 'gauge', 'Entries dated in the future, outside of the state.', status.ledger.held)
   metric(
     'malote_ledger_in_sync_with',
@@ -211,6 +221,25 @@ export function metricsText(status: StatusView, session: Session | null, events:
   metric('malote_store_used_bytes', 'gauge', 'Bytes of sealed chunks on disk.', status.disk.used)
   metric('malote_disk_free_bytes', 'gauge', 'Bytes free on the disk.', status.disk.free)
   if (session !== null) {
+    metric(
+      'malote_ledger_behind',
+      'gauge',
+      'Whether this software lacks the active rules: entries are stored, not executed.',
+      session.state.isBehind() ? 1 : 0,
+    )
+    metric('malote_ledger_catching_up', 'gauge', 'Fetches from other members running now.', session.sync.fetching())
+    metric(
+      'malote_ledger_lacking',
+      'gauge',
+      'Entries that the furthest connected member has more than this node.',
+      lacking(session),
+    )
+    metric(
+      'malote_ledger_damaged',
+      'gauge',
+      'Whether the last check found damage.',
+      session.integrity.damage() === null ? 0 : 1,
+    )
     const { sentBytes, receivedBytes, clients, receiving } = session.transfers.totals()
     metric('malote_transfer_sent_bytes_total', 'counter', 'Sealed bytes of chunks sent.', sentBytes)
     metric('malote_transfer_received_bytes_total', 'counter', 'Sealed bytes of chunks received.', receivedBytes)

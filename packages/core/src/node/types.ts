@@ -120,6 +120,17 @@ export interface DigestView {
   state: string
 }
 
+export interface VerificationView {
+  ok: boolean
+  entries: number
+  /** the state digest that is kept, and as the entries make it */
+  state: string
+  recomputed: string
+  problems: string[]
+  /** what to do about them; null when there are none */
+  advice: string | null
+}
+
 export interface StatusView {
   id: string
   branch: string | null
@@ -128,7 +139,7 @@ export interface StatusView {
   connected: boolean
   members: { total: number; connected: number }
   files: { total: number; bytes: number; atRisk: number }
-  ledger: { entries: number; state: string; inSyncWith: number; held: number }
+  ledger: { entries: number; state: string; inSyncWith: number; held: number; waiting: number; diverged: number }
   reachability: { tcp: string; udp: string; relay: string; nat: string }
   disk: { used: number; free: number; capacity: number | null }
   addresses: string[]
@@ -351,10 +362,10 @@ export interface LedgerVerbs {
   /** @param after arrival number; entries that arrived later follow */
   entries(query?: { after?: number; limit?: number }): { items: LedgerEntryView[]; next: number | null }
   digest(): DigestView
-  /** Recomputes the state from the entries and compares. */
-  verify(
-    options?: CallOptions,
-  ): Promise<{ ok: boolean; entries: number; state: string; recomputed: string; problems: string[] }>
+  /** Checks files, entries and state: recomputes the state from the entries and compares. */
+  verify(options?: CallOptions): Promise<VerificationView>
+  /** Makes the state anew from the entries, then verifies. Nothing is changed while the entries themselves are damaged. */
+  repair(options?: CallOptions): Promise<VerificationView>
 }
 
 export interface MaloteNode {

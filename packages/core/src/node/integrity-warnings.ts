@@ -1,0 +1,26 @@
+/** What the operator should know of the soundness of ledger and state. */
+import type { Session } from './session.ts'
+import type { StatusView } from './types.ts'
+
+export function integrityWarnings(session: Session): StatusView['warnings'] {
+  const { members, sync, integrity } = session
+  const found: StatusView['warnings'] = []
+  const damage = integrity.damage()
+  if (damage !== null) found.push({ code: 'damaged', message: damage.problem, advice: damage.advice })
+  const diverged = sync.divergedFrom()
+  if (diverged.length > 0) {
+    const names = diverged.map((node) => {
+      const branch = members.get(node)?.branch
+      return branch === undefined ? node : members.branchLabel(branch)
+    })
+    const advice =
+      damage?.advice ??
+      'This node has found nothing wrong with itself so far: run `malote ledger verify` here and there; the one that is wrong says what mends it.'
+    found.push({
+      code: 'ledger-diverged',
+      message: `same entries, but another state than ${names.join(', ')}`,
+      advice,
+    })
+  }
+  return found
+}
