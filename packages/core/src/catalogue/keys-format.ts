@@ -8,6 +8,8 @@ export const ASK_MAX = 256
 export const KEYS_FRAME_MAX = 64 * 1024
 /** HPKE: enc, key, tag. */
 export const GRANT_BYTES = 80
+/** Ed25519 */
+export const TICKET_BYTES = 64
 
 const wanted = shape.tuple(shape.bytes(16), shape.bytes(16))
 const notice = shape.object({
@@ -20,11 +22,13 @@ const request = shape.object({
   v: shape.uint(255),
   ask: shape.optional(shape.array(wanted, ASK_MAX)),
   notice: shape.optional(notice),
+  hold: shape.optional(shape.array(shape.bytes(32), ASK_MAX)),
 })
 const answer = shape.object({
   v: shape.uint(255),
   grants: shape.optional(shape.array(shape.nullable(shape.bytes(GRANT_BYTES)), ASK_MAX)),
   notice: shape.optional(shape.oneOf('dropped', 'kept', 'unknown')),
+  tickets: shape.optional(shape.array(shape.nullable(shape.bytes(TICKET_BYTES)), ASK_MAX)),
 })
 
 export type WantedKey = ShapeOf<typeof wanted>
@@ -34,8 +38,15 @@ export type Notice = ShapeOf<typeof notice>
  * read. `unknown`: the entry has not arrived, send it again later.
  */
 export type NoticeOutcome = 'dropped' | 'kept' | 'unknown'
-export type KeysRequest = { readonly ask: WantedKey[] } | { readonly notice: Notice }
-export type KeysAnswer = { readonly grants: (Uint8Array | null)[] } | { readonly notice: NoticeOutcome }
+/** `hold`: roots for which the asker, who has no key, wants tickets. */
+export type KeysRequest =
+  | { readonly ask: WantedKey[] }
+  | { readonly notice: Notice }
+  | { readonly hold: readonly Uint8Array[] }
+export type KeysAnswer =
+  | { readonly grants: (Uint8Array | null)[] }
+  | { readonly notice: NoticeOutcome }
+  | { readonly tickets: (Uint8Array | null)[] }
 
 export function encodeRequest(message: KeysRequest): Uint8Array {
   return encodeCbor({ v: KEYS_VERSION, ...message } as CborValue)
@@ -45,9 +56,11 @@ export function encodeRequest(message: KeysRequest): Uint8Array {
 export function decodeRequest(bytes: Uint8Array): KeysRequest {
   const message = request(decodeCbor(bytes, KEYS_FRAME_MAX))
   if (message.v !== KEYS_VERSION) throw new DecodeError(`keys protocol version ${message.v} is not known`)
-  if (message.ask !== undefined && message.notice === undefined) return { ask: message.ask }
-  if (message.notice !== undefined && message.ask === undefined) return { notice: message.notice }
-  throw new DecodeError('a keys request has either `ask` or `notice`')
+  const { ask, notice, hold } = message
+  requireOne([ask, notice, hold], 'a keys request has one of `ask`, `notice`, `hold`')
+  if (ask !== undefined) return { ask }
+  if (notice !== undefined) return { notice }
+  return { hold: hold ?? [] }
 }
 
 export function encodeAnswer(message: KeysAnswer): Uint8Array {
@@ -58,7 +71,13 @@ export function encodeAnswer(message: KeysAnswer): Uint8Array {
 export function decodeAnswer(bytes: Uint8Array): KeysAnswer {
   const message = answer(decodeCbor(bytes, KEYS_FRAME_MAX))
   if (message.v !== KEYS_VERSION) throw new DecodeError(`keys protocol version ${message.v} is not known`)
-  if (message.grants !== undefined && message.notice === undefined) return { grants: message.grants }
-  if (message.notice !== undefined && message.grants === undefined) return { notice: message.notice }
-  throw new DecodeError('a keys answer has either `grants` or `notice`')
+  const { grants, notice, tickets } = message
+  requireOne([grants, notice, tickets], 'a keys answer has one of `grants`, `notice`, `tickets`')
+  if (grants !== undefined) return { grants }
+  if (notice !== undefined) return { notice }
+  return { tickets: tickets ?? [] }
+}
+
+function requireOne(fields: readonly unknown[], message: string): void {
+  if (fields.filter((each) => each !== undefined).length !== 1) throw new DecodeError(message)
 }

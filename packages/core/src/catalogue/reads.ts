@@ -1,6 +1,6 @@
 /** What the key half of this room needs from its surroundings; wired in `node/components.ts`. */
 import type { CborValue } from '../codec/index.ts'
-import type { AudienceId, BoxHash, EntryId, FileId, NodeId } from '../ids.ts'
+import type { AudienceId, BoxHash, EntryId, FileId, NodeId, Root } from '../ids.ts'
 import type { MembershipState, Refusal } from '../membership/index.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedVersion } from './types.ts'
 
@@ -13,6 +13,8 @@ export interface SharedReads {
   membership(): MembershipState
   /** the file that a box belongs to: of several that name it, the one that named it first here */
   boxOwner(hash: BoxHash): { readonly file: FileId } | null
+  /** the version that has this root now */
+  versionOfRoot(root: Root): SharedVersion | null
   /** why an entry had no effect at its place; null = it had */
   refusalOf(entry: EntryId): Refusal | null
 }

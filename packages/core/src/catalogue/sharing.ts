@@ -15,10 +15,11 @@ import { createChecks } from './author-checks.ts'
 import { createOwnershipAuthor, type OwnershipAuthor } from './author-ownership.ts'
 import { createGrants, type Grants } from './grants.ts'
 import { createKeyring, type Keyring } from './keyring.ts'
-import { decodeRequest, encodeAnswer, KEYS_FRAME_MAX, type KeysAnswer } from './keys-format.ts'
+import { decodeRequest, encodeAnswer, KEYS_FRAME_MAX, type KeysAnswer, type KeysRequest } from './keys-format.ts'
 import { createNotices, type Notices } from './notices.ts'
 import type { AppendEntry, Boxes, BoxSources, SharedReads } from './reads.ts'
 import { createScrubber } from './scrub.ts'
+import { createTickets, type Tickets } from './tickets.ts'
 import type { SharedFile } from './types.ts'
 import { createViews, type Views } from './views.ts'
 
@@ -45,6 +46,7 @@ export interface Sharing {
   readonly audiences: Audiences
   readonly grants: Grants
   readonly notices: Notices
+  readonly tickets: Tickets
   readonly views: Views
   readonly author: Author
   readonly ownership: OwnershipAuthor
@@ -86,6 +88,7 @@ export function createSharing(init: SharingInit): Sharing {
     },
     drop: views.dropOnNotice,
   })
+  const tickets = createTickets({ ...init, keyring, complete: grants.complete })
   const checks = createChecks({ self: init.self, reads, views })
   const author = createAuthor({ ...init, keyring, audiences, views, checks, notify: notices.send })
   const ownership = createOwnershipAuthor({ reads, keyring, checks, append: init.append })
@@ -101,12 +104,14 @@ export function createSharing(init: SharingInit): Sharing {
     const frame = await stream.read({ timeoutMs: EXCHANGE_TIMEOUT_MS })
     if (frame === null) return
     const request = decodeRequest(frame)
-    const answer: KeysAnswer =
-      'ask' in request
-        ? { grants: await grants.answer(stream.peer, request.ask) }
-        : { notice: await notices.take(request.notice) }
-    await stream.write(encodeAnswer(answer), { timeoutMs: EXCHANGE_TIMEOUT_MS })
+    await stream.write(encodeAnswer(await answerTo(stream.peer, request)), { timeoutMs: EXCHANGE_TIMEOUT_MS })
     await stream.close()
+  }
+
+  async function answerTo(peer: NodeId, request: KeysRequest): Promise<KeysAnswer> {
+    if ('ask' in request) return { grants: await grants.answer(peer, request.ask) }
+    if ('hold' in request) return { tickets: await tickets.answer(peer, request.hold) }
+    return { notice: await notices.take(request.notice) }
   }
 
   async function completeKeys(): Promise<void> {
@@ -163,6 +168,7 @@ export function createSharing(init: SharingInit): Sharing {
     audiences,
     grants,
     notices,
+    tickets,
     views,
     author,
     ownership,
@@ -197,7 +203,7 @@ export function createSharing(init: SharingInit): Sharing {
       for (const each of leave) each()
       settle?.()
       tick?.()
-      await Promise.all([views.stop(), grants.stop(), notices.stop(), completing])
+      await Promise.all([views.stop(), grants.stop(), notices.stop(), tickets.stop(), completing])
       scrubber.stop()
       keyring.close()
     },

@@ -31,6 +31,8 @@ export interface Access {
   /** what to show to a peer that has chunks of a closed epoch; undefined where nothing needs showing or can be shown */
   proofFor(root: Root, peer: NodeId): Uint8Array | undefined
   mayServeBox(peer: NodeId, hash: BoxHash): boolean
+  /** For a listed holder that has no key: asks for a ticket where one is needed. @returns whether one has just come */
+  seekTicket(root: Root): Promise<boolean>
   /** False for chunks of which this node had the key and was denied since. */
   mayHold(version: LiveVersion): boolean
 }
@@ -58,17 +60,28 @@ export function createAccess(init: AccessInit): Access {
       const epoch = version === null ? null : currentEpoch(version.file)
       if (version === null || epoch === null) return false
       if (version.epoch >= epoch.epoch) return true
+      if (proof === undefined) return false
       return (
-        proof !== undefined &&
-        verifyKeyProof(network, epoch.proof, version.file, proof, ...proofParts(root, peer, init.self))
+        verifyKeyProof(network, epoch.proof, version.file, proof, ...proofParts(root, peer, init.self)) ||
+        init.sharing().tickets.isGood(proof, root, peer, epoch)
       )
     },
     proofFor(root, peer) {
       const version = init.versionOfRoot(root)
       const epoch = version === null ? null : currentEpoch(version.file)
       if (version === null || epoch === null || version.epoch >= epoch.epoch) return undefined
-      const keys = init.sharing().keyring.fileKey(version.file, epoch.epoch)
-      return keys === null ? undefined : proveKey(keys, ...proofParts(root, init.self, peer))
+      const { keyring, tickets } = init.sharing()
+      const keys = keyring.fileKey(version.file, epoch.epoch)
+      if (keys !== null) return proveKey(keys, ...proofParts(root, init.self, peer))
+      return tickets.get(root) ?? undefined
+    },
+    async seekTicket(root) {
+      const { keyring, tickets } = init.sharing()
+      const version = init.versionOfRoot(root)
+      const epoch = version === null ? null : currentEpoch(version.file)
+      if (version === null || epoch === null || version.epoch >= epoch.epoch) return false
+      if (keyring.fileKey(version.file, epoch.epoch) !== null || tickets.get(root) !== null) return false
+      return await tickets.acquire(root)
     },
     mayServeBox(peer, hash) {
       if (!init.isServed(peer)) return false

@@ -32,6 +32,7 @@ import { createReaders } from './readers.ts'
 import { createReplication } from './replication-wiring.ts'
 import { createResealer } from './resealer.ts'
 import { createRetention } from './retention.ts'
+import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
 import { VERSION } from './status.ts'
@@ -201,6 +202,13 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onProblem: (error) => log('transfers', error),
   })
 
+  const sealAnew = createSealAnew({
+    state,
+    sharing: () => sharing,
+    store,
+    closing: closing.signal,
+    onProblem: (error) => log('sealing anew', error),
+  })
   const readers = createReaders((root) => reactions.lookAtRoot(root))
 
   // --- who holds what, and what each change causes
@@ -222,6 +230,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     holdings,
     kept,
     readers,
+    sealAnew,
     events,
     bell,
     tuning,
@@ -361,6 +370,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await integrity.stop()
     await presence.stop()
     await sync.stop()
+    await sealAnew.stop()
     await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
     wiring.stop()
     await reactions.stop()

@@ -13,6 +13,7 @@ import {
   type Draw,
   type Durability,
   type HoldState,
+  type LiveVersion,
   type Replicator,
 } from '../replication/index.ts'
 import { challenge, challengeAnswer, type Transfers } from '../transfer/index.ts'
@@ -23,6 +24,7 @@ import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
 import { hasRoomFor } from './room.ts'
+import type { SealAnew } from './seal-anew.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
 
@@ -44,6 +46,7 @@ export interface ReplicationWiring {
   readonly holdings: NodeHoldings
   readonly kept: Kept
   readonly readers: Readers
+  readonly sealAnew: SealAnew
   readonly events: EventHub
   readonly bell: Bell
   readonly tuning: Tuning
@@ -58,7 +61,7 @@ export function createReplication(rooms: ReplicationWiring): {
   draw: Draw
 } {
   const { network, self, clock, host, state, members, versions, access, presence, sharing } = rooms
-  const { store, boxes, transfers, holdings, kept, readers, events, bell, tuning } = rooms
+  const { store, boxes, transfers, holdings, kept, readers, sealAnew, events, bell, tuning } = rooms
   /** A person at this branch waits for it: whatever replication decides, that goes on. */
   const isAskedFor = (root: Root) => readers.has(root) || transfers.byRoot(root)?.kind === 'fetch'
   const problem = (what: string) => (error: unknown) => rooms.log(what, error)
@@ -67,6 +70,25 @@ export function createReplication(rooms: ReplicationWiring): {
     const stored = store.stat(root)
     if (stored === null) return 'none'
     return stored.complete ? 'all' : 'partial'
+  }
+
+  function want(version: LiveVersion): void {
+    const { root } = version.shape
+    for (const box of version.boxes) {
+      if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
+    }
+    if (transfers.byRoot(root) === null && sealAnew.can(root)) {
+      // complete: told by the store; in vain: looked at again, and then fetched
+      void sealAnew.seal(root).then((done) => done || replicator.look(version.file))
+      return
+    }
+    access
+      .seekTicket(root)
+      .then((isNew) => isNew && transfers.refresh(root))
+      .catch(problem('seeking a ticket'))
+    if (transfers.byRoot(root) !== null) return
+    const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
+    wanted.done.catch(() => undefined) // told by `onEnded`
   }
 
   const durability = createDurability({
@@ -106,21 +128,25 @@ export function createReplication(rooms: ReplicationWiring): {
       return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
     },
     mayHold: (version) => access.mayHold(version) && hasRoomFor(store, rooms.capacity, version.shape),
-    isKept: (version) => kept.has(version.file) || version.owner === self || isAskedFor(version.shape.root),
-    want(version) {
-      for (const box of version.boxes) {
-        if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
-      }
-      if (transfers.byRoot(version.shape.root) !== null) return
-      const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
-      wanted.done.catch(() => undefined) // told by `onEnded`
+    former(version) {
+      const { root } = version.shape
+      if (sealAnew.former(root).length === 0) return 'none'
+      return sealAnew.can(root) ? 'readable' : 'sealed'
     },
+    // what this branch was denied is no copy of its own any more
+    isKept: (version) =>
+      (kept.has(version.file) && sharing.views.gaveUp(version.file) === null) ||
+      version.owner === self ||
+      isAskedFor(version.shape.root),
+    want,
     unwant(root) {
       if (!isAskedFor(root)) transfers.cancelRoot(root).catch(problem('cancelling a transfer'))
     },
     async drop(version) {
-      await transfers.cancelRoot(version.shape.root)
-      await store.remove(version.shape.root)
+      for (const root of [version.shape.root, ...sealAnew.former(version.shape.root)]) {
+        await transfers.cancelRoot(root)
+        await store.remove(root)
+      }
     },
     onCopies(file, copies) {
       const version = versions.live(file)

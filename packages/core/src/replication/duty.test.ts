@@ -10,6 +10,7 @@ const base: DutyInput = {
   completeHolders: new Set(),
   local: 'none',
   mayHold: true,
+  former: 'none',
   isKept: false,
 }
 

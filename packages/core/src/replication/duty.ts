@@ -9,6 +9,8 @@ export interface DutyInput {
   /** members that say they have all of it, this node not among them */
   readonly completeHolders: ReadonlySet<NodeId>
   readonly local: HoldState
+  /** an older seal of the version is complete here; `readable`: with the keys to seal it anew without fetching */
+  readonly former: 'none' | 'sealed' | 'readable'
   /** false when this node must not hold it: it had the key of a closed access epoch, or its capacity is used up */
   readonly mayHold: boolean
   /** a person at this branch asked for a copy, or the branch owns the file */
@@ -16,7 +18,7 @@ export interface DutyInput {
 }
 
 export type Duty =
-  /** get what is missing */
+  /** get what is missing, or seal it here */
   | 'fetch'
   /** nothing to do: complete, or not ours to hold */
   | 'rest'
@@ -31,7 +33,8 @@ export function decideDuty(input: DutyInput): Duty {
     if (!input.mayHold) return 'decline'
     return input.local === 'all' ? 'rest' : 'fetch'
   }
-  if (input.local === 'none' || input.isKept) return 'rest'
+  if (input.isKept) return input.former === 'readable' && input.local !== 'all' ? 'fetch' : 'rest'
+  if (input.local === 'none' && input.former === 'none') return 'rest'
   const targetVerified = input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node))
   return targetVerified ? 'drop' : 'rest'
 }

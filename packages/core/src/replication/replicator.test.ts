@@ -31,6 +31,7 @@ function setUp(over: Partial<ReplicatorInit>) {
     isAway: () => false,
     local: () => 'none',
     mayHold: () => true,
+    former: () => 'none',
     isKept: () => false,
     want: () => {},
     unwant: () => {},

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../clock.ts'
 import type { FileId, NetworkId, NodeId, Root } from '../ids.ts'
-import { decideDuty } from './duty.ts'
+import { type DutyInput, decideDuty } from './duty.ts'
 import { type PlacementMember, placementList } from './placement.ts'
 import { targetCopies } from './target.ts'
 import type { Copies, Holdings, HoldState, LiveVersion } from './types.ts'
@@ -32,6 +32,8 @@ export interface ReplicatorInit {
   /** true when a member was not seen for longer than the grace */
   isAway(node: NodeId): boolean
   local(root: Root): HoldState
+  /** what is here of the version as it was sealed before */
+  former(version: LiveVersion): DutyInput['former']
   mayHold(version: LiveVersion): boolean
   isKept(version: LiveVersion): boolean
   /** starts or joins the background transfer, and keeps the boxes */
@@ -112,6 +114,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       list: placement(version),
       completeHolders: new Set(completeHolders(version)),
       local,
+      former: init.former(version),
       mayHold,
       isKept: init.isKept(version),
     })

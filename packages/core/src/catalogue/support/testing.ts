@@ -64,6 +64,8 @@ export interface World {
   refusal: Refusal | null
   /** boxes that a file named before the file at hand did */
   boxOwners: Map<BoxHash, { file: FileId }>
+  versions(file: FileId): readonly SharedVersion[]
+  epochs(file: FileId): readonly SharedEpoch[]
   add(name: string, options?: { branch?: BranchId; online?: boolean }): Promise<TestNode>
   setState(node: TestNode, state: Member['state']): void
   /** Its `leave` stands. */
@@ -268,6 +270,8 @@ export function createWorld(): World {
     audiences,
     refusal: null,
     boxOwners: new Map(),
+    versions: (file) => versions.get(file) ?? [],
+    epochs: (file) => epochs.get(file) ?? [],
     async add(name, options = {}) {
       const signer = generateSigningKey()
       const sealing = generateSealingKey()
@@ -292,6 +296,7 @@ export function createWorld(): World {
           epochs: (file) => epochs.get(file) ?? [],
           audience: (audience) => audiences.get(audience),
           membership,
+          versionOfRoot: (root) => [...versions.values()].flat().find((each) => each.root === root) ?? null,
           boxOwner: (hash) => world.boxOwners.get(hash) ?? null,
           refusalOf: () => world.refusal,
         },

@@ -1,0 +1,57 @@
+/** Denials of files that are shared already, over real sockets: who still gets the sealed bytes, and from whom. */
+import { randomBytes } from 'node:crypto'
+import { afterEach, describe, expect, it } from 'vitest'
+import { read, share, testNodes, until } from './support/nodes.ts'
+import type { MaloteNode } from './types.ts'
+
+const MIB = 1024 * 1024
+const nodes = testNodes({ repairIntervalMs: 200 })
+afterEach(() => nodes.close())
+
+/** sealed bytes of chunks that came over the network since the start */
+function received(node: MaloteNode): number {
+  return Number(/^malote_transfer_received_bytes_total (\d+)/m.exec(node.metrics())?.[1])
+}
+
+describe('a file that was denied later, and not sealed anew', () => {
+  it('still comes to a listed holder that never had a key, from whoever holds it', async () => {
+    const folder = nodes.emptyFolder()
+    const [owner, reader] = await nodes.network('Recife', 'Olinda')
+    if (owner === undefined || reader === undefined) throw new Error('no network')
+    const { invite } = await owner.members.invite({ branch: 'Natal' })
+    const keyless = await nodes.start(folder)
+    await keyless.network.register({ invite })
+    await keyless.stop()
+
+    const id = await share(owner, 'plano.pdf', randomBytes(3 * MIB), { denied: ['Natal'] })
+    await until('the reader holds it', () => reader.files.get(id).local === 'complete')
+    await reader.files.fetch(id) // also as a copy of its own
+    await owner.files.deny(id, ['Olinda'])
+
+    const back = await nodes.start(folder)
+    await until('it holds what it cannot read', () => owner.files.get(id).copies.held >= 2)
+    expect(() => back.files.get(id)).toThrow(expect.objectContaining({ code: 'not-found' }))
+    await until('the former reader has let go of it', () => reader.status().disk.used === 0)
+    await until('all know it', () => owner.files.get(id).copies.held === 2)
+  }, 60_000)
+})
+
+describe('a file that is sealed anew after a denial', () => {
+  it('is sealed by each reader itself: no chunk goes from reader to reader', async () => {
+    const [owner, reader, denied] = await nodes.network('Recife', 'Olinda', 'Natal')
+    if (owner === undefined || reader === undefined || denied === undefined) throw new Error('no network')
+    const id = await share(owner, 'plano.pdf', randomBytes(3 * MIB))
+    await until('all hold it', () => owner.files.get(id).copies.held === 3)
+    const [before, atDenied] = [received(reader), received(denied)]
+    await owner.files.deny(id, ['Natal'], { reseal: true })
+    await until('the reader has the new seal', () => {
+      const { local, denied } = reader.files.get(id)
+      return denied.length === 1 && local === 'complete'
+    })
+    expect((await read(reader, id)).length).toBe(3 * MIB)
+    expect(received(reader)).toBe(before)
+    // the denied branch never had the new key: it holds the new seal, which has to come over the wire
+    await until('the denied branch holds the new seal', () => owner.files.get(id).copies.held === 3)
+    expect(received(denied)).toBeGreaterThan(atDenied + 3 * MIB)
+  }, 60_000)
+})
