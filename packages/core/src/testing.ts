@@ -2,9 +2,9 @@
 import type { Parameters } from 'fast-check'
 
 /** Set by `scripts/fuzz.ts`; absent in the tests. */
-const seconds = Number(process.env['MALOTE_FUZZ_SECONDS'] ?? 0)
-const seed = process.env['MALOTE_FUZZ_SEED']
-const path = process.env['MALOTE_FUZZ_PATH']
+const seconds = Number(process.env.MALOTE_FUZZ_SECONDS ?? 0)
+const seed = process.env.MALOTE_FUZZ_SEED
+const path = process.env.MALOTE_FUZZ_PATH
 
 /** Time that a property may take before its test counts as stuck, ms. */
 export const PROPERTY_TIMEOUT_MS = 60_000 + seconds * 2000

@@ -295,7 +295,7 @@ function formatCursor(row: ViewRow): string {
 }
 
 /** @throws {CursorInvalidError} */
-function parseCursor(cursor: string): { updated: number; file: Uint8Array } {
+export function parseCursor(cursor: string): { updated: number; file: Uint8Array } {
   const [time = '', file = ''] = cursor.split('.')
   const bytes = Buffer.from(file, 'base64url')
   const updated = Number.parseInt(time, 36)

@@ -18,6 +18,12 @@ export type CborValue =
 /** Deepest nesting of any Malote format, with room to spare; keeps the decoder's recursion bounded. */
 const MAX_DEPTH = 16
 
+/**
+ * Most items of one message, whatever its size: a mebibyte of empty maps would take a hundred times its size in memory
+ * and seconds to build. A frame full of addresses, the longest list of any format, has half as many.
+ */
+const MAX_ITEMS = 131_072
+
 const DECODE_OPTIONS = {
   allowIndefinite: false,
   allowUndefined: false,
@@ -39,7 +45,7 @@ export function decodeCbor(bytes: Uint8Array, maxBytes: number): CborValue {
   if (bytes.length > maxBytes) throw new DecodeError(`${bytes.length} bytes where at most ${maxBytes} are allowed`)
   let value: CborValue
   try {
-    assertShallow(bytes)
+    assertModest(bytes)
     value = cborgDecode(bytes, DECODE_OPTIONS) as CborValue
     assertNoFloats(value)
     if (Buffer.compare(cborgEncode(value), bytes) !== 0) throw new DecodeError('not in canonical form')
@@ -59,11 +65,14 @@ function assertNoFloats(value: CborValue | undefined): void {
   }
 }
 
-/** Walks headers only, before anything is built, so that nested arrays cannot exhaust the stack. */
-function assertShallow(bytes: Uint8Array): void {
+/** Walks headers only, before anything is built, so that nested arrays cannot exhaust the stack, nor items the memory. */
+function assertModest(bytes: Uint8Array): void {
   const open: number[] = []
   let at = 0
+  let items = 0
   while (at < bytes.length) {
+    items += 1
+    if (items > MAX_ITEMS) throw new DecodeError('too many items')
     const head = bytes[at] as number
     const major = head >> 5
     const info = head & 31

@@ -5,29 +5,25 @@
  */
 import type { Clock } from '../clock.ts'
 import { sleep } from '../clock.ts'
-import { type CborValue, decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import type { Database } from '../database/index.ts'
 import type { NodeId } from '../ids.ts'
 import { isNodeId } from './addresses.ts'
+import { type Fact, FactStore, type FactTopic, type Position } from './fact-store.ts'
 import {
-  FACT_TOPICS,
-  type Fact,
-  FactStore,
-  type FactTopic,
-  MAX_FACT_KEY,
-  MAX_FACT_VALUE,
-  type Position,
-} from './fact-store.ts'
+  BATCH_FACTS,
+  decodeFactsBatch,
+  decodeFactsHello,
+  encodeFactsBatch,
+  encodeFactsHello,
+  MAX_FACTS_FRAME,
+  MAX_OTHERS,
+} from './facts-messages.ts'
 import type { NetworkHost } from './host-types.ts'
 import { createRetry, type Retry } from './retry.ts'
 import type { FrameStream } from './types.ts'
 
-/** One batch: at most so many facts, and so many bytes before the next is begun. */
-const BATCH_FACTS = 512
+/** Bytes of facts in a batch before the next is begun. */
 const BATCH_BYTES = 128 * 1024
-/** A batch, or the addresses of 1,000 members. */
-const MAX_FRAME = 1024 * 1024
-const MAX_OTHERS = 2_000
 /** An idle provider says so this often; a subscriber that hears nothing for three of them begins anew. */
 const KEEPALIVE_MS = 20_000
 /** News within this time go out together. */
@@ -36,20 +32,6 @@ const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 60_000
 /** How often members that have joined over an open connection are looked for, milliseconds. */
 const LOOK_MS = 3_000
-
-const uint = shape.uint()
-const key = shape.text(MAX_FACT_KEY)
-const topic = shape.oneOf(...FACT_TOPICS)
-const value = shape.nullable(shape.bytesUpTo(MAX_FACT_VALUE))
-const helloShape = shape.object({ v: shape.uint(1), start: uint, counter: uint })
-const batchShape = shape.object({
-  reset: shape.bool,
-  facts: shape.array(shape.tuple(topic, key, uint, uint, value), BATCH_FACTS),
-  start: uint,
-  counter: uint,
-  /** addresses that others have told the provider themselves: hints */
-  others: shape.array(shape.tuple(shape.text(64), shape.bytesUpTo(MAX_FACT_VALUE)), MAX_OTHERS),
-})
 
 export interface FactChange {
   readonly node: NodeId
@@ -210,7 +192,7 @@ class FactExchange implements Facts {
   async #provide(stream: FrameStream): Promise<void> {
     const frame = await stream.read({ signal: this.#stopped.signal })
     if (frame === null) return
-    const hello = helloShape(decodeCbor(frame, 1024))
+    const hello = decodeFactsHello(frame)
     // whoever asks us can be asked: a newcomer that was not ready before
     this.#subscriptions.get(stream.peer)?.retry.hurry()
     // a subscriber that ends its side ends the exchange; it has nothing more to say
@@ -238,7 +220,7 @@ class FactExchange implements Facts {
       const others = this.#othersAddresses(stream.peer, toldAddresses)
       toldAddresses = this.#addressesVersion
       at = facts.at(-1) ?? at
-      await stream.write(encodeBatch({ reset, facts, at, others }), { signal })
+      await stream.write(encodeFactsBatch({ reset, facts, at, others }), { signal })
       reset = false
       if (facts.length > 0) continue
       await this.#nextNews(rung, signal)
@@ -306,10 +288,13 @@ class FactExchange implements Facts {
   }
 
   async #receive(peer: NodeId, signal: AbortSignal): Promise<void> {
-    const stream = await this.#init.host.open(peer, 'facts', { maxFrameBytes: MAX_FRAME, connectedOnly: true, signal })
+    const stream = await this.#init.host.open(peer, 'facts', {
+      maxFrameBytes: MAX_FACTS_FRAME,
+      connectedOnly: true,
+      signal,
+    })
     try {
-      const { start, counter } = this.#store.positionOf(peer)
-      await stream.write(encodeCbor({ v: 1, start, counter }), { signal })
+      await stream.write(encodeFactsHello(this.#store.positionOf(peer)), { signal })
       for (;;) {
         const frame = await stream.read({ signal, timeoutMs: 3 * KEEPALIVE_MS })
         if (frame === null) return
@@ -321,12 +306,9 @@ class FactExchange implements Facts {
   }
 
   #take(peer: NodeId, frame: Uint8Array): void {
-    const batch = batchShape(decodeCbor(frame, MAX_FRAME))
-    const facts = batch.facts.map(([name, factKey, start, counter, factValue]): Fact => {
-      return { topic: name, key: factKey, start, counter, value: factValue }
-    })
-    if (batch.reset || facts.length > 0) {
-      const changed = this.#store.takeFrom(peer, facts, batch.reset, batch)
+    const { reset, facts, at, others } = decodeFactsBatch(frame)
+    if (reset || facts.length > 0) {
+      const changed = this.#store.takeFrom(peer, facts, reset, at)
       if (changed.some((fact) => fact.topic === 'address')) {
         this.#addressesVersion += 1
         this.#addressVersions.set(peer, this.#addressesVersion)
@@ -334,7 +316,7 @@ class FactExchange implements Facts {
       }
       for (const fact of changed) this.#tell({ node: peer, topic: fact.topic, key: fact.key, value: fact.value })
     }
-    for (const [node, bytes] of batch.others) this.#hint(node, bytes)
+    for (const [node, bytes] of others) this.#hint(node, bytes)
   }
 
   /** Hearsay is used and not kept: a lie costs a failed dial, and cannot stand before what the node says itself. */
@@ -351,15 +333,4 @@ function withinBytes(facts: readonly Fact[]): Fact[] {
     return bytes > BATCH_BYTES
   })
   return facts.slice(0, end < 0 ? facts.length : Math.max(end, 1))
-}
-
-function encodeBatch(batch: {
-  reset: boolean
-  facts: Fact[]
-  at: Position
-  others: [NodeId, Uint8Array][]
-}): Uint8Array {
-  const { reset, facts, at, others } = batch
-  const rows = facts.map((fact): CborValue => [fact.topic, fact.key, fact.start, fact.counter, fact.value])
-  return encodeCbor({ reset, facts: rows, start: at.start, counter: at.counter, others })
 }
