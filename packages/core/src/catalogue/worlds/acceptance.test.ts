@@ -149,7 +149,7 @@ test(
           close()
         },
       ),
-      tries(8),
+      tries(5),
     )
   },
   PROPERTY_TIMEOUT_MS,

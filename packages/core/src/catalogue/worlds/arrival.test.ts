@@ -51,9 +51,9 @@ async function expectVerified({ state }: Replica): Promise<void> {
 }
 
 const histories: [string, readonly Action[], number][] = [
-  ['everything', EVERYTHING, 15],
-  ['departures', DEPARTURES, 12],
-  ['authority', AUTHORITY, 12],
+  ['everything', EVERYTHING, 8],
+  ['departures', DEPARTURES, 7],
+  ['authority', AUTHORITY, 7],
 ]
 
 describe.each(histories)('histories of %s', (_name, of, numRuns) => {
@@ -109,7 +109,7 @@ test(
           for (const each of open.splice(0)) each.close()
         },
       ),
-      tries(10),
+      tries(6),
     )
   },
   PROPERTY_TIMEOUT_MS,

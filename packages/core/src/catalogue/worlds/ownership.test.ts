@@ -152,8 +152,8 @@ function expectSameWithout(world: World, file: FileId, seen: Look, owners: Reado
 }
 
 test.each<[string, readonly Action[], number]>([
-  ['everything', EVERYTHING, 60],
-  ['departures', DEPARTURES, 60],
+  ['everything', EVERYTHING, 25],
+  ['departures', DEPARTURES, 25],
 ])(
   'what a file is, its owners made it: %s',
   (_name, of, numRuns) => {
