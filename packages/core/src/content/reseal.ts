@@ -29,6 +29,7 @@ export interface CopyInit {
   from: SealedFile
   to: SealedFile
   signal?: AbortSignal | undefined
+  onCopied?: ((index: number) => void) | undefined
 }
 
 /**
@@ -37,7 +38,7 @@ export interface CopyInit {
  * @returns how many were copied
  * @throws {ManifestMissingError} unless both manifests are here
  */
-export async function copyUnchanged({ from, to, signal }: CopyInit): Promise<number> {
+export async function copyUnchanged({ from, to, signal, onCopied }: CopyInit): Promise<number> {
   const known = from.manifest
   const wanted = to.manifest
   if (known === null) throw new ManifestMissingError(from.root)
@@ -50,7 +51,9 @@ export async function copyUnchanged({ from, to, signal }: CopyInit): Promise<num
     signal?.throwIfAborted()
     if (to.has(index) || !from.has(index) || !equalBytes(known.hash(index), wanted.hash(index))) continue
     try {
-      if (await to.write(index, await from.read(index))) copied += 1
+      if (!(await to.write(index, await from.read(index)))) continue
+      copied += 1
+      onCopied?.(index)
     } catch (error) {
       if (!(error instanceof ChunkMissingError || error instanceof ChunkDamagedError)) throw error
     }

@@ -194,6 +194,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       const nodes = [...holders.keys(), ...owner].filter((node) => node !== self && members.isMember(node))
       return [...new Set(nodes)].sort((a, b) => Number(presence.isConnected(b)) - Number(presence.isConnected(a)))
     },
+    relatedTo: versions.related,
     mayFetch: access.mayFetch,
     proofFor: access.proofFor,
     onStarted: (root) => holdings.say(root, 'partial'),

@@ -1,17 +1,11 @@
 /** Denials of files that are shared already, over real sockets: who still gets the sealed bytes, and from whom. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
-import { read, share, testNodes, until } from './support/nodes.ts'
-import type { MaloteNode } from './types.ts'
+import { read, received, share, testNodes, until } from './support/nodes.ts'
 
 const MIB = 1024 * 1024
 const nodes = testNodes({ repairIntervalMs: 200 })
 afterEach(() => nodes.close())
-
-/** sealed bytes of chunks that came over the network since the start */
-function received(node: MaloteNode): number {
-  return Number(/^malote_transfer_received_bytes_total (\d+)/m.exec(node.metrics())?.[1])
-}
 
 describe('a file that was denied later, and not sealed anew', () => {
   it('still comes to a listed holder that never had a key, from whoever holds it', async () => {

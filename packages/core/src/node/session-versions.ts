@@ -9,6 +9,7 @@ import {
   feedIncarnation,
   type NodeId,
   nodeIdFromPublicKey,
+  type Root,
 } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
 import { type Cuts, type Members, NotAMemberError } from '../membership/index.ts'
@@ -28,6 +29,8 @@ export function shapeOf({ root, size, chunk }: VersionShape): VersionShape {
 export interface Versions {
   live(file: FileId): LiveVersion | null
   of(version: SharedVersion): LiveVersion
+  /** Other versions of the same file and access epoch, newest first: only those can have equal sealed chunks. */
+  related(root: Root): Root[]
   placementMembers(): PlacementMember[]
   ownBranch(self: NodeId): () => BranchId
   livingBranches(): BranchId[]
@@ -62,6 +65,15 @@ export function createVersions({ state, members }: { state: SharedState; members
 
   return {
     of,
+    related(root) {
+      const version = state.versionOfRoot(root)
+      if (version === null) return []
+      return state
+        .versions(version.file)
+        .filter((each) => each.epoch === version.epoch && each.chunk === version.chunk && each.root !== root)
+        .map((each) => each.root)
+        .reverse()
+    },
     nodeOf,
     live(file) {
       const shared = state.file(file)

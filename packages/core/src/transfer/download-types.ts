@@ -48,6 +48,10 @@ export interface DownloadInit {
   readonly onSourceProblem?: ((problem: SourceProblem) => void) | undefined
   /** the version's file is open: others may be told what arrives */
   readonly onFile?: ((file: SealedFile) => void) | undefined
+  /** the manifest is here: brings what need not be fetched, and tells each chunk of it */
+  readonly takeUnchanged?:
+    | ((file: SealedFile, onCopied: (index: number) => void, signal: AbortSignal) => Promise<void>)
+    | undefined
   /** a chunk has become visible */
   readonly onChunk?: ((index: number) => void) | undefined
   readonly signal: AbortSignal

@@ -44,6 +44,8 @@ class RunningDownload implements Download {
   #bytes = 0
   #received = 0
   #wasted = 0
+  /** the manifest is here, and what need not be fetched is being brought */
+  #preparing = false
   #writing = 0
   #hadHope: number
   #cancelTick: (() => void) | undefined
@@ -119,6 +121,8 @@ class RunningDownload implements Download {
       const file = await store.open(version)
       signal.throwIfAborted()
       this.#begin(file)
+      // a crash may have come between the manifest and what was copied after it
+      if (file.manifest !== null) await this.#prepare(file)
       await this.#settled.promise
       await this.#end()
       await file.flush()
@@ -164,7 +168,7 @@ class RunningDownload implements Download {
   }
 
   #isReady(): boolean {
-    return this.#file?.manifest != null
+    return this.#file?.manifest != null && !this.#preparing
   }
 
   #finishWhenDone(): void {
@@ -348,7 +352,21 @@ class RunningDownload implements Download {
   }
 
   async #keepManifest(file: SealedFile, manifest: Manifest): Promise<void> {
+    this.#preparing = true
     await file.setManifest(manifest)
+    await this.#prepare(file)
+  }
+
+  /** Whatever other versions here have too need not be fetched. */
+  async #prepare(file: SealedFile): Promise<void> {
+    this.#preparing = true
+    const onCopied = (index: number) => {
+      this.#bytes += this.#plainLength(index)
+      this.#picker?.landed(index)
+      this.#init.onChunk?.(index)
+    }
+    await this.#init.takeUnchanged?.(file, onCopied, this.#ending.signal)
+    this.#preparing = false
     this.#finishWhenDone()
     this.#pump()
   }

@@ -18,6 +18,7 @@ import { createProvider } from './provider.ts'
 import { classOf, isOver, orGone, StopReason, statusOf, type Transfer, type Wish } from './transfer.ts'
 import { TransferList } from './transfer-list.ts'
 import type { TransferClass, TransferStatus, Transfers, TransfersInit, Wanted, WantOptions } from './types.ts'
+import { takeUnchanged } from './unchanged.ts'
 import { KINDS } from './waiting-lines.ts'
 
 /** Transfers that run at once, by who waits for them. */
@@ -276,6 +277,10 @@ class TransferManager implements Transfers {
         this.#init.onStarted?.(root)
       },
       onChunk: (index) => this.#provider.arrived(root, index),
+      takeUnchanged: (to, onCopied, signal) => {
+        const related = this.#init.relatedTo?.(root) ?? []
+        return takeUnchanged({ store: this.#init.store, related, to, onCopied, signal })
+      },
       signal: stop.signal,
       noSourceMs: this.#init.noSourceMs,
       priority: transfer.priority,

@@ -110,6 +110,8 @@ export interface TransfersInit {
   readonly proofFor?: DownloadInit['proof']
   readonly onSourceProblem?: (problem: SourceProblem) => void
   readonly onDamaged?: (root: Root, index: number) => void
+  /** versions that may have chunks in common with this one, best first */
+  readonly relatedTo?: (root: Root) => readonly Root[]
   /** a version is being fetched, so that others may be told where partial copies are */
   readonly onStarted?: (root: Root) => void
   /** what nobody waits for went wrong (the database cannot be written): for the log */

@@ -52,6 +52,10 @@ export function testNodes(tuning: Partial<Tuning> = {}): TestNodes {
   }
 }
 
+async function* pieces(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content
+}
+
 /** Shares content under a name. @returns the file's id */
 export async function share(
   node: MaloteNode,
@@ -60,12 +64,19 @@ export async function share(
   lists: { denied?: string[]; only?: string[] } = {},
 ): Promise<string> {
   const pending = await node.files.beginUpload({ sizeHint: content.length })
-  await pending.write(
-    (async function* () {
-      yield content
-    })(),
-  )
+  await pending.write(pieces(content))
   return (await pending.publish({ name, ...lists })).id
+}
+
+export async function update(node: MaloteNode, file: string, content: Uint8Array): Promise<void> {
+  const pending = await node.files.beginUpdate(file, { sizeHint: content.length })
+  await pending.write(pieces(content))
+  await pending.publish()
+}
+
+/** Sealed bytes of chunks that came over the network since the node's start. */
+export function received(node: MaloteNode): number {
+  return Number(/^malote_transfer_received_bytes_total (\d+)/m.exec(node.metrics())?.[1])
 }
 
 export async function read(node: MaloteNode, file: string): Promise<Buffer> {
