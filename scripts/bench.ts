@@ -1,8 +1,13 @@
 /** `npm run bench -- <name>`: prints figures beside a baseline taken in the same run. */
+import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 
-const benches: Record<string, () => Promise<void>> = { main: () => benchMainJob() }
-const name = process.argv[2] ?? 'main'
+const [name = 'main', ...figures] = process.argv.slice(2)
+const numbers = figures.map(Number)
+const benches: Record<string, () => Promise<void>> = {
+  main: () => benchMainJob(),
+  ledger: () => benchLedger(...numbers),
+}
 const bench = benches[name]
 if (bench === undefined) {
   console.error(`no bench ${name}; there are: ${Object.keys(benches).join(', ')}`)

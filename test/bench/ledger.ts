@@ -1,0 +1,252 @@
+/**
+ * `npm run bench -- ledger [entries] [runs]`: the figures of the ledger, each beside a baseline of the same run: plain inserts of the
+ * same rows into the same table with the same indexes, 1,000 in a transaction, and one durable insert. Prints a table;
+ * asserts nothing. The documented run is `npm run bench -- ledger 1000000`.
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { kindInfo } from '../../packages/core/src/catalogue/index.ts'
+import { createSharedState } from '../../packages/core/src/catalogue/shared-state.ts'
+import { systemClock } from '../../packages/core/src/clock.ts'
+import type { SigningKey } from '../../packages/core/src/crypto/index.ts'
+import { type Database, migrationsFolder, openDatabase } from '../../packages/core/src/database/index.ts'
+import { type NetworkId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
+import { createLedger, type Ledger } from '../../packages/core/src/ledger/index.ts'
+import { Claims, fetchFrom } from '../../packages/core/src/ledger/sync-fetch.ts'
+import { memorySettings } from '../../packages/core/src/ledger/testing.ts'
+import type { Host } from '../../packages/core/src/network/index.ts'
+import { systemRandom } from '../../packages/core/src/random.ts'
+import {
+  type Feed,
+  makeSource,
+  newFeed,
+  replayingStream,
+  type Source,
+  signedUpload,
+  uploadBody,
+} from './ledger-source.ts'
+
+const MiB = 1024 * 1024
+const SINGLE = 200
+
+interface Target {
+  readonly db: Database
+  readonly ledger: Ledger
+  digest(): Uint8Array
+  close(): void
+}
+
+function openTarget(path: string, network: NetworkId, signer: SigningKey, options: { fold: boolean }): Target {
+  const db = openDatabase({ path, migrations: migrationsFolder('shared') })
+  const ledger: Ledger = createLedger({
+    db,
+    local: memorySettings(),
+    network,
+    signer,
+    clock: systemClock,
+    random: systemRandom,
+    kinds: kindInfo,
+    apply: (entries) => {
+      if (options.fold) state.apply(entries)
+    },
+    skew: () => null,
+    folderId: () => null,
+  })
+  const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
+  return {
+    db,
+    ledger,
+    digest: () => state.digest(),
+    close() {
+      ledger.close()
+      db.close()
+    },
+  }
+}
+
+interface CatchUp {
+  readonly perSecond: number
+  readonly delayMs: { readonly p99: number; readonly max: number }
+  readonly peakMiB: number
+}
+
+async function catchUp(target: Target, source: Source): Promise<CatchUp> {
+  const host = { open: async () => replayingStream(source.frames) } as unknown as Host
+  const delay = monitorEventLoopDelay({ resolution: 2 })
+  delay.enable()
+  const began = performance.now()
+  let peak = 0
+  const watch = setInterval(() => {
+    peak = Math.max(peak, process.memoryUsage.rss())
+  }, 100)
+  const { stored } = await fetchFrom(
+    { ledger: target.ledger, host, clock: systemClock, claims: new Claims(systemClock) },
+    nodeIdFromPublicKey(source.world.founder.key.publicKey),
+    new AbortController().signal,
+  )
+  const seconds = (performance.now() - began) / 1000
+  clearInterval(watch)
+  delay.disable()
+  if (stored !== source.entries) throw new Error(`${stored} of ${source.entries} entries were taken`)
+  return {
+    perSecond: stored / seconds,
+    delayMs: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
+    peakMiB: peak / MiB,
+  }
+}
+
+/** The rows of `entries` as they are in `path`, into an empty table with the same indexes, 1,000 in a transaction. */
+function plainInserts(path: string, folder: string): number {
+  const from = openDatabase({ path, migrations: migrationsFolder('shared') })
+  const to = openDatabase({
+    path: join(folder, 'plain.db'),
+    migrations: migrationsFolder('shared'),
+    synchronous: 'normal',
+  })
+  const columns = from.prepare<{ name: string }>("SELECT name FROM pragma_table_info('entries')").all()
+  const names = columns.map(({ name }) => name)
+  const insert = to.prepare(`INSERT INTO entries (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
+  const page = from.prepare<Record<string, unknown>>(
+    'SELECT * FROM entries WHERE arrival > ? ORDER BY arrival LIMIT 1000',
+  )
+  let ms = 0
+  let rows = 0
+  for (let last = 0; ; ) {
+    const batch = page.all(last).map((row) => names.map((name) => row[name]))
+    if (batch.length === 0) break
+    last = batch.at(-1)?.[names.indexOf('arrival')] as number
+    const began = performance.now()
+    to.write(() => {
+      for (const row of batch) insert.run(...row)
+    })
+    ms += performance.now() - began
+    rows += batch.length
+  }
+  from.close()
+  to.close()
+  return (rows / ms) * 1000
+}
+
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number
+
+function each(times: number, work: (n: number) => void): number {
+  const taken: number[] = []
+  for (let n = 0; n < times; n++) {
+    const began = performance.now()
+    work(n)
+    taken.push(performance.now() - began)
+  }
+  return median(taken)
+}
+
+const rows: { what: string; figure: string; baseline: string; ratio: string; wanted: string }[] = []
+
+function rate(what: string, perSecond: number, plain: number, wanted: string): void {
+  rows.push({
+    what,
+    figure: `${Math.round(perSecond)}/s`,
+    baseline: `plain inserts: ${Math.round(plain)}/s`,
+    ratio: (perSecond / plain).toFixed(2),
+    wanted,
+  })
+}
+
+function single(what: string, ms: number, baseline: string, baselineMs: number, wanted: string): void {
+  rows.push({
+    what,
+    figure: `${ms.toFixed(3)} ms`,
+    baseline: `${baseline}: ${baselineMs.toFixed(3)} ms`,
+    ratio: (ms / baselineMs).toFixed(2),
+    wanted,
+  })
+}
+
+function told(what: string, figure: string): void {
+  rows.push({ what, figure, baseline: '', ratio: '', wanted: '' })
+}
+
+export async function benchLedger(entries = 100_000, runs = 3): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'malote-bench-'))
+  try {
+    const source = await makeSource(folder, entries)
+    const { network } = source.world
+    const member = source.world.actors.at(-1)
+    if (member === undefined) throw new Error('no members')
+    const plain: number[] = []
+    const stored: CatchUp[] = []
+    const folded: CatchUp[] = []
+    for (let run = 0; run < runs; run++) {
+      const path = join(folder, 'target.db')
+      for (const fold of [false, true]) {
+        for (const name of ['target.db', 'target.db-wal', 'target.db-shm']) rmSync(join(folder, name), { force: true })
+        const target = openTarget(path, network, member.key, { fold })
+        ;(fold ? folded : stored).push(await catchUp(target, source))
+        target.close()
+      }
+      plain.push(plainInserts(path, folder))
+      for (const name of ['plain.db', 'plain.db-wal', 'plain.db-shm']) rmSync(join(folder, name), { force: true })
+    }
+    const baseline = median(plain)
+    rate('catch-up: authenticated and stored', median(stored.map((run) => run.perSecond)), baseline, '>= 0.5')
+    rate('catch-up: the same, and folded', median(folded.map((run) => run.perSecond)), baseline, '>= 0.3')
+    told('event loop delay meanwhile, p99', `${median(folded.map((run) => run.delayMs.p99)).toFixed(1)} ms`)
+    told('event loop delay meanwhile, longest', `${median(folded.map((run) => run.delayMs.max)).toFixed(1)} ms`)
+    told('memory meanwhile, at most', `${median(folded.map((run) => run.peakMiB)).toFixed(0)} MiB`)
+    told('answering a fetch', `${Math.round(1000 / source.msPerEntry.serve)}/s`)
+    benchSingle(join(folder, 'target.db'), source, member.key)
+    sizes(join(folder, 'target.db'), source)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  console.table(rows)
+}
+
+/** Single entries behind, or after, all that is there, and own ones. */
+function benchSingle(path: string, source: Source, signer: SigningKey): void {
+  const { network, actors } = source.world
+  const target = openTarget(path, network, signer, { fold: true })
+  const author = actors[1]
+  if (author === undefined) throw new Error('no members')
+  const ingest = (feed: Feed, from: number, step: number) => {
+    const entries = Array.from({ length: SINGLE }, (_, n) => signedUpload(network, feed, from + n * step))
+    return each(SINGLE, (n) => target.ledger.ingest(entries.slice(n, n + 1)))
+  }
+  const inOrder = ingest(newFeed(author.key), Date.now() - SINGLE, 1)
+  const late = ingest(newFeed(author.key), source.world.now, 1)
+  single('a late file entry behind all others', late, 'one in order', inOrder, '<= 5')
+  target.close()
+
+  const own = openTarget(path, network, signer, { fold: true })
+  const page = own.db.prepare<Record<string, unknown>>('SELECT * FROM entries ORDER BY arrival DESC LIMIT 200').all()
+  const names = Object.keys(page[0] ?? {})
+  const plain = openDatabase({ path: `${path}-plain`, migrations: migrationsFolder('shared'), synchronous: 'full' })
+  const insert = plain.prepare(`INSERT INTO entries (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
+  const durable = each(page.length, (n) => plain.write(() => insert.run(...names.map((name) => page[n]?.[name]))))
+  plain.close()
+  const bodies = Array.from({ length: SINGLE }, () => uploadBody(network, newFeed(signer)))
+  const write = each(SINGLE, (n) => own.ledger.append('upload', bodies[n] ?? {}))
+  single('own write, durable', write, 'one durable insert', durable, '<= 3')
+  own.close()
+}
+
+function sizes(path: string, source: Source): void {
+  const db = openDatabase({ path, migrations: migrationsFolder('shared') })
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  const tables = db
+    .prepare<{ name: string; bytes: number }>('SELECT name, sum(pgsize) AS bytes FROM dbstat GROUP BY name')
+    .all()
+  const files = db.prepare<{ n: number }>('SELECT count(*) AS n FROM files').get()?.n ?? 1
+  const ofLedger = (name: string) => name.startsWith('entries') || name === 'tips' || name === 'feeds'
+  const sum = (which: (name: string) => boolean) =>
+    tables.filter(({ name }) => which(name)).reduce((total, { bytes }) => total + bytes, 0)
+  told('an entry as it is signed', `${source.bytesPerEntry.toFixed(0)} B`)
+  told('database per entry', `${(sum(ofLedger) / source.entries).toFixed(0)} B`)
+  told('database per live file, besides', `${(sum((name) => !ofLedger(name)) / files).toFixed(0)} B`)
+  for (const { name, bytes } of tables.sort((a, b) => b.bytes - a.bytes).slice(0, 14)) {
+    told(`  ${name}`, `${(bytes / source.entries).toFixed(1)} B per entry`)
+  }
+  told('the file', `${(statSync(path).size / MiB).toFixed(0)} MiB`)
+  db.close()
+}
