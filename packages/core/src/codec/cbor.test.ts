@@ -1,6 +1,7 @@
+import { decode as cborgDecode, encode as cborgEncode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CborValue, decodeCbor, encodeCbor } from './cbor.ts'
+import { type CborValue, decodeCbor, encodeCbor, viewCbor } from './cbor.ts'
 import { DecodeError } from './errors.ts'
 
 const value: fc.Arbitrary<CborValue> = fc.letrec<{ any: CborValue }>((tie) => ({
@@ -17,6 +18,30 @@ const value: fc.Arbitrary<CborValue> = fc.letrec<{ any: CborValue }>((tie) => ({
 })).any
 
 const hex = (text: string) => new Uint8Array(Buffer.from(text, 'hex'))
+
+/** Reads with the other library; what it would write otherwise is not canonical. */
+function decodeByOther(bytes: Uint8Array): unknown {
+  const decoded = cborgDecode(bytes, {
+    allowIndefinite: false,
+    allowUndefined: false,
+    allowInfinity: false,
+    allowNaN: false,
+    allowBigInt: false,
+    strict: true,
+    rejectDuplicateMapKeys: true,
+  })
+  if (Buffer.compare(cborgEncode(decoded), bytes) !== 0) throw new Error('not canonical')
+  return decoded
+}
+
+/** What it gives, as bytes; null when it refuses, or gives what has no form here. */
+function outcome(decode: () => unknown): Uint8Array | null {
+  try {
+    return encodeCbor(decode() as CborValue)
+  } catch {
+    return null
+  }
+}
 
 describe('canonical CBOR', () => {
   it('gives back what went in, and one value has one encoding', () => {
@@ -42,6 +67,30 @@ describe('canonical CBOR', () => {
     )
   })
 
+  it('writes what another library writes', () => {
+    fc.assert(
+      fc.property(value, (original) => {
+        expect(encodeCbor(original)).toEqual(new Uint8Array(cborgEncode(original)))
+        expect(encodeCbor(original, Uint8Array.of(1, 2)).subarray(2)).toEqual(encodeCbor(original))
+      }),
+    )
+  })
+
+  it('takes exactly what another library reads and writes again as it was', () => {
+    const spoilt = fc.tuple(value, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 })).map(([from, changes]) => {
+      const bytes = encodeCbor(from)
+      for (const [place, byte] of changes) bytes[place % bytes.length] = byte
+      return bytes
+    })
+    fc.assert(
+      fc.property(fc.oneof(spoilt, fc.uint8Array({ maxLength: 12 })), (bytes) => {
+        expect(outcome(() => decodeCbor(bytes, 10_000))).toEqual(outcome(() => decodeByOther(bytes)))
+        expect(outcome(() => viewCbor(bytes, 10_000))).toEqual(outcome(() => decodeCbor(bytes, 10_000)))
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
   it.each([
     ['an integer that is longer than it need be', '1801'],
     ['map keys out of order', 'a2616201616100'],
@@ -55,6 +104,10 @@ describe('canonical CBOR', () => {
     ['an array that announces more than is there', '9b00000000ffffffff'],
     ['a byte string that announces more than is there', '5affffffff'],
     ['nothing at all', ''],
+    ['text that is not UTF-8', '61ff'],
+    ['a key that is no text', 'a10101'],
+    ['a key that would set a prototype', 'a1695f5f70726f746f5f5fa0'],
+    ['a simple value', 'e0'],
     ['a header cut short', '19ff'],
   ])('refuses %s', (_, text) => expect(() => decodeCbor(hex(text), 100)).toThrow(DecodeError))
 

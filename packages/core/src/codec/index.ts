@@ -1,4 +1,4 @@
-export { type CborValue, decodeCbor, encodeCbor } from './cbor.ts'
+export { type CborValue, decodeCbor, encodeCbor, viewCbor } from './cbor.ts'
 export { DecodeError } from './errors.ts'
 export { encodeFrame, FrameDecoder, frameHeader } from './frames.ts'
 export type { Shape, ShapeOf } from './shape.ts'

@@ -6,8 +6,11 @@ import type { CborValue } from './cbor.ts'
 import { DecodeError } from './errors.ts'
 
 export interface Shape<T> {
-  /** @throws {DecodeError} naming the path of the first thing that is wrong */
-  (value: CborValue | undefined, path?: string): T
+  /**
+   * @param name of the value, in the error
+   * @throws {DecodeError} naming the path of the first thing that is wrong
+   */
+  (value: CborValue | undefined, name?: string): T
   readonly isOptional?: boolean
 }
 
@@ -66,7 +69,13 @@ export function oneOf<const T extends string>(...allowed: T[]): Shape<T> {
 export function array<T>(item: Shape<T>, max: number): Shape<T[]> {
   return (value, path = '') => {
     if (!Array.isArray(value) || value.length > max) throw wrong(path, `a list of at most ${max}`)
-    return value.map((each, index) => item(each as CborValue, `${path}[${index}]`))
+    const items: T[] = []
+    try {
+      for (const each of value) items.push(item(each as CborValue))
+    } catch (error) {
+      throw within(error, `${path}[${items.length}]`)
+    }
+    return items
   }
 }
 
@@ -76,7 +85,13 @@ export function tuple<const S extends readonly Shape<unknown>[]>(
 ): Shape<{ -readonly [K in keyof S]: ShapeOf<S[K]> }> {
   return (value, path = '') => {
     if (!Array.isArray(value) || value.length !== items.length) throw wrong(path, `a list of ${items.length}`)
-    return items.map((item, index) => item(value[index] as CborValue, `${path}[${index}]`)) as never
+    const checked: unknown[] = []
+    try {
+      for (const item of items) checked.push(item(value[checked.length] as CborValue))
+    } catch (error) {
+      throw within(error, `${path}[${checked.length}]`)
+    }
+    return checked as never
   }
 }
 
@@ -90,22 +105,50 @@ export function nullable<T>(shape: Shape<T>): Shape<T | null> {
 }
 
 export function object<const F extends Fields>(fields: F): Shape<ObjectOf<F>> {
+  const known = Object.entries(fields)
   return (value, path = '') => {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
       throw wrong(path, 'a map')
     }
     const map = value as Record<string, CborValue>
-    for (const key of Object.keys(map)) if (!Object.hasOwn(fields, key)) throw wrong(`${path}.${key}`, 'absent')
     const result: Record<string, unknown> = {}
-    for (const [key, shape] of Object.entries(fields)) {
-      const field = Object.hasOwn(map, key) ? map[key] : undefined
-      const checked = shape(field, `${path}.${key}`)
-      if (checked !== undefined) result[key] = checked
+    let at = ''
+    let found = 0
+    try {
+      for (const [key, shape] of known) {
+        at = key
+        const isThere = Object.hasOwn(map, key)
+        if (isThere) found += 1
+        const checked = shape(isThere ? map[key] : undefined)
+        if (checked !== undefined) result[key] = checked
+      }
+    } catch (error) {
+      throw within(error, `${path}.${at}`)
+    }
+    const keys = Object.keys(map)
+    if (keys.length > found) {
+      const unknown = keys.find((key) => !Object.hasOwn(fields, key)) ?? ''
+      throw wrong(`${path}.${unknown}`, 'absent')
     }
     return result as ObjectOf<F>
   }
 }
 
+/** Paths are put together when something is wrong, and only then: most values are right. */
+class ShapeError extends DecodeError {
+  readonly path: string
+  readonly expected: string
+  constructor(path: string, expected: string) {
+    super(`${path || 'value'} must be ${expected}`)
+    this.path = path
+    this.expected = expected
+  }
+}
+
+function within(error: unknown, path: string): unknown {
+  return error instanceof ShapeError ? new ShapeError(`${path}${error.path}`, error.expected) : error
+}
+
 function wrong(path: string, expected: string): DecodeError {
-  return new DecodeError(`${path || 'value'} must be ${expected}`)
+  return new ShapeError(path, expected)
 }

@@ -2,9 +2,9 @@
  * Entries as bytes. Spec: docs/specs/entry.md. Pure: what an entry means, whether its author may write it and whether
  * it follows another are decided elsewhere.
  */
-import { type CborValue, DecodeError, decodeCbor, encodeCbor, shape } from '../codec/index.ts'
-import { NO_NETWORK, type SigningKey, sha256, sign, verify } from '../crypto/index.ts'
-import { type EntryId, feedIdFrom, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey } from '../ids.ts'
+import { type CborValue, DecodeError, encodeCbor, shape, viewCbor } from '../codec/index.ts'
+import { equalBytes, NO_NETWORK, type SigningKey, sha256, sign, verify } from '../crypto/index.ts'
+import { type EntryId, type FeedId, feedIdFrom, idBytes, idFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { EntryForeignError, EntryTooLargeError } from './errors.ts'
 import type { Entry, SignedBytes } from './types.ts'
 
@@ -13,6 +13,7 @@ export const ENTRY_MAX_BYTES = 65_536
 /** Control entries that one entry names as seen. */
 export const SEEN_MAX = 64
 const KIND_MAX = 32
+const ITEMS = 11
 /** Kinds are shown and logged, so they are kept to what is harmless there. */
 const KIND = /^[a-z][a-z0-9-]*$/
 /** The largest time that a JavaScript `Date` can show (ECMA-262, time range). */
@@ -24,19 +25,6 @@ const FORMAT_COSIGNED = 2
 /** The founding entry, whose network field is zeros because its id is the network's. */
 export const FOUND = 'found'
 
-const layout = shape.tuple(
-  shape.uint(FORMAT_COSIGNED),
-  shape.bytes(32),
-  shape.bytes(32),
-  shape.bytes(16),
-  shape.uint(),
-  shape.nullable(shape.bytes(32)),
-  shape.uint(MS_MAX),
-  shape.uint(COUNTER_MAX),
-  shape.text(KIND_MAX, 1),
-  shape.array(shape.bytes(32), SEEN_MAX),
-  bodyMap,
-)
 const signature = shape.nullable(shape.bytes(64))
 /** An entry as it stands in frames and in what is handed over at registering. */
 export const signedShape = shape.tuple(shape.bytesUpTo(ENTRY_MAX_BYTES), signature, signature)
@@ -60,8 +48,7 @@ export interface EntryDraft {
  * @throws {EntryTooLargeError}
  */
 export function makeEntry(draft: EntryDraft, signer: SigningKey, cosignWith?: SigningKey): Entry {
-  // a copy, since the encoder gives a part of a pooled buffer, and control entries are kept in memory
-  const encoded = encodeCbor([
+  const bytes = encodeCbor([
     cosignWith === undefined ? FORMAT_PLAIN : FORMAT_COSIGNED,
     idBytes(draft.network ?? NO_NETWORK),
     signer.publicKey,
@@ -74,8 +61,7 @@ export function makeEntry(draft: EntryDraft, signer: SigningKey, cosignWith?: Si
     [...draft.seen].sort().map(idBytes),
     draft.body,
   ])
-  if (encoded.length > ENTRY_MAX_BYTES) throw new EntryTooLargeError(encoded.length, ENTRY_MAX_BYTES)
-  const bytes = new Uint8Array(encoded)
+  if (bytes.length > ENTRY_MAX_BYTES) throw new EntryTooLargeError(bytes.length, ENTRY_MAX_BYTES)
   const id = sha256(bytes)
   const network = draft.network ?? idFrom<NetworkId>(id)
   const sig = sign(signer, 'entry', network, id)
@@ -84,31 +70,43 @@ export function makeEntry(draft: EntryDraft, signer: SigningKey, cosignWith?: Si
 }
 
 /**
- * Checks form and network; signatures are checked by `isSigned` and `isCosigned`.
+ * Checks form and network; signatures are checked by `isSigned` and `isCosigned`. Byte strings of the result are views
+ * of `signed.bytes`: see `detached`.
  * @throws {DecodeError} for whatever is not an entry
  * @throws {EntryForeignError} (a DecodeError) for an entry of another network
  */
 export function decodeEntry(signed: SignedBytes, network: NetworkId): Entry {
-  const value = decodeCbor(signed.bytes, ENTRY_MAX_BYTES)
-  const [format, net, authorKey, incarnation, seq, prev, ms, counter, kind, seenBytes, body] = layout(value, 'entry')
-  if (format < FORMAT_PLAIN) throw new DecodeError(`entry format ${format} is not known`)
-  if (!KIND.test(kind)) throw new DecodeError('the kind of an entry must be a lower-case word')
-  if ((prev === null) !== (seq === 0)) throw new DecodeError('only the first entry of a feed has no previous one')
-  const seen = seenBytes.map((each) => idFrom<EntryId>(each))
-  // one set of seen entries has one form
-  if (seen.some((each, index) => index > 0 && each <= (seen[index - 1] ?? ''))) {
-    throw new DecodeError('seen entries must be in ascending order')
+  const items = viewCbor(signed.bytes, ENTRY_MAX_BYTES)
+  if (!Array.isArray(items) || items.length !== ITEMS) throw new DecodeError(`an entry must be a list of ${ITEMS}`)
+  const [format, net, authorKey, incarnation, seq, prev, ms, counter, kind, seenBytes, body] = items as CborValue[]
+  if (format !== FORMAT_PLAIN && format !== FORMAT_COSIGNED) throw new DecodeError('the format of an entry is not known')
+  if (!isBytes(net, 32)) throw new DecodeError('the network of an entry must be 32 bytes')
+  if (!isBytes(authorKey, 32)) throw new DecodeError('the author of an entry must be 32 bytes')
+  if (!isBytes(incarnation, 16)) throw new DecodeError('the incarnation of an entry must be 16 bytes')
+  if (!isUint(seq, Number.MAX_SAFE_INTEGER)) throw new DecodeError('the sequence number of an entry must be a number')
+  if (prev !== null && !isBytes(prev, 32)) throw new DecodeError('what an entry follows must be 32 bytes, or null')
+  if (!isUint(ms, MS_MAX)) throw new DecodeError('the time of an entry must be one that a calendar knows')
+  if (!isUint(counter, COUNTER_MAX)) throw new DecodeError('the counter of an entry must have 32 bits')
+  if (typeof kind !== 'string' || kind.length > KIND_MAX || !KIND.test(kind)) {
+    throw new DecodeError('the kind of an entry must be a lower-case word')
   }
+  if (!Array.isArray(seenBytes) || seenBytes.length > SEEN_MAX) {
+    throw new DecodeError(`an entry must name at most ${SEEN_MAX} as seen`)
+  }
+  if (!isMap(body)) throw new DecodeError('the body of an entry must be a map')
+  if ((prev === null) !== (seq === 0)) throw new DecodeError('only the first entry of a feed has no previous one')
+  const seen = seenBytes.length === 0 ? NONE : readSeen(seenBytes)
   const id = idFrom<EntryId>(sha256(signed.bytes))
   if (kind === FOUND) {
     if (seq !== 0 || seen.length > 0 || format !== FORMAT_PLAIN) throw new DecodeError('not a founding entry')
     if (idFrom<NetworkId>(net) !== NO_NETWORK || (id as string) !== network) throw new EntryForeignError()
   } else if (idFrom<NetworkId>(net) !== network) throw new EntryForeignError()
+  const writer = writerOf(authorKey, incarnation)
   return {
     id,
-    author: nodeIdFromPublicKey(authorKey),
-    authorKey,
-    feed: feedIdFrom(authorKey, incarnation),
+    author: writer.author,
+    authorKey: writer.authorKey,
+    feed: writer.feed,
     seq,
     prev: prev === null ? null : idFrom<EntryId>(prev),
     ms,
@@ -121,6 +119,53 @@ export function decodeEntry(signed: SignedBytes, network: NetworkId): Entry {
     sig: signed.sig,
     cosig: format === FORMAT_COSIGNED ? signed.cosig : null,
   }
+}
+
+/** The same entry without a hold on the frame that it came in: for whoever keeps it. */
+export function detached(entry: Entry, network: NetworkId): Entry {
+  const { bytes, sig, cosig } = entry
+  return decodeEntry({ bytes: bytes.slice(), sig: sig?.slice() ?? null, cosig: cosig?.slice() ?? null }, network)
+}
+
+const NONE: readonly EntryId[] = []
+
+function readSeen(items: readonly CborValue[]): EntryId[] {
+  const seen: EntryId[] = []
+  for (const item of items) {
+    if (!isBytes(item, 32)) throw new DecodeError('seen entries must be named by 32 bytes')
+    const id = idFrom<EntryId>(item)
+    // one set of seen entries has one form
+    if (id <= (seen.at(-1) ?? '')) throw new DecodeError('seen entries must be in ascending order')
+    seen.push(id)
+  }
+  return seen
+}
+
+interface Writer {
+  readonly author: NodeId
+  readonly authorKey: Uint8Array
+  readonly incarnation: Uint8Array
+  readonly feed: FeedId
+}
+
+/** Entries come in runs of one feed, and the names of feeds are long to make. */
+const WRITERS = 256
+const writers: (Writer | undefined)[] = new Array(WRITERS).fill(undefined)
+
+function writerOf(authorKey: Uint8Array, incarnation: Uint8Array): Writer {
+  const slot = ((incarnation[0] ?? 0) + (authorKey[0] ?? 0)) % WRITERS
+  const known = writers[slot]
+  if (known !== undefined && equalBytes(known.incarnation, incarnation) && equalBytes(known.authorKey, authorKey)) {
+    return known
+  }
+  const writer: Writer = {
+    author: nodeIdFromPublicKey(authorKey),
+    authorKey: authorKey.slice(),
+    incarnation: incarnation.slice(),
+    feed: feedIdFrom(authorKey, incarnation),
+  }
+  writers[slot] = writer
+  return writer
 }
 
 /** The author's own signature. An entry without one may still be vouched for by a later entry of its feed. */
@@ -148,14 +193,18 @@ export function introducedBy(entry: Entry): Uint8Array | null {
 }
 
 function keyIn(body: CborValue, field: string): Uint8Array | null {
-  if (typeof body !== 'object' || body === null || Array.isArray(body) || body instanceof Uint8Array) return null
-  const value = (body as { readonly [key: string]: CborValue | undefined })[field]
+  const value = isMap(body) ? body[field] : undefined
   return value instanceof Uint8Array && value.length === 32 ? value : null
 }
 
-function bodyMap(value: CborValue | undefined, path = ''): CborValue {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Uint8Array) {
-    throw new DecodeError(`${path} must be a map`)
-  }
-  return value
+function isBytes(value: CborValue | undefined, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length
+}
+
+function isUint(value: CborValue | undefined, max: number): value is number {
+  return typeof value === 'number' && value >= 0 && value <= max
+}
+
+function isMap(value: CborValue | undefined): value is { readonly [key: string]: CborValue | undefined } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
 }
