@@ -77,11 +77,13 @@ describe('canonical CBOR', () => {
   })
 
   it('takes exactly what another library reads and writes again as it was', () => {
-    const spoilt = fc.tuple(value, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 })).map(([from, changes]) => {
-      const bytes = encodeCbor(from)
-      for (const [place, byte] of changes) bytes[place % bytes.length] = byte
-      return bytes
-    })
+    const spoilt = fc
+      .tuple(value, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 }))
+      .map(([from, changes]) => {
+        const bytes = encodeCbor(from)
+        for (const [place, byte] of changes) bytes[place % bytes.length] = byte
+        return bytes
+      })
     fc.assert(
       fc.property(fc.oneof(spoilt, fc.uint8Array({ maxLength: 12 })), (bytes) => {
         expect(outcome(() => decodeCbor(bytes, 10_000))).toEqual(outcome(() => decodeByOther(bytes)))

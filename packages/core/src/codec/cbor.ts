@@ -5,16 +5,10 @@
  */
 import { decodeValue } from './cbor-decode.ts'
 import { encodeValue } from './cbor-encode.ts'
+import type { CborValue } from './cbor-value.ts'
 import { DecodeError } from './errors.ts'
 
-export type CborValue =
-  | null
-  | boolean
-  | number
-  | string
-  | Uint8Array
-  | readonly CborValue[]
-  | { readonly [key: string]: CborValue | undefined }
+export type { CborValue } from './cbor-value.ts'
 
 /**
  * `undefined` properties are left out.

@@ -4,7 +4,16 @@
  */
 import { type CborValue, DecodeError, encodeCbor, shape, viewCbor } from '../codec/index.ts'
 import { equalBytes, NO_NETWORK, type SigningKey, sha256, sign, verify } from '../crypto/index.ts'
-import { type EntryId, type FeedId, feedIdFrom, idBytes, idFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import {
+  type EntryId,
+  type FeedId,
+  feedIdFrom,
+  idBytes,
+  idFrom,
+  type NetworkId,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../ids.ts'
 import { EntryForeignError, EntryTooLargeError } from './errors.ts'
 import type { Entry, SignedBytes } from './types.ts'
 
@@ -79,7 +88,8 @@ export function decodeEntry(signed: SignedBytes, network: NetworkId): Entry {
   const items = viewCbor(signed.bytes, ENTRY_MAX_BYTES)
   if (!Array.isArray(items) || items.length !== ITEMS) throw new DecodeError(`an entry must be a list of ${ITEMS}`)
   const [format, net, authorKey, incarnation, seq, prev, ms, counter, kind, seenBytes, body] = items as CborValue[]
-  if (format !== FORMAT_PLAIN && format !== FORMAT_COSIGNED) throw new DecodeError('the format of an entry is not known')
+  if (format !== FORMAT_PLAIN && format !== FORMAT_COSIGNED)
+    throw new DecodeError('the format of an entry is not known')
   if (!isBytes(net, 32)) throw new DecodeError('the network of an entry must be 32 bytes')
   if (!isBytes(authorKey, 32)) throw new DecodeError('the author of an entry must be 32 bytes')
   if (!isBytes(incarnation, 16)) throw new DecodeError('the incarnation of an entry must be 16 bytes')

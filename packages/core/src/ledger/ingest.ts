@@ -9,7 +9,7 @@ import { equalBytes } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import type { EntryId, FeedId, NetworkId, NodeId } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
-import { decodeEntry, FOUND, isCosigned, isSigned } from './entry.ts'
+import { decodeEntry, detached, FOUND, isCosigned, isSigned } from './entry.ts'
 import { NotInNetworkError } from './errors.ts'
 import type { LedgerStore } from './store.ts'
 import type { Entry, SignedBytes } from './types.ts'
@@ -95,6 +95,12 @@ export function createIngest(init: IngestInit): Ingest {
     return { code: 'not-cosigned', reason: 'no valid signature by the recovery key' }
   }
 
+  /** Pools must not hold whole frames for the sake of one entry. */
+  function kept(entry: Entry): Entry {
+    const network = store.network()
+    return network === null ? entry : detached(entry, network)
+  }
+
   /** Inside `db.write`, predecessors first. */
   function accept(entry: Entry, accepted: Entry[], result: IngestResult): void {
     const judgement = judge(entry)
@@ -103,7 +109,7 @@ export function createIngest(init: IngestInit): Ingest {
       accepted.push(entry)
       result.stored += 1
     } else if (judgement === 'hold') {
-      if (held.add(entry)) result.waiting += 1
+      if (held.add(kept(entry))) result.waiting += 1
     } else if (judgement === 'missing') {
       if (!result.missing.includes(entry.feed)) result.missing.push(entry.feed)
     } else {
@@ -204,7 +210,7 @@ export function createIngest(init: IngestInit): Ingest {
       result.refused.push({ ...UNKNOWN_AUTHOR, id: entry.id })
       return
     }
-    unsigned.add(entry)
+    unsigned.add(kept(entry))
     result.waiting += 1
   }
 

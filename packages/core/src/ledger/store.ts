@@ -16,7 +16,7 @@ import {
   nodeIdFromPublicKey,
   publicKeyFromNodeId,
 } from '../ids.ts'
-import { decodeEntry, FOUND, introducedBy, recoveryKeyOf } from './entry.ts'
+import { decodeEntry, detached, FOUND, introducedBy, recoveryKeyOf } from './entry.ts'
 import { LedgerDamagedError, NotInNetworkError } from './errors.ts'
 import { HeadIndex } from './heads.ts'
 import type { Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
@@ -246,7 +246,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       if (tipKey === undefined) tipKey = Number(insertTip.run(key, seq, raw, ms, counter).lastInsertRowid)
       else moveTip.run(seq, raw, ms, counter, tipKey)
       heads.put({ feed, seq, id, ms, counter, tipKey }, tip?.id)
-      if (isControl) remember(entry)
+      if (isControl) remember(network === null ? entry : detached(entry, network))
     },
     get(id) {
       const known = controlById.get(id)
