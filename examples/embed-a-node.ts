@@ -5,11 +5,9 @@
  *
  * Nodes usually live on two machines; nothing else would change but the addresses. Everything lies in a temporary folder.
  */
-import { createWriteStream } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { basename, join } from 'node:path'
 import { createNode, type MaloteNode } from '@malote/core'
 
 const folder = await mkdtemp(join(tmpdir(), 'malote-embed-'))
@@ -58,12 +56,12 @@ try {
   const file = await saoPaulo.files.upload(photo, { campaign: 'Verão', tags: ['praia'] })
   console.log(`São Paulo shared ${file.name}, ${file.size} bytes`)
 
-  // `content` streams: the bytes are fetched, verified and opened as they are read, whatever the size of the file.
-  const content = await rio.files.content(await seenInRio)
-  const copy = join(folder, 'copy.jpg')
-  await pipeline(content.read(), createWriteStream(copy))
+  // `export` writes it under a safe form of its name; `content` would stream it, as it arrives, to anywhere else.
+  const inbox = join(folder, 'inbox')
+  await mkdir(inbox)
+  const copy = await rio.files.export(await seenInRio, inbox)
   console.log(
-    `Rio fetched ${content.name}: ${(await readFile(copy)).equals(await readFile(photo)) ? 'equal' : 'DIFFERENT'}`,
+    `Rio fetched ${basename(copy)}: ${(await readFile(copy)).equals(await readFile(photo)) ? 'equal' : 'DIFFERENT'}`,
   )
 } finally {
   // A node holds its data folder, sockets and timers until it is stopped.

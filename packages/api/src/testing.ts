@@ -281,6 +281,7 @@ export function createFakeNode(): FakeNode {
     files: {
       list: does('files.list', () => ({ items: [...files.values()].map(({ view }) => view), next: null })),
       get: does('files.get', (ref: string) => find(ref).view),
+      export: doesLater('files.export', (_ref: string, folder: string) => folder),
       versions: does('versions', (ref: string) => {
         const { name, size, version, copies, local } = find(ref).view
         return [{ version, size, name, createdAt: NOW, author: SELF, current: true, conflict: false, local, copies }]

@@ -7,8 +7,8 @@ import { createWriteStream } from 'node:fs'
 import { type FileHandle, link, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { safeFileName } from '@malote/core/file-names'
 import { OutputError } from '../errors.ts'
-import { safeFileName } from '../safe-name.ts'
 
 /** `direct`: a device or a pipe, where nothing can be put beside. `shown`: the path in the caller's words. */
 export type Destination =

@@ -119,7 +119,9 @@ async function arrival(init: OpenStreamInit, index: number, signal: AbortSignal)
   }
 }
 
-export interface ExportInit extends Omit<OpenStreamInit, 'start' | 'end'> {
+export interface ExportInit {
+  /** all plain bytes, as `openStream` gives them */
+  source: AsyncIterable<Uint8Array>
   /** where the file is made; must exist */
   folder: string
   /** the name its owner gave it: data, made safe here */
@@ -132,7 +134,7 @@ export interface ExportInit extends Omit<OpenStreamInit, 'start' | 'end'> {
  * Writes the version into `folder` under a safe name that is not taken, never over another file and never outside the
  * folder; the name appears when all bytes are on disk.
  * @returns the path
- * @throws {DiskFullError} @throws {StoreReadOnlyError} and what `openStream` throws
+ * @throws {DiskFullError} @throws {StoreReadOnlyError} and what the source throws
  */
 export async function exportTo(init: ExportInit): Promise<string> {
   const { folder } = init
@@ -154,7 +156,7 @@ export async function exportTo(init: ExportInit): Promise<string> {
 
 async function writeAll(init: ExportInit, handle: FileHandle): Promise<void> {
   let at = 0
-  for await (const plain of openStream(init)) {
+  for await (const plain of init.source) {
     for (let written = 0; written < plain.length; ) {
       const { bytesWritten } = await handle.write(plain, written, plain.length - written, at + written)
       written += bytesWritten

@@ -178,18 +178,22 @@ describe('exportTo', () => {
       const plain = bytesOf(2 * CHUNK + 9)
       const { file } = await sealed(plain)
       await writeFile(join(folder, '_._.._escape.txt'), 'mine')
-      const path = await exportTo({ file, keys, folder, name: '../../escape.txt' })
+      const path = await exportTo({ source: openStream({ file, keys }), folder, name: '../../escape.txt' })
       expect(path).toBe(join(folder, '_._.._escape (2).txt'))
       expect(Buffer.compare(await readFile(path), plain)).toBe(0)
       expect(await readFile(join(folder, '_._.._escape.txt'), 'utf8')).toBe('mine')
-      const both = await Promise.all([1, 2].map(() => exportTo({ file, keys, folder, name: 'a' })))
+      const both = await Promise.all(
+        [1, 2].map(() => exportTo({ source: openStream({ file, keys }), folder, name: 'a' })),
+      )
       expect(both.sort()).toEqual([join(folder, 'a'), join(folder, 'a (2)')].sort())
     }))
 
   it('leaves nothing when it fails', () =>
     withFolder(async (folder) => {
       const { file } = await sealed(bytesOf(2 * CHUNK))
-      await expect(exportTo({ file, keys: newKeys(), folder, name: 'a' })).rejects.toThrow(ContentDamagedError)
+      await expect(exportTo({ source: openStream({ file, keys: newKeys() }), folder, name: 'a' })).rejects.toThrow(
+        ContentDamagedError,
+      )
       expect(await readdir(folder)).toEqual([])
     }))
 })

@@ -10,6 +10,7 @@ import {
 import {
   chunkSizeFor,
   chunkSizeForNext,
+  exportTo,
   openStream,
   readSourceFile,
   reseal,
@@ -230,6 +231,10 @@ export function createFiles(init: FilesInit): FileVerbs {
         (pending) => pending.publish(changes, options),
         options,
       )
+    },
+    async export(ref: FileRef, folder: string, options: CallOptions & { version?: number } = {}) {
+      const { name, size, read } = await content(ref, options)
+      return await exportTo({ source: read({ start: 0, end: size }), folder, name })
     },
     async preview(ref: FileRef, options: CallOptions = {}) {
       const current = session()

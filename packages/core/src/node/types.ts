@@ -322,6 +322,11 @@ export interface FileVerbs {
   upload(path: string, details?: Partial<UploadDetails>, options?: CallOptions): Promise<FileView>
   update(ref: FileRef, path: string, options?: CallOptions & { ifMatch?: number }): Promise<FileView>
   content(ref: FileRef, options?: CallOptions & { version?: number }): Promise<ContentReader>
+  /**
+   * Writes the file into a folder that exists, under a safe form of its name that nothing there bears; the name appears
+   * when all bytes are on disk. @returns the path
+   */
+  export(ref: FileRef, folder: string, options?: CallOptions & { version?: number }): Promise<string>
   preview(ref: FileRef, options?: CallOptions): Promise<{ type: string; bytes: Uint8Array } | null>
   /** Makes a local copy now. */
   fetch(ref: FileRef, options?: CallOptions & { version?: number }): Promise<TransferView>
