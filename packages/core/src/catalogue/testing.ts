@@ -436,6 +436,13 @@ export class World {
     return joiner
   }
 
+  /** A copy of a machine, which goes on where the other stands. */
+  copyOf(actor: Actor): Actor {
+    const copy = new Actor(this, actor)
+    this.actors.push(copy)
+    return copy
+  }
+
   /** Everyone learns everything. */
   meet(...actors: Actor[]): void {
     const all = actors.length === 0 ? this.actors : actors

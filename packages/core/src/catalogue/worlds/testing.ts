@@ -10,7 +10,7 @@ import { type AudienceId, EVERYONE, idBytes, nodeIdFromPublicKey, toHex } from '
 import { makeEntry } from '../../ledger/entry.ts'
 import type { Entry } from '../../ledger/index.ts'
 import type { OwnershipAct } from '../../membership/index.ts'
-import { Actor, audienceBody, type FileHandle, type Invitation, World } from '../testing.ts'
+import { type Actor, audienceBody, type FileHandle, type Invitation, World } from '../testing.ts'
 import type { SharedFile } from '../types.ts'
 
 /** Who does what to which file or member, how long after, and whether the other learns of it. */
@@ -140,7 +140,7 @@ const actions = {
     void actor.write('expel', { node: other.key.publicKey, cuts: other.cuts() }, { cosigned: true }),
   /** A copy of the machine writes on in the same feed. */
   clone({ world, actor }) {
-    if (world.actors.length < MAX_ACTORS) world.actors.push(new Actor(world, actor))
+    if (world.actors.length < MAX_ACTORS) world.copyOf(actor)
   },
   /** A new feed that knows nothing of the times seen: what is written next is dated as early as the author likes. */
   openFeed: ({ actor }) => actor.openFeed(),
