@@ -32,6 +32,7 @@ import { createReaders } from './readers.ts'
 import { createReplication } from './replication-wiring.ts'
 import { createResealer } from './resealer.ts'
 import { createRetention } from './retention.ts'
+import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
@@ -203,6 +204,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onProblem: (error) => log('transfers', error),
   })
 
+  const ownerUsage = createOwnerUsage(store, (root) => state.versionOfRoot(root)?.branch ?? null)
   const sealAnew = createSealAnew({
     state,
     sharing: () => sharing,
@@ -232,6 +234,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     kept,
     readers,
     sealAnew,
+    ownerUsage,
     events,
     bell,
     tuning,
@@ -265,6 +268,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     ownBranch: versions.ownBranch(self),
     purge: (file) => void sharing.author.purge(file),
     forgetRoot: reactions.forgetRoot,
+    bytesOf: (root) => store.stat(root)?.bytes ?? 0,
+    room: () => roomOf(store, init.capacity),
     onProblem: (error) => log('retention', error),
   })
   const commands = createCommands({
@@ -371,6 +376,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await integrity.stop()
     await presence.stop()
     await sync.stop()
+    ownerUsage.stop()
     await sealAnew.stop()
     await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
     wiring.stop()

@@ -23,7 +23,7 @@ import type { EventHub } from './events.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
-import { hasRoomFor } from './room.ts'
+import { hasRoomFor, isWithinFairShare, missingOf, type OwnerUsage, roomOf } from './room.ts'
 import type { SealAnew } from './seal-anew.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
@@ -47,6 +47,7 @@ export interface ReplicationWiring {
   readonly kept: Kept
   readonly readers: Readers
   readonly sealAnew: SealAnew
+  readonly ownerUsage: OwnerUsage
   readonly events: EventHub
   readonly bell: Bell
   readonly tuning: Tuning
@@ -70,6 +71,22 @@ export function createReplication(rooms: ReplicationWiring): {
     const stored = store.stat(root)
     if (stored === null) return 'none'
     return stored.complete ? 'all' : 'partial'
+  }
+
+  function hasRoom({ shape, owner }: LiveVersion): boolean {
+    if (store.stat(shape.root)?.complete === true || owner === self) return true
+    if (!hasRoomFor(store, rooms.capacity, shape)) return false
+    const branch = state.versionOfRoot(shape.root)?.branch
+    return (
+      branch === undefined ||
+      isWithinFairShare({
+        room: roomOf(store, rooms.capacity),
+        used: store.usage().used,
+        usedByOwner: () => rooms.ownerUsage.of(branch),
+        owners: versions.livingBranches().length,
+        size: missingOf(shape.size, store.stat(shape.root)),
+      })
+    )
   }
 
   function want(version: LiveVersion): void {
@@ -127,7 +144,7 @@ export function createReplication(rooms: ReplicationWiring): {
       const { connected, lastSeen } = presence.get(node)
       return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
     },
-    mayHold: (version) => access.mayHold(version) && hasRoomFor(store, rooms.capacity, version.shape),
+    mayHold: (version) => access.mayHold(version) && hasRoom(version),
     former(version) {
       const { root } = version.shape
       if (sealAnew.former(root).length === 0) return 'none'

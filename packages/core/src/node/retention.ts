@@ -13,6 +13,9 @@ const HOUR = 3_600_000
 /** How much longer a holder waits than the owner. */
 const HOLDER_GRACE_MS = 48 * HOUR
 
+/** Versions that are no longer current may use this share of what the node offers; then the oldest go early. */
+export const KEPT_SHARE = 0.25
+
 export interface RetentionInit {
   readonly clock: Clock
   readonly retentionMs: number
@@ -23,6 +26,10 @@ export interface RetentionInit {
   ownBranch(): BranchId
   purge(file: FileId): void
   forgetRoot(file: FileId, root: Root): Promise<void>
+  /** bytes of a version on this disk */
+  bytesOf(root: Root): number
+  /** bytes that this node offers in all */
+  room(): number
   onProblem(error: unknown): void
 }
 
@@ -31,22 +38,42 @@ export interface Retention {
   stop(): Promise<void>
 }
 
-/** Versions that were replaced so long ago that nobody can ask for them any more. Pure. */
-export function expiredVersions(
+/** A version that is kept although another is current. */
+export interface ReplacedVersion {
+  readonly root: Root
+  /** ms since the epoch; of a conflict version, when it was made */
+  readonly at: number
+}
+
+/** All versions but the current one and those with the same content, and since when they are replaced. Pure. */
+export function replacedVersions(
   file: Pick<SharedFile, 'version'>,
   versions: readonly Pick<SharedVersion, 'version' | 'conflict' | 'ms' | 'root'>[],
-  before: number,
-): Root[] {
+): ReplacedVersion[] {
   const current = versions.find(({ version, conflict }) => version === file.version && !conflict)
   return versions
     .filter((each) => each !== current && each.root !== current?.root)
-    .filter((each) => {
+    .map((each) => {
       const replacedAt = versions
         .filter(({ version, conflict }) => !conflict && version > each.version)
         .reduce((first, { ms }) => Math.min(first, ms), Number.POSITIVE_INFINITY)
-      return Math.max(each.ms, Number.isFinite(replacedAt) ? replacedAt : each.ms) < before
+      return { root: each.root, at: Math.max(each.ms, Number.isFinite(replacedAt) ? replacedAt : each.ms) }
     })
-    .map(({ root }) => root)
+}
+
+/** What has to go, oldest first, so that the rest fits. Pure. */
+export function overQuota<T extends { readonly at: number; readonly bytes: number }>(
+  kept: readonly T[],
+  quota: number,
+): T[] {
+  let left = kept.reduce((sum, { bytes }) => sum + bytes, 0)
+  const go: T[] = []
+  for (const each of [...kept].sort((a, b) => a.at - b.at)) {
+    if (left <= quota) break
+    go.push(each)
+    left -= each.bytes
+  }
+  return go
 }
 
 export function createRetention(init: RetentionInit): Retention {
@@ -56,6 +83,7 @@ export function createRetention(init: RetentionInit): Retention {
 
   async function look(): Promise<void> {
     const now = init.clock.now()
+    const kept: { file: FileId; root: Root; at: number; bytes: number }[] = []
     let looks = 0
     for (const file of init.files()) {
       if (stopped) return
@@ -64,8 +92,12 @@ export function createRetention(init: RetentionInit): Retention {
       if (file.state === 'deleted' && isOwn && (file.deleted ?? now) + init.retentionMs < now) init.purge(file.file)
       if (file.state === 'purged') continue
       const before = now - init.retentionMs - (isOwn ? 0 : HOLDER_GRACE_MS)
-      for (const root of expiredVersions(file, init.versions(file.file), before)) await init.forgetRoot(file.file, root)
+      for (const { root, at } of replacedVersions(file, init.versions(file.file))) {
+        if (at < before) await init.forgetRoot(file.file, root)
+        else if (init.bytesOf(root) > 0) kept.push({ file: file.file, root, at, bytes: init.bytesOf(root) })
+      }
     }
+    for (const { file, root } of overQuota(kept, init.room() * KEPT_SHARE)) await init.forgetRoot(file, root)
   }
 
   function schedule(): void {
