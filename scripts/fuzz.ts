@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- --seconds 30 [--only decoders|worlds|<part of a test's name>] [--seed N --path P]`
+ * `npm run fuzz -- --seconds 30 [--only decoders|worlds|differential|<part of a test's name>] [--seed N --path P]`
  *
  * The properties of the tests, each tried for so many seconds with a new seed instead of a few times. What fails is
  * printed with the seed and the path that play it again.
@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 
 /** For each property; there are some two hundred, most of which are decoders. */
 const DEFAULT_SECONDS = '2'
-const FOLDERS = ['packages/core/src/decoders', 'packages/core/src/catalogue/worlds']
+const FOLDERS = ['packages/core/src/decoders', 'packages/core/src/catalogue/worlds', 'test/vectors/differential']
 
 const { values } = parseArgs({
   options: {
@@ -33,8 +33,6 @@ const { status } = spawnSync(
   join(bin, 'vitest'),
   [
     'run',
-    '--project',
-    'unit',
     ...(folder === undefined ? FOLDERS : [folder]),
     ...(values.only === undefined || folder !== undefined ? [] : ['--testNamePattern', values.only]),
   ],

@@ -254,8 +254,15 @@ function foundingDraft(): EntryDraft {
   }
 }
 
+interface Arrival {
+  readonly network: NetworkId
+  readonly now: number
+  readonly before: readonly SignedBytes[]
+  readonly arriving: readonly SignedBytes[]
+}
+
 /** A ledger that executes nothing: what is taken does not depend on what it means. */
-function take({ network, now, founding }: Setting, arriving: readonly SignedBytes[]) {
+export function takenByLedger({ network, now, before, arriving }: Arrival) {
   const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
   const ledger = createLedger({
     db,
@@ -270,10 +277,14 @@ function take({ network, now, founding }: Setting, arriving: readonly SignedByte
     folderId: () => null,
   })
   try {
-    ledger.ingest(founding.map(({ bytes, sig, cosig }) => ({ bytes, sig, cosig })))
+    ledger.ingest(before.map(({ bytes, sig, cosig }) => ({ bytes, sig, cosig })))
     let last = ledger.ingest(arriving)
-    for (let round = 0; round < arriving.length + 2; round++) last = ledger.ingest(arriving)
-    const stored = ledger.page(founding.length, 1000).map(({ entry }) => entry.id)
+    const taken = () => ledger.count() + ledger.held().length
+    for (let known = -1, idle = 0; idle < 2; known = taken()) {
+      last = ledger.ingest(arriving)
+      idle = taken() === known ? idle + 1 : 0
+    }
+    const stored = ledger.page(before.length, 10_000).map(({ entry }) => entry.id)
     const held = ledger.held().map(({ id }) => id)
     const refused = last.refused.flatMap(({ id, code }) => (id === null ? [] : [{ id, code }]))
     const bad = last.refused.flatMap(({ id, code }) => (id === null ? [code] : []))
@@ -315,7 +326,7 @@ export function makeEntries() {
       cases: arrivals(of).map(([name, arriving]) => ({
         name,
         arriving: arriving.map(signedHex),
-        result: take(of, arriving),
+        result: takenByLedger({ ...of, before: of.founding, arriving }),
       })),
     },
   }

@@ -83,6 +83,7 @@ export function decode(bytes: Uint8Array): Value {
       const begin = at
       const key = item(depth + 1)
       if (typeof key !== 'string') throw new RangeError('a key that is no text')
+      if (key === '__proto__') throw new RangeError('a key that no map may have')
       const raw = bytes.slice(begin, at)
       if (previous !== undefined && compareKeys(previous, raw) >= 0) throw new RangeError('keys out of order')
       previous = raw

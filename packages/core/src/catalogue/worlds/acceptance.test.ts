@@ -14,7 +14,7 @@ import { PROPERTY_TIMEOUT_MS, tries } from '../../testing.ts'
 import { kindInfo } from '../kind-info.ts'
 import { createSharedState, type SharedState } from '../shared-state.ts'
 import type { World } from '../testing.ts'
-import { arranged, arrivals, batches, EVERYTHING, play, scripts } from './testing.ts'
+import { arranged, arrivals, batches, EVERYTHING, play, scripts, tampered, tamperings } from './testing.ts'
 
 interface Node {
   readonly db: Database
@@ -55,38 +55,6 @@ function close(): void {
   }
 }
 
-/** What somebody on the way may do to an entry. The entry's own bytes bear its id, so that only these parts can be changed. */
-const tampering = {
-  none: (entry) => [entry],
-  /** only a later entry of the feed vouches for it */
-  unsigned: (entry) => [{ ...entry, sig: null }],
-  wrong: (entry) => [{ ...entry, sig: flipped(entry.sig) }],
-  wrongFirst: (entry) => [{ ...entry, sig: flipped(entry.sig) }, entry],
-  wrongLast: (entry) => [entry, { ...entry, sig: flipped(entry.sig) }],
-  unsignedFirst: (entry) => [{ ...entry, sig: null }, entry],
-  stripped: (entry) => [{ ...entry, cosig: null }, entry],
-  cosignedByOther: (entry) => [{ ...entry, cosig: flipped(entry.sig) }, entry],
-  cut: (entry) => [{ ...entry, bytes: entry.bytes.subarray(0, -1) }, entry],
-  otherBody: (entry) => [{ ...entry, bytes: flippedLast(entry.bytes) }, entry],
-} satisfies Record<string, (entry: SignedBytes) => SignedBytes[]>
-
-const tamperings = fc.array(fc.constantFrom(...(Object.keys(tampering) as (keyof typeof tampering)[])), {
-  minLength: 4,
-  maxLength: 24,
-})
-
-function flipped(signature: Uint8Array | null): Uint8Array {
-  const copy = new Uint8Array(signature ?? new Uint8Array(64))
-  copy[20] = (copy[20] ?? 0) ^ 1
-  return copy
-}
-
-function flippedLast(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(bytes)
-  copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1
-  return copy
-}
-
 /** As fetching does: again and again, until nothing new was taken; twice, since what waits for another shows nowhere. */
 function deliver({ ledger }: Node, all: readonly (readonly SignedBytes[])[], live: boolean): void {
   const from = { peer: nodeIdFromPublicKey(generateSigningKey().publicKey), live }
@@ -121,9 +89,7 @@ test(
         fc.nat(100),
         async (script, arrival, changes, share) => {
           const { world } = play(script)
-          const sent = world.entries.flatMap(({ bytes, sig, cosig }, at) =>
-            tampering[changes[at % changes.length] ?? 'none']({ bytes, sig, cosig }),
-          )
+          const sent = tampered(world.entries, changes)
           // a part of the entries is ahead of the nodes' clocks at first
           const last = Math.max(...world.entries.map(({ ms }) => ms))
           const first = world.entries[0]?.ms ?? 0

@@ -6,9 +6,9 @@
 import fc from 'fast-check'
 import type { CborValue } from '../../codec/index.ts'
 import { type SigningKey, sign, signingKeyFromSeed } from '../../crypto/index.ts'
-import { type AudienceId, EVERYONE, idBytes, nodeIdFromPublicKey, toHex } from '../../ids.ts'
+import { type AudienceId, EVERYONE, idBytes, toHex } from '../../ids.ts'
 import { makeEntry } from '../../ledger/entry.ts'
-import type { Entry } from '../../ledger/index.ts'
+import type { Entry, SignedBytes } from '../../ledger/index.ts'
 import type { OwnershipAct } from '../../membership/index.ts'
 import { type Actor, audienceBody, type FileHandle, type Invitation, World } from '../testing.ts'
 import type { SharedFile } from '../types.ts'
@@ -322,7 +322,41 @@ export function* batches<T>(items: readonly T[], { sizes }: Pick<Arrival, 'sizes
   }
 }
 
-/** Names the author of an entry, for messages. */
-export function authorOf(entry: Entry): string {
-  return nodeIdFromPublicKey(entry.authorKey).slice(-6)
+/** What somebody on the way may do to an entry. The entry's own bytes bear its id, so that only these parts can be changed. */
+const tampering = {
+  none: (entry) => [entry],
+  /** only a later entry of the feed vouches for it */
+  unsigned: (entry) => [{ ...entry, sig: null }],
+  wrong: (entry) => [{ ...entry, sig: flipped(entry.sig) }],
+  wrongFirst: (entry) => [{ ...entry, sig: flipped(entry.sig) }, entry],
+  wrongLast: (entry) => [entry, { ...entry, sig: flipped(entry.sig) }],
+  unsignedFirst: (entry) => [{ ...entry, sig: null }, entry],
+  stripped: (entry) => [{ ...entry, cosig: null }, entry],
+  cosignedByOther: (entry) => [{ ...entry, cosig: flipped(entry.sig) }, entry],
+  cut: (entry) => [{ ...entry, bytes: entry.bytes.subarray(0, -1) }, entry],
+  otherBody: (entry) => [{ ...entry, bytes: flippedLast(entry.bytes) }, entry],
+} satisfies Record<string, (entry: SignedBytes) => SignedBytes[]>
+
+export const tamperings = fc.array(fc.constantFrom(...(Object.keys(tampering) as (keyof typeof tampering)[])), {
+  minLength: 4,
+  maxLength: 24,
+})
+
+function flipped(signature: Uint8Array | null): Uint8Array {
+  const copy = new Uint8Array(signature ?? new Uint8Array(64))
+  copy[20] = (copy[20] ?? 0) ^ 1
+  return copy
+}
+
+function flippedLast(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes)
+  copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1
+  return copy
+}
+
+/** Each entry as one of the changes leaves it, in turn. */
+export function tampered(entries: readonly Entry[], changes: readonly (keyof typeof tampering)[]): SignedBytes[] {
+  return entries.flatMap(({ bytes, sig, cosig }, at) =>
+    tampering[changes[at % changes.length] ?? 'none']({ bytes, sig, cosig }),
+  )
 }
