@@ -42,6 +42,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => cluster?.close())
 
+const hello = { v: 1, addresses: [], version: '0', run: new Uint8Array(16), since: 0 }
 const protocol = (name: string) => `/malote/${network.slice(0, 16)}/${name}/1`
 const addressOf = (branch: Branch) => branch.ready?.addresses[0] as string
 const portOf = (branch: Branch) => Number(/\/tcp\/(\d+)/.exec(addressOf(branch))?.[1])
@@ -53,7 +54,7 @@ function questions(): [protocol: string, message: Uint8Array][] {
     .find((name) => name !== undefined)
   const framed = (name: string, message: Uint8Array): [string, Uint8Array] => [protocol(name), encodeFrame(message)]
   return [
-    framed('presence', encodePresence({ t: 'hello', v: 1, addresses: [], version: '0', ms: Date.now() })),
+    framed('presence', encodePresence({ t: 'hello', ...hello, ms: Date.now() })),
     framed('facts', encodeCbor({ v: 1, start: 0, counter: 0 })),
     framed('ledger', encodeSyncFrame({ type: 'ask', buckets: new Uint8Array(BUCKETS * BUCKET_HASH_BYTES) })),
     framed('boxes', encodeBoxRequest(['ab'.repeat(32) as Parameters<typeof encodeBoxRequest>[0][number]])),

@@ -14,6 +14,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   quarantined: 403,
   forbidden: 403,
   'clock-skew': 403,
+  'running-twice': 403,
   'invite-invalid': 403,
   'invite-expired': 403,
   'invite-used': 403,

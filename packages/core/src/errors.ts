@@ -27,6 +27,7 @@ export type ErrorCode =
   | 'orphans-left'
   | 'conflict'
   | 'clock-skew'
+  | 'running-twice'
   | 'disconnected'
   | 'no-source'
   | 'unreachable'

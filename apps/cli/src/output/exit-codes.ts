@@ -24,6 +24,7 @@ export const EXIT_CODES: Readonly<Record<string, number>> = {
   'invite-revoked': 5,
   'wrong-network': 5,
   'clock-skew': 5,
+  'running-twice': 5,
   'newer-database': 5,
   disconnected: 5,
   unauthorized: 5,

@@ -127,7 +127,9 @@ describe('rows and changes', () => {
         kinds: kindInfo,
         apply: (entries) => state.apply(entries),
         skew: () => null,
-        folderId: () => null,
+        twin: () => null,
+        closeWitness: { folder: () => null, take: () => null, leave: () => false },
+        witnesses: { members: () => [], isSole: () => false },
       })
       const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
       return { ledger, state }

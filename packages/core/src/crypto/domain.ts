@@ -17,6 +17,7 @@ export type Purpose =
   | 'key-proof' // a reader proves that it has an access epoch's key
   | 'notice' // an owner tells a denied node to drop a file
   | 'state-row' // one row of the state digest
+  | 'run' // a process with a node's identity says that it is alive
   | 'draw' // rank of a candidate
   | 'placement' // rank of a holder
 

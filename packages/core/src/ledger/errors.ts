@@ -38,6 +38,19 @@ export class ClockSkewError extends MaloteError {
   }
 }
 
+/** Another process with our identity is alive and was there before: what both write could fork. */
+export class RunningTwiceError extends MaloteError {
+  override name = 'RunningTwiceError'
+  constructor({ since, by }: { since: number; by: string }) {
+    const began = new Date(since).toISOString()
+    super('running-twice', `another machine runs under the identity of this node since ${began}`, {
+      advice:
+        'Stop one of the two; a copied data folder is no second branch: invite that with `malote invite`. If the other is not yours, have an admin quarantine this node.',
+      details: { since: began, toldBy: by },
+    })
+  }
+}
+
 /** Nothing can be written before this node belongs to a network. */
 export class NotInNetworkError extends MaloteError {
   override name = 'NotInNetworkError'

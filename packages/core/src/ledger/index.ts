@@ -1,6 +1,7 @@
 /** The door of the ledger room. */
 export { createFindings } from './check.ts'
 export { CLOCK_TOLERANCE_MS } from './clock.ts'
+export { type CloseWitness, createCloseWitness } from './close-witness.ts'
 export { decodeEntry, ENTRY_MAX_BYTES, isCosigned, isSigned, recoveryKeyOf, SEEN_MAX, signedShape } from './entry.ts'
 export {
   ClockSkewError,
@@ -9,6 +10,7 @@ export {
   LedgerDamagedError,
   LedgerTakenError,
   NotInNetworkError,
+  RunningTwiceError,
 } from './errors.ts'
 export type { IngestResult, RefusedCode } from './ingest.ts'
 export {
@@ -29,7 +31,7 @@ export {
   hasSeen,
   seenAmong,
 } from './order.ts'
-export { folderIdOf, type LocalSettings } from './own-feed.ts'
+export type { FeedReason, FeedWitnesses, LocalSettings, OwnFeedState } from './own-feed.ts'
 export type { StoredEntry } from './store.ts'
 export { createSync, HEADS_INTERVAL_MS, type PeerHeads, type Sync, type SyncInit } from './sync.ts'
 export type { FetchResult } from './sync-fetch.ts'

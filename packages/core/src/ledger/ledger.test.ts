@@ -1,15 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { generateSigningKey } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
+import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from './clock.ts'
 import { isCosigned, isSigned } from './entry.ts'
 import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
 import type { EntriesEvent, LedgerInit } from './ledger.ts'
-import { folderIdOf } from './own-feed.ts'
-import { allOf, copy, found, joined, ManualClock, memorySettings, note, RECOVERY, testLedger } from './testing.ts'
+import {
+  allOf,
+  copy,
+  found,
+  joined,
+  ManualClock,
+  memorySettings,
+  memoryWitness,
+  note,
+  RECOVERY,
+  testLedger,
+} from './testing.ts'
+import type { Head } from './types.ts'
 
 const folders: string[] = []
 afterEach(() => {
@@ -174,34 +186,64 @@ describe('append', () => {
 })
 
 describe('the own feed', () => {
-  const restart = (path: string, options: Parameters<typeof testLedger>[0]) =>
-    testLedger({ path, folderId: () => folderIdOf(path), ...options })
+  /** What a restart on one machine finds again; a copy of the folder has another `machine`. */
+  const restart = (path: string, options: Parameters<typeof testLedger>[0]) => testLedger({ path, ...options })
+  const peers = Array.from({ length: 3 }, () => nodeIdFromPublicKey(generateSigningKey().publicKey))
+  const [one, two, three] = peers as [NodeId, NodeId, NodeId]
+
+  function machine() {
+    return { key: generateSigningKey(), local: memorySettings(), closeWitness: memoryWitness(), path: newPath() }
+  }
 
   it('is continued after an orderly close, and the mark is used up', () => {
-    const path = newPath()
-    const key = generateSigningKey()
-    const local = memorySettings()
-    const first = restart(path, { key, local })
+    const { path, ...same } = machine()
+    const first = restart(path, same)
     found(first)
     const last = first.ledger.append('note', note(1))
     first.ledger.close()
     first.db.close()
-    const second = restart(path, { key, local })
-    expect(local.values.size).toBe(0)
+    const marked = new Map(same.local.values)
+    const second = restart(path, same)
+    expect(second.ledger.ownFeed()).toMatchObject({ feed: last.feed, reason: 'orderly-close' })
     const next = second.ledger.append('note', note(2))
     expect(next).toMatchObject({ feed: last.feed, seq: last.seq + 1, prev: last.id })
     second.db.close()
+    // the settings as they were at the close, laid over those that are here: nothing outside of the folder fits them
+    for (const [name, value] of marked) same.local.values.set(name, value)
+    const third = restart(path, same)
+    expect(third.ledger.ownFeed().reason).toBe('unconfirmed')
+    expect(third.ledger.append('note', note(3)).seq).toBe(0)
+    third.db.close()
+  })
+
+  it('is left for a new one where an old copy was laid over it in place', () => {
+    const { path, ...same } = machine()
+    const first = restart(path, same)
+    found(first)
+    first.ledger.close()
+    first.db.exec(`VACUUM INTO '${path}-old'`)
+    first.db.close()
+    const old = new Map(same.local.values)
+    const second = restart(path, same)
+    second.ledger.append('note', note(1))
+    second.ledger.close()
+    second.db.close()
+    writeFileSync(path, readFileSync(`${path}-old`))
+    same.local.values.clear()
+    for (const [name, value] of old) same.local.values.set(name, value)
+    const restored = restart(path, same)
+    expect(restored.ledger.ownFeed().reason).toBe('unconfirmed')
+    expect(restored.ledger.append('note', note(2))).toMatchObject({ seq: 0, prev: null })
+    restored.db.close()
   })
 
   it('is left for a new one after a power cut', () => {
-    const path = newPath()
-    const key = generateSigningKey()
-    const local = memorySettings()
-    const first = restart(path, { key, local })
+    const { path, ...same } = machine()
+    const first = restart(path, same)
     found(first)
     const last = first.ledger.append('note', note(1))
     first.db.close()
-    const second = restart(path, { key, local })
+    const second = restart(path, same)
     expect(second.ledger.sync.unconfirmedOwn()).toMatchObject({ feed: last.feed, id: last.id })
     const next = second.ledger.append('note', note(2))
     expect(next.feed).not.toBe(last.feed)
@@ -211,30 +253,41 @@ describe('the own feed', () => {
     second.db.close()
   })
 
-  it('is left for a new one in a copy of the folder, which has another inode', () => {
-    const path = newPath()
-    const key = generateSigningKey()
-    const local = memorySettings()
-    const first = restart(path, { key, local })
+  it('is left for a new one in a copy of the folder, whoever confirms it', () => {
+    const { path, ...same } = machine()
+    const first = restart(path, same)
     found(first)
+    const last = first.ledger.append('note', note(1))
     first.ledger.close()
     first.db.exec(`VACUUM INTO '${path}-copy'`)
     first.db.close()
-    const copied = restart(`${path}-copy`, { key, local })
+    const witnesses = { members: () => peers, isSole: () => true }
+    const elsewhere = { ...same, closeWitness: memoryWitness(new Uint8Array(32).fill(8)), witnesses }
+    const copied = restart(`${path}-copy`, elsewhere)
+    for (const peer of peers) copied.ledger.confirmOwnFeed(last, peer)
+    expect(copied.ledger.ownFeed()).toMatchObject({ feed: null, reason: 'moved' })
     expect(copied.ledger.append('note', note(2)).seq).toBe(0)
     copied.db.close()
   })
 
-  it('is continued when a peer ends it where we do', () => {
-    const path = newPath()
-    const key = generateSigningKey()
-    const first = restart(path, { key })
+  it('is continued when a majority ends it where we do, and nobody sees us twice', () => {
+    const { path, ...same } = machine()
+    const first = restart(path, same)
     found(first)
     const last = first.ledger.append('note', note(1))
     first.db.close()
-    const second = restart(path, { key })
-    expect(second.ledger.confirmOwnFeed({ feed: last.feed, seq: 0, id: last.id })).toBe(false)
-    expect(second.ledger.confirmOwnFeed({ feed: last.feed, seq: last.seq, id: last.id })).toBe(true)
+    const sole = new Set(peers)
+    const second = restart(path, { ...same, witnesses: { members: () => peers, isSole: (node) => sole.has(node) } })
+    const confirm = (head: Head, by: NodeId) => second.ledger.confirmOwnFeed(head, by)
+    confirm(last, one)
+    confirm({ ...last, seq: 0 }, two)
+    confirm(last, nodeIdFromPublicKey(generateSigningKey().publicKey))
+    expect(second.ledger.ownFeed()).toMatchObject({ feed: null, reason: 'unconfirmed', confirmedBy: 1, members: 3 })
+    sole.delete(three)
+    confirm(last, three)
+    expect(second.ledger.ownFeed()).toMatchObject({ feed: null, confirmedBy: 1 })
+    confirm(last, two)
+    expect(second.ledger.ownFeed()).toMatchObject({ feed: last.feed, reason: 'confirmed' })
     expect(second.ledger.append('note', note(2)).prev).toBe(last.id)
     second.db.close()
   })
@@ -245,12 +298,18 @@ describe('the own feed', () => {
     const network = found(a)
     const backup = allOf(a)
     const lost = a.ledger.append('note', note(1))
-    const restored = testLedger({ key, network })
+    const restored = testLedger({ key, network, witnesses: { members: () => peers, isSole: () => true } })
     restored.ledger.ingest(backup)
     copy(a, restored)
     expect(restored.ledger.get(lost.id)).toBeDefined()
-    expect(restored.ledger.confirmOwnFeed({ feed: lost.feed, seq: lost.seq, id: lost.id })).toBe(false)
-    expect(restored.ledger.append('note', note(2)).feed).not.toBe(lost.feed)
+    for (const peer of peers) restored.ledger.confirmOwnFeed(lost, peer)
+    expect(restored.ledger.ownFeed()).toMatchObject({ feed: null, reason: 'regained', regained: 2 })
+    const next = restored.ledger.append('note', note(2))
+    expect(next.feed).not.toBe(lost.feed)
+    // what else comes back of older feeds does not end the one that was begun here
+    a.ledger.append('note', note(3))
+    copy(a, restored)
+    expect(restored.ledger.append('note', note(4))).toMatchObject({ feed: next.feed, seq: 1 })
   })
 
   it('is left for a new one when it is stuck in the future', () => {

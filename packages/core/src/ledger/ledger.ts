@@ -8,15 +8,16 @@ import type { CborValue } from '../codec/index.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import { type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
-import type { Skew } from '../network/index.ts'
+import type { Skew, Twin } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { checkEntries } from './check.ts'
 import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
+import type { CloseWitness } from './close-witness.ts'
 import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
-import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
+import { ClockSkewError, LedgerTakenError, NotInNetworkError, RunningTwiceError } from './errors.ts'
 import { createIngest, type IngestResult } from './ingest.ts'
 import { frontier } from './order.ts'
-import { createOwnFeed, type LocalSettings } from './own-feed.ts'
+import { createOwnFeed, type FeedWitnesses, type LocalSettings, type OwnFeedState } from './own-feed.ts'
 import { createStore, type StoredEntry } from './store.ts'
 import type { Apply, Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
 
@@ -43,8 +44,12 @@ export interface LedgerInit {
   apply: Apply
   /** null while nobody can tell */
   skew: () => Skew | null
-  /** see `folderIdOf` */
-  folderId: () => Uint8Array | null
+  /** another process with our identity; null when none is known */
+  twin: () => Twin | null
+  /** what a copy of the folder does not carry */
+  closeWitness: CloseWitness
+  /** who can confirm our feed */
+  witnesses: FeedWitnesses
   /** what went wrong without anybody waiting for it: for the log */
   onProblem?: (error: unknown) => void
 }
@@ -81,7 +86,7 @@ export interface Ledger extends EntryStore {
   join(network: NetworkId): void
   /**
    * Signs, stores and executes an entry; joins the transaction of the caller, if there is one.
-   * @throws {NotInNetworkError} @throws {ClockSkewError} @throws {EntryTooLargeError}
+   * @throws {NotInNetworkError} @throws {ClockSkewError} @throws {RunningTwiceError} @throws {EntryTooLargeError}
    */
   append(kind: string, body: CborValue, options?: AppendOptions): Entry
   /** Takes entries from a peer. Never throws for what they are. @throws {NotInNetworkError} */
@@ -98,8 +103,10 @@ export interface Ledger extends EntryStore {
   check(pause: () => Promise<void>): Promise<string[]>
   /** After the commit. @returns the way to end it */
   onEntries(listener: (event: EntriesEvent) => void): () => void
-  /** A peer has our feed up to this entry; if it is our newest, the feed is continued. */
-  confirmOwnFeed(head: Head): boolean
+  /** A peer ends our feed at this entry; when a majority does, the feed is continued. */
+  confirmOwnFeed(head: Head, peer: NodeId): void
+  /** How it stands with our own feed, for the operator. */
+  ownFeed(): OwnFeedState
   /** Leaves the mark of an orderly close. Before the databases are closed; the ledger is not to be used afterwards. */
   close(): void
 }
@@ -152,6 +159,12 @@ export function createLedger(init: LedgerInit): Ledger {
     }
   }
 
+  /** The earlier one stays; to the other it is told when it connects, mostly before it has written anything. */
+  function assertSole(): void {
+    const twin = init.twin()
+    if (twin?.weAreLater === true) throw new RunningTwiceError(twin)
+  }
+
   return {
     self,
     network: () => store.network(),
@@ -180,6 +193,7 @@ export function createLedger(init: LedgerInit): Ledger {
     },
     append(kind, body, options = {}) {
       assertClock()
+      assertSole()
       return write(() => {
         const network = store.network()
         if (network === null || kind === FOUND || !store.knowsAuthor(self)) throw new NotInNetworkError()
@@ -205,7 +219,8 @@ export function createLedger(init: LedgerInit): Ledger {
       listeners.add(listener)
       return () => void listeners.delete(listener)
     },
-    confirmOwnFeed: (head) => own.confirm(head),
+    confirmOwnFeed: (head, peer) => own.confirm(head, peer),
+    ownFeed: () => own.state(),
     close() {
       ingest.stop()
       own.close()

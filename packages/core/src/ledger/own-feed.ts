@@ -1,15 +1,15 @@
 /**
  * Which feed we write to. Going on with one that another copy of this folder goes on with as well would fork it, so a
- * feed is continued only for a reason; else the next write opens a new one. Spec: docs/specs/entry.md, "Feeds".
+ * feed is continued only for a reason; else the next write opens a new one. Spec: docs/specs/entry.md, "Feeds"; why it
+ * is enough: docs/decisions/0014-feeds-forks-and-twins.md.
  */
-import { readFileSync, statSync } from 'node:fs'
-import { hostname } from 'node:os'
 import type { Clock } from '../clock.ts'
 import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
-import { equalBytes, sha256 } from '../crypto/index.ts'
-import { type EntryId, type FeedId, feedIdFrom, feedIncarnation, idBytes, idFrom, toHex } from '../ids.ts'
+import { equalBytes } from '../crypto/index.ts'
+import { type EntryId, type FeedId, feedIdFrom, feedIncarnation, idBytes, idFrom, type NodeId, toHex } from '../ids.ts'
 import type { Random } from '../random.ts'
 import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
+import { type CloseWitness, NONCE_BYTES } from './close-witness.ts'
 import type { HeadIndex, Tip } from './heads.ts'
 import type { Head } from './types.ts'
 
@@ -21,17 +21,47 @@ export interface LocalSettings {
 }
 
 const MARK = 'ledger/orderly-close'
+const FOLDER = 'ledger/folder'
 const MARK_MAX_BYTES = 256
-const markShape = shape.tuple(shape.bytes(32), shape.bytes(16), shape.uint(), shape.bytes(32))
+const markShape = shape.tuple(shape.bytes(NONCE_BYTES), shape.bytes(16), shape.uint(), shape.bytes(32))
+
+/** Who can tell whether our feed was continued elsewhere. */
+export interface FeedWitnesses {
+  /** the other current members */
+  members(): readonly NodeId[]
+  /** it has said that no other process with our identity is alive */
+  isSole(node: NodeId): boolean
+}
 
 export interface OwnFeedInit {
   publicKey: Uint8Array
   heads: HeadIndex
   local: LocalSettings
-  /** what a copy of the folder does not carry; null when there is no such thing, then no close counts as orderly */
-  folderId: () => Uint8Array | null
+  closeWitness: CloseWitness
+  witnesses: FeedWitnesses
   clock: Clock
   random: Random
+}
+
+/** Why the feed is what it is, for the operator. */
+export type FeedReason =
+  | 'none' // there was none before, or nothing to go on with
+  | 'orderly-close'
+  | 'confirmed'
+  | 'opened' // begun in this run
+  | 'moved' // the folder is a copy
+  | 'regained' // entries of ours came back: the folder is an old copy
+  | 'unconfirmed' // waits for a majority
+
+export interface OwnFeedState {
+  /** where the next write goes on; null when it opens a new feed */
+  readonly feed: FeedId | null
+  readonly reason: FeedReason
+  /** members that end the waiting feed where we do, of those who count */
+  readonly confirmedBy: number
+  readonly members: number
+  /** entries of ours that came from others since the start */
+  readonly regained: number
 }
 
 export interface OwnFeed {
@@ -39,27 +69,53 @@ export interface OwnFeed {
   place(): { incarnation: Uint8Array; feed: FeedId; seq: number; prev: EntryId | null }
   /** Goes on with a feed that this very run has begun. */
   open(feed: FeedId): void
-  /** The newest of our feeds, when it waits for a peer to confirm that it ends where ours ends. */
+  /** The newest of our feeds, when it waits for a majority to confirm that it ends where ours ends. */
   unconfirmed(): Head | null
-  /** A peer ends our feed at this entry. @returns true when the feed is continued from now on */
-  confirm(head: Head): boolean
-  /** Entries of ours came back from a peer: this folder is older than what we wrote, so its feed is not continued. */
+  /** A peer ends our feed at this entry. */
+  confirm(head: Head, peer: NodeId): void
+  /** An entry of ours came back from a peer: this folder is older than what we wrote, so its feed is not continued. */
   regained(feed: FeedId): void
+  state(): OwnFeedState
   /** Leaves the mark of an orderly close. */
   close(): void
 }
 
 export function createOwnFeed(init: OwnFeedInit): OwnFeed {
-  const { heads, local, clock } = init
+  const { heads, local, clock, closeWitness, witnesses } = init
   const prefix = `${toHex(init.publicKey)}/`
   let current: FeedId | null = null
-  let candidate: Head | null = newest()
-  const mark = readMark()
-  // from here on a power cut or a copy finds no mark
-  if (local.getSetting(MARK) !== null) local.setSetting(MARK, null)
-  if (mark !== null && candidate !== null && sameHead(mark, candidate)) {
-    current = candidate.feed
-    candidate = null
+  let candidate: Head | null = null
+  let reason: FeedReason = 'none'
+  let regained = 0
+  const confirmedBy = new Set<NodeId>()
+  choose()
+
+  /** From here on a power cut or a copy finds no mark. */
+  function choose(): void {
+    const mark = readMark()
+    const nonce = closeWitness.take()
+    if (local.getSetting(MARK) !== null) local.setSetting(MARK, null)
+    const tip = newest()
+    const isMoved = noteFolder()
+    if (tip === null) return
+    if (isMoved) {
+      reason = 'moved'
+    } else if (mark !== null && nonce !== null && equalBytes(mark.nonce, nonce) && sameHead(mark.head, tip)) {
+      current = tip.feed
+      reason = 'orderly-close'
+    } else {
+      candidate = tip
+      reason = 'unconfirmed'
+    }
+  }
+
+  /** @returns true when the folder is not where it was at the last start, or nothing can tell */
+  function noteFolder(): boolean {
+    const folder = closeWitness.folder()
+    const last = local.getSetting(FOLDER)
+    const isSame = folder !== null && last !== null && equalBytes(folder, last)
+    if (!isSame && folder !== null) local.setSetting(FOLDER, folder)
+    return !isSame
   }
 
   function newest(): Tip | null {
@@ -70,15 +126,12 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     return found
   }
 
-  function readMark(): Head | null {
+  function readMark(): { nonce: Uint8Array; head: Head } | null {
     const bytes = local.getSetting(MARK)
-    const folder = init.folderId()
-    if (bytes === null || folder === null) return null
+    if (bytes === null) return null
     try {
-      const [boundTo, incarnation, seq, id] = markShape(decodeCbor(bytes, MARK_MAX_BYTES))
-      return equalBytes(boundTo, folder)
-        ? { feed: feedIdFrom(init.publicKey, incarnation), seq, id: idFrom<EntryId>(id) }
-        : null
+      const [nonce, incarnation, seq, id] = markShape(decodeCbor(bytes, MARK_MAX_BYTES))
+      return { nonce, head: { feed: feedIdFrom(init.publicKey, incarnation), seq, id: idFrom<EntryId>(id) } }
     } catch {
       return null // a mark that cannot be read is no mark
     }
@@ -92,12 +145,32 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     return tips.length === 1 && tip.ms <= clock.now() + CLOCK_TOLERANCE_MS ? tip : 'unusable'
   }
 
+  function count(): { confirming: number; members: number } {
+    const members = witnesses.members()
+    const confirming = members.filter((node) => confirmedBy.has(node) && witnesses.isSole(node)).length
+    return { confirming, members: members.length }
+  }
+
+  /** Any two majorities have a member in common, so what a majority has seen cannot be missed by another. */
+  function takeConfirmed(): void {
+    if (candidate === null) return
+    const { confirming, members } = count()
+    const tip = end(candidate.feed)
+    if (2 * confirming <= members || members === 0) return
+    if (tip === null || tip === 'unusable' || tip.id !== candidate.id) return
+    current = candidate.feed
+    candidate = null
+    reason = 'confirmed'
+  }
+
   return {
     place() {
+      takeConfirmed()
       const tip = current === null ? 'unusable' : end(current)
       if (current === null || tip === 'unusable') {
         current = feedIdFrom(init.publicKey, init.random.bytes(16))
         candidate = null
+        reason = 'opened'
         return { incarnation: feedIncarnation(current), feed: current, seq: 0, prev: null }
       }
       const at = tip === null ? { seq: 0, prev: null } : { seq: tip.seq + 1, prev: tip.id }
@@ -106,47 +179,33 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     open(feed) {
       current = feed
       candidate = null
+      reason = 'opened'
     },
     unconfirmed: () => candidate,
-    confirm(head) {
-      if (candidate === null || !sameHead(head, candidate)) return false
-      const tip = end(head.feed)
-      if (tip === null || tip === 'unusable' || tip.id !== head.id) return false
-      current = head.feed
-      candidate = null
-      return true
+    confirm(head, peer) {
+      if (candidate !== null && sameHead(head, candidate)) confirmedBy.add(peer)
     },
     regained(feed) {
-      if (candidate?.feed === feed) candidate = null
-      if (current === feed) current = null
+      regained += 1
+      candidate = null
+      // a feed begun in this run is nobody else's, unless entries of just that one come
+      if (reason === 'opened' && current !== feed) return
+      current = null
+      reason = 'regained'
+    },
+    state() {
+      takeConfirmed()
+      const { confirming, members } = count()
+      return { feed: current, reason, confirmedBy: confirming, members, regained }
     },
     close() {
-      const folder = init.folderId()
+      takeConfirmed()
       const tip = current === null ? null : end(current)
-      if (folder === null || tip === null || tip === 'unusable') return
-      local.setSetting(MARK, encodeCbor([folder, feedIncarnation(tip.feed), tip.seq, idBytes(tip.id)]))
+      if (tip === null || tip === 'unusable') return
+      const nonce = init.random.bytes(NONCE_BYTES)
+      if (!closeWitness.leave(nonce)) return
+      local.setSetting(MARK, encodeCbor([nonce, feedIncarnation(tip.feed), tip.seq, idBytes(tip.id)]))
     },
-  }
-}
-
-/**
- * What a copied folder does not carry: the inode of its database and the machine's id (machine-id(5); its name where
- * there is none). 32 bytes; null for a database that is no file.
- */
-export function folderIdOf(databasePath: string): Uint8Array | null {
-  try {
-    const { ino } = statSync(databasePath, { bigint: true })
-    return sha256(new TextEncoder().encode(`${machineId()}\0${ino}`))
-  } catch {
-    return null
-  }
-}
-
-function machineId(): string {
-  try {
-    return readFileSync('/etc/machine-id', 'utf8').trim()
-  } catch {
-    return hostname()
   }
 }
 

@@ -89,7 +89,7 @@ export async function fetchFrom(init: FetchInit, peer: NodeId, signal: AbortSign
     const own = ledger.sync.unconfirmedOwn()
     await stream.write(encodeSyncFrame({ type: 'ask', buckets: ledger.sync.buckets() }), wait)
     const { differs, heads } = await readHeads(stream, wait)
-    if (own !== null && hasOwn(own, differs, heads)) ledger.confirmOwnFeed(own)
+    if (own !== null && hasOwn(own, differs, heads)) ledger.confirmOwnFeed(own, peer)
 
     const tally: Tally = { stored: 0, useless: 0 }
     const searches = new Map<FeedId, Search>()

@@ -218,7 +218,7 @@ export function createSync(init: SyncInit): Sync {
 
   function agree(peer: NodeId, ours: Status, theirs: Status): void {
     const own = ledger.sync.unconfirmedOwn()
-    if (own !== null) ledger.confirmOwnFeed(own)
+    if (own !== null) ledger.confirmOwnFeed(own, peer)
     if (!isDiverged(ours, theirs)) return void told.delete(peer)
     if (told.get(peer) === toHex(ours.heads)) return
     told.set(peer, toHex(ours.heads))

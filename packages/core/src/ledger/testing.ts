@@ -7,6 +7,7 @@ import { type Database, migrationsFolder, openDatabase } from '../database/index
 import { fromHex, idBytes, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import type { FrameStream, HandlerInit, Host, ProtocolName, StreamHandler, Wait } from '../network/index.ts'
 import { systemRandom } from '../random.ts'
+import type { CloseWitness } from './close-witness.ts'
 import { createLedger, type Ledger, type LedgerInit } from './ledger.ts'
 import type { LocalSettings } from './own-feed.ts'
 import type { Entry, KindInfo, SignedBytes } from './types.ts'
@@ -69,6 +70,23 @@ export function memorySettings(): LocalSettings & { values: Map<string, Uint8Arr
   }
 }
 
+/** What stays with one machine while it runs. */
+export function memoryWitness(folder: Uint8Array = new Uint8Array(32).fill(7)): CloseWitness {
+  let left: Uint8Array | null = null
+  return {
+    folder: () => folder,
+    take() {
+      const taken = left
+      left = null
+      return taken
+    },
+    leave(nonce) {
+      left = nonce
+      return true
+    },
+  }
+}
+
 export interface TestLedger {
   ledger: Ledger
   db: Database
@@ -92,7 +110,9 @@ export function testLedger(options: Partial<LedgerInit> & { path?: string; key?:
     random: systemRandom,
     kinds: testKinds,
     skew: () => null,
-    folderId: () => new Uint8Array(32).fill(7),
+    twin: () => null,
+    closeWitness: memoryWitness(),
+    witnesses: { members: () => [], isSole: () => true },
     ...rest,
     apply: (entries) => {
       rest.apply?.(entries)

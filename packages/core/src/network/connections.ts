@@ -119,7 +119,7 @@ export class Connections {
   }
 }
 
-async function closeQuickly(connection: Connection): Promise<void> {
+export async function closeQuickly(connection: Connection): Promise<void> {
   try {
     await connection.close({ signal: AbortSignal.timeout(CLOSE_MS) })
   } catch (error) {

@@ -24,6 +24,8 @@ export interface HandlersInit {
   gate(): Gate | null
   strangers: Strangers
   onHeard(peer: NodeId): void
+  /** which connection carries a stream */
+  onOpened(stream: FrameStream, connection: Connection): void
   /** the peer has sent too much nonsense */
   onHostile(peer: NodeId): void
   log(message: string, error?: unknown): void
@@ -76,6 +78,7 @@ export class Handlers {
       ...(maxBytes === undefined ? {} : { byteBudget: () => (isStranger() ? maxBytes : undefined) }),
       onHeard: () => this.#init.onHeard(peer),
     })
+    this.#init.onOpened(frames, connection)
     this.#open.set(slot, open + 1)
     if (watched) this.#init.strangers.registerOpened(peer)
     const cancel =

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
-import type { Host, Wait } from './types.ts'
+import type { FrameStream, Host, Wait } from './types.ts'
 
 export interface HostInit {
   signingKey: SigningKey
@@ -32,6 +32,8 @@ export interface NetworkHost extends Host {
   find(peer: NodeId, wait?: Wait): Promise<string[]>
   /** The round trip as the heartbeat measured it, milliseconds. */
   noteRtt(peer: NodeId, ms: number): void
+  /** Ends the connection that carries this stream, and no other to the same peer. */
+  cut(stream: FrameStream): void
   /** Fires when the LAN or another member tells of a member. */
   onFound(listener: (peer: NodeId) => void): () => void
 }

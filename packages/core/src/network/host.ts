@@ -10,7 +10,7 @@ import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { AddressBook } from './address-book.ts'
 import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
-import { Connections, type PeerEvent } from './connections.ts'
+import { Connections, closeQuickly, type PeerEvent } from './connections.ts'
 import { withDeadline } from './deadline.ts'
 import {
   DisconnectedError,
@@ -67,6 +67,7 @@ class Libp2pHost implements NetworkHost {
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
   readonly #stopped = new AbortController()
+  readonly #carriers = new WeakMap<FrameStream, Connection>()
   #gate: Gate | null = null
   #open = true
   #parts: Parts | undefined
@@ -83,6 +84,7 @@ class Libp2pHost implements NetworkHost {
       gate: () => this.#gate,
       strangers: this.#strangers,
       onHeard: (peer) => this.#running().connections.noteHeard(peer),
+      onOpened: (frames, connection) => void this.#carriers.set(frames, connection),
       onHostile: (peer) => this.#onHostile(peer),
       log: (message, error) => this.#log(message, error),
     })
@@ -180,7 +182,7 @@ class Libp2pHost implements NetworkHost {
           runOnLimitedConnection: true,
           maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
         })
-        return createFrameStream({
+        const frames = createFrameStream({
           stream,
           peer,
           path: pathOf(connection.remoteAddr),
@@ -188,6 +190,8 @@ class Libp2pHost implements NetworkHost {
           maxFrameBytes: options.maxFrameBytes,
           onHeard: () => this.#running().connections.noteHeard(peer),
         })
+        this.#carriers.set(frames, connection)
+        return frames
       })
     } catch (error) {
       if (error instanceof TimeoutError && connection !== undefined && !connections.heardSince(peer, began)) {
@@ -277,6 +281,12 @@ class Libp2pHost implements NetworkHost {
 
   async hangUp(peer?: NodeId): Promise<void> {
     await this.#running().connections.hangUp(peer)
+  }
+
+  cut(stream: FrameStream): void {
+    const connection = this.#carriers.get(stream)
+    if (connection !== undefined) void closeQuickly(connection)
+    else stream.abort()
   }
 
   connections(): PeerConnection[] {

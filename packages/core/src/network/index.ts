@@ -19,15 +19,10 @@ export { createFacts, type FactChange, type Facts, type FactsInit } from './fact
 export { createHost, OPEN_TIMEOUT_MS } from './host.ts'
 export type { HostInit, NetworkHost } from './host-types.ts'
 export { createPatience, type Patience } from './patience.ts'
-export {
-  createPresence,
-  DEFAULT_HEARTBEAT_MS,
-  type MemberPresence,
-  type Presence,
-  type PresenceEvent,
-  type PresenceInit,
-} from './presence.ts'
+export { createPresence, DEFAULT_HEARTBEAT_MS } from './presence.ts'
+export type { MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
 export { protocolId } from './protocols.ts'
 export { createRetry } from './retry.ts'
+export type { Twin } from './runs.ts'
 export type { Skew } from './skew.ts'
 export type * from './types.ts'

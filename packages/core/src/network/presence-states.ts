@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../database/index.ts'
 import type { NodeId } from '../ids.ts'
 import { createPatience, type Patience } from './patience.ts'
-import type { Session } from './presence-session.ts'
+import type { PeerSessions } from './peer-sessions.ts'
 
 /** `last_seen` on disk may be this old while a member stays connected. */
 const SEEN_EVERY_MS = 60_000
@@ -16,12 +16,12 @@ export interface PresenceState {
   addresses: string[]
   rttMs: number | null
   sample: { offsetMs: number; at: number } | null
-  session: Session | null
+  readonly sessions: PeerSessions
   /** a stream is being opened */
   opening: boolean
   /** connected without a session since then */
   aloneSince: number | null
-  /** it has said farewell */
+  /** it has said farewell, or refused us */
   hasLeft: boolean
   /** with a stream that cannot be opened */
   patience: Patience
@@ -31,12 +31,19 @@ export class PresenceStates {
   readonly #db: Database
   readonly #clock: Clock
   readonly #onProblem: (error: unknown) => void
+  readonly #makeSessions: (node: NodeId) => PeerSessions
   readonly #states = new Map<NodeId, PresenceState>()
 
   /** @param init.onProblem something could not be kept */
-  constructor(init: { db: Database; clock: Clock; onProblem: (error: unknown) => void }) {
+  constructor(init: {
+    db: Database
+    clock: Clock
+    sessions: (node: NodeId) => PeerSessions
+    onProblem: (error: unknown) => void
+  }) {
     this.#db = init.db
     this.#clock = init.clock
+    this.#makeSessions = init.sessions
     this.#onProblem = init.onProblem
   }
 
@@ -61,7 +68,7 @@ export class PresenceStates {
       addresses: [],
       rttMs: null,
       sample: null,
-      session: null,
+      sessions: this.#makeSessions(node),
       opening: false,
       aloneSince: null,
       hasLeft: false,

@@ -7,8 +7,9 @@ import { type Database, migrationsFolder, openDatabase } from '../database/index
 import type { NodeId } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { createFacts, type Facts } from './facts.ts'
-import { createPresence, type Presence, type PresenceEvent } from './presence.ts'
-import { startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
+import { createPresence } from './presence.ts'
+import type { Presence, PresenceEvent } from './presence-types.ts'
+import { startLine, startTestHost, TEST_NETWORK, type TestHost, type TestLine } from './testing.ts'
 
 interface Side extends TestHost {
   facts: Facts
@@ -18,6 +19,7 @@ interface Side extends TestHost {
 
 const sides: Side[] = []
 const lines: TestLine[] = []
+const logs: string[] = []
 
 async function side(
   options: Parameters<typeof startTestHost>[0] & {
@@ -35,9 +37,12 @@ async function side(
   const facts = createFacts({ db, host: base.host, clock: systemClock, self: base.host.id })
   const presence = createPresence({
     host: base.host,
+    network: TEST_NETWORK,
+    signer: base.key,
     facts,
     db,
     clock: presenceClock,
+    log: (message) => void logs.push(message),
     random: systemRandom,
     members: () => [...base.gate.members],
     version: '0.1.0',
@@ -61,6 +66,7 @@ async function end(one: Side): Promise<void> {
 }
 
 afterEach(async () => {
+  logs.length = 0
   await Promise.all([...sides].map(end))
   await Promise.all(lines.splice(0).map((line) => line.stop()))
 })
@@ -246,6 +252,76 @@ describe('vanishing', () => {
     // over another way, which it knows from b's own announcement
     await back
   })
+})
+
+/** Asked again after each message of the others; fails by the test's own deadline. */
+function until(condition: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const look = setInterval(() => {
+      if (!condition()) return
+      clearInterval(look)
+      resolve()
+    }, 10)
+  })
+}
+
+describe('two processes with one identity', () => {
+  const later: Clock = { ...systemClock, now: () => Date.now() + 5_000 }
+
+  it('lets the earlier one stay, whoever is met first, and tells both with a proof', async () => {
+    const a = await side()
+    const first = await side({ members: [a] })
+    await met(first, a)
+    await until(() => first.presence.isSole(a.host.id))
+    expect([first.presence.twin(), a.presence.doubled()]).toEqual([null, []])
+    const second = await side({ signingKey: first.key, members: [a], presenceClock: later })
+    second.host.learn(a.host.id, a.host.addresses())
+    second.presence.refresh()
+    await until(() => second.presence.twin() !== null && first.presence.twin() !== null)
+    expect(second.presence.twin()).toMatchObject({ by: a.host.id, weAreLater: true })
+    expect(first.presence.twin()).toMatchObject({ by: a.host.id, weAreLater: false })
+    expect(second.presence.isSole(a.host.id)).toBe(false)
+    expect(a.presence.doubled()).toEqual([first.host.id])
+    await seen(second, a.host.id, 'disconnected')
+    expect(a.presence.isConnected(first.host.id)).toBe(true)
+    expect(a.presence.get(first.host.id).addresses).toEqual(first.host.addresses())
+    // the first has gone for good: the second is let in, and knows it
+    await end(first)
+    expect(second.presence.isSole(a.host.id)).toBe(false)
+    await second.presence.connect()
+    await until(() => second.presence.isSole(a.host.id))
+    expect(second.presence.twin()).toBeNull()
+  })
+
+  it('sends away the later one also when that was there first', async () => {
+    const a = await side()
+    const second = await side({ members: [a], presenceClock: later })
+    await met(second, a)
+    const first = await side({ signingKey: second.key, members: [a] })
+    first.host.learn(a.host.id, a.host.addresses())
+    first.presence.refresh()
+    await until(() => second.presence.twin()?.weAreLater === true)
+    await until(() => first.presence.twin()?.weAreLater === false)
+    await seen(second, a.host.id, 'disconnected')
+    expect(a.presence.isConnected(first.host.id)).toBe(true)
+  })
+
+  it('lets in a process that restarted while the old one still seems to be there', async () => {
+    const a = await side({ heartbeatMs: 20_000 })
+    const old = await side({ members: [a], heartbeatMs: 20_000 })
+    const line = await startLine(a.host)
+    lines.push(line)
+    await old.host.dial([line.address])
+    await until(() => old.presence.isSole(a.host.id))
+    line.freeze()
+    const fresh = await side({ signingKey: old.key, members: [a] })
+    fresh.host.learn(a.host.id, a.host.addresses())
+    fresh.presence.refresh()
+    await until(() => fresh.presence.isSole(a.host.id))
+    expect(fresh.presence.twin()).toBeNull()
+    expect(a.presence.doubled()).toEqual([])
+    expect(a.presence.get(old.host.id).addresses).toEqual(fresh.host.addresses())
+  }, 15_000)
 })
 
 describe('clocks', () => {

@@ -2,19 +2,17 @@
  * Who of the members is there. Keeps a session to each connected member, tries to reach the others, and tells what has
  * changed. Owns: per member, whether it is connected and when it was last seen; and this node's own presence.
  */
-import type { Clock } from '../clock.ts'
 import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
-import type { Database } from '../database/index.ts'
 import type { NodeId } from '../ids.ts'
-import type { Random } from '../random.ts'
 import { MAX_ADDRESS_LENGTH } from './addresses.ts'
 import { Dialler } from './dialler.ts'
 import { MAX_FACT_VALUE } from './fact-store.ts'
-import type { Facts } from './facts.ts'
-import type { NetworkHost } from './host-types.ts'
+import { PeerSessions } from './peer-sessions.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
-import { Session } from './presence-session.ts'
+import { type Hello, Session } from './presence-session.ts'
 import { type PresenceState, PresenceStates } from './presence-states.ts'
+import type { MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
+import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
 import { medianSkew, type Skew } from './skew.ts'
 import type { FrameStream } from './types.ts'
 
@@ -23,72 +21,13 @@ export const DEFAULT_HEARTBEAT_MS = 10_000
 const SAMPLE_LIFE_MS = 5 * 60_000
 /** A farewell that does not leave within this time is not waited for. */
 const BYE_MS = 500
+/** Who has connected opens a stream after this time, whoever's turn it is: a second process must be found soon. */
+const TURN_MS = 2_000
 /** How often sessions, members and own addresses are looked over, milliseconds. */
 const TEND_MS = 1_000
 const ADDRESS_KEY = 'self'
 
 const addressesShape = shape.array(shape.text(MAX_ADDRESS_LENGTH), MAX_ANNOUNCED)
-
-export interface MemberPresence {
-  readonly node: NodeId
-  readonly connected: boolean
-  /** ms since the epoch; null when this node has never seen it */
-  readonly lastSeen: number | null
-  readonly rttMs: number | null
-  /** software that it runs; null until it has said so */
-  readonly version: string | null
-  /** multiaddrs under which it was last known */
-  readonly addresses: readonly string[]
-}
-
-export interface PresenceEvent {
-  /** `changed`: addresses or version */
-  readonly type: 'connected' | 'disconnected' | 'changed'
-  readonly node: NodeId
-}
-
-export interface Presence {
-  /** False for this node itself, and for whoever is no member. */
-  isConnected(node: NodeId): boolean
-  get(node: NodeId): MemberPresence
-  list(): MemberPresence[]
-  /** This node's own presence. */
-  isOpen(): boolean
-  /** Announces this node to all members, and tries to reach them. */
-  connect(): Promise<void>
-  /** Says farewell to all, hangs up, refuses; until `connect`. */
-  disconnect(): Promise<void>
-  /** Told by whoever let this node in; counts, also after a restart, until the member tells its own addresses. */
-  learn(node: NodeId, addresses: readonly string[]): void
-  /** A request to it failed: it is not connected until it is heard of again. */
-  markUnreachable(node: NodeId): void
-  /** This node's clock against those of its connected peers. Null without a witness. */
-  skew(): Skew | null
-  onChange(listener: (event: PresenceEvent) => void): () => void
-  /** Members may have changed. */
-  refresh(): void
-  start(): Promise<void>
-  /** Says farewell and ends; this node's own presence stays what it was. */
-  stop(): Promise<void>
-}
-
-export interface PresenceInit {
-  host: NetworkHost
-  facts: Facts
-  /** local.db */
-  db: Database
-  clock: Clock
-  random: Random
-  /** current members, this node among them or not */
-  members(): readonly NodeId[]
-  /** of this software */
-  version: string
-  /** begin with the presence switched off @default false */
-  disconnected?: boolean
-  /** @default 10 s; three missed: offline */
-  heartbeatMs?: number
-  log?: (message: string, error?: unknown) => void
-}
 
 export function createPresence(init: PresenceInit): Presence {
   return new PresenceKeeper(init)
@@ -102,15 +41,19 @@ class PresenceKeeper implements Presence {
   readonly #dialler: Dialler
   readonly #stopped = new AbortController()
   readonly #cleanUp: (() => void)[] = []
+  readonly #run: OwnRun
+  readonly #doubled = new Map<NodeId, number>()
   #cancelTend: () => void = () => {}
   #announced = ''
 
   constructor(init: PresenceInit) {
     this.#init = init
     this.#heartbeatMs = init.heartbeatMs ?? DEFAULT_HEARTBEAT_MS
+    this.#run = new OwnRun({ ...init, self: init.host.id })
     this.#states = new PresenceStates({
       db: init.db,
       clock: init.clock,
+      sessions: (node) => this.#sessionsWith(node),
       onProblem: (error) => init.log?.('presence cannot be kept', error),
     })
     this.#dialler = new Dialler({
@@ -119,8 +62,8 @@ class PresenceKeeper implements Presence {
       random: init.random,
       wanted: () => this.#others().filter((node) => !this.#hasConnection(node)),
     })
-    const handler = { maxFrameBytes: MAX_PRESENCE_FRAME, timeoutMs: 0, maxStreamsPerPeer: 2 }
-    init.host.handle('presence', handler, (stream) => this.#run(stream))
+    const handler = { maxFrameBytes: MAX_PRESENCE_FRAME, timeoutMs: 0, maxStreamsPerPeer: 4 }
+    init.host.handle('presence', handler, (stream) => this.#serve(stream))
   }
 
   isConnected(node: NodeId): boolean {
@@ -138,6 +81,20 @@ class PresenceKeeper implements Presence {
 
   list(): MemberPresence[] {
     return this.#others().map((node) => this.get(node))
+  }
+
+  twin(): Twin | null {
+    return this.#run.twin()
+  }
+
+  isSole(node: NodeId): boolean {
+    return this.#run.isSole(node)
+  }
+
+  doubled(): NodeId[] {
+    const since = this.#init.clock.now() - TWIN_LIFE_MS
+    for (const [node, at] of this.#doubled) if (at < since) this.#doubled.delete(node)
+    return [...this.#doubled.keys()]
   }
 
   onChange(listener: (event: PresenceEvent) => void): () => void {
@@ -192,7 +149,7 @@ class PresenceKeeper implements Presence {
 
   markUnreachable(node: NodeId): void {
     this.#setConnected(node, false)
-    this.#states.known(node)?.session?.end()
+    this.#states.known(node)?.sessions.endAll()
     this.#init.host.hangUp(node).catch((error: unknown) => this.#init.log?.('cannot hang up', error))
     this.#dialler.tryNow(node)
   }
@@ -228,8 +185,8 @@ class PresenceKeeper implements Presence {
     state.hasLeft = false
     // the smaller id opens the stream, so that there is one; the other does when it waits in vain
     state.aloneSince ??= this.#init.clock.now()
-    const waited = this.#init.clock.now() - state.aloneSince > 2 * this.#heartbeatMs
-    if (state.session !== null || state.opening) return
+    const waited = this.#init.clock.now() - state.aloneSince > Math.min(2 * this.#heartbeatMs, TURN_MS)
+    if (state.sessions.size > 0 || state.opening) return
     if (this.#init.host.id < node || waited) void this.#openSession(node, state)
   }
 
@@ -242,7 +199,7 @@ class PresenceKeeper implements Presence {
       const options = { maxFrameBytes: MAX_PRESENCE_FRAME, connectedOnly: true, signal, timeoutMs }
       const stream = await this.#init.host.open(node, 'presence', options)
       state.opening = false
-      await this.#run(stream)
+      await this.#serve(stream)
     } catch (error) {
       // it has not let us in yet, or is gone: looked at again by the next tending
       if (!signal.aborted && state.patience.isOver(error)) this.#init.log?.(`no presence stream to ${node}`, error)
@@ -251,7 +208,7 @@ class PresenceKeeper implements Presence {
     }
   }
 
-  async #run(stream: FrameStream): Promise<void> {
+  async #serve(stream: FrameStream): Promise<void> {
     const { peer } = stream
     if (!this.#isMember(peer)) {
       stream.abort()
@@ -263,30 +220,52 @@ class PresenceKeeper implements Presence {
       clock: this.#init.clock,
       heartbeatMs: this.#heartbeatMs,
       hello: () => ({ addresses: this.#ownAddresses(), version: this.#init.version }),
-      onHello: (node, addresses, version) => this.#onHello(node, addresses, version),
+      run: this.#run,
+      onRefused: (node) => {
+        state.hasLeft = true // before its connection goes, so that it is not dialled at once
+        this.#init.log?.(`${node} has met another process with the identity of this node`)
+      },
+      onHello: (from) => state.sessions.onHello(from),
+      isProof: (proof, against) => isProof(this.#init.network, peer, proof, against),
       onBeat: (node, rttMs, offsetMs) => {
+        if (state.sessions.main !== session) return
         this.#init.host.noteRtt(node, rttMs)
         state.rttMs = rttMs
         state.sample = { offsetMs, at: this.#init.clock.now() }
       },
       onHeard: (node) => this.#states.seen(node),
     })
-    state.session?.end()
-    state.session = session
+    state.sessions.add(session)
     state.aloneSince = null
     state.patience.worked()
     const end = await session.run(this.#stopped.signal)
-    if (state.session !== session) return
-    state.session = null
+    const isLast = state.sessions.remove(session)
+    if (!isLast) {
+      if (end === 'silent') this.#init.host.cut(stream)
+      return
+    }
     state.aloneSince = this.#init.clock.now()
     if (this.#stopped.signal.aborted || end === 'broken') return
-    // after silence the connection only looks open; after a farewell there is nothing to say over it
-    state.hasLeft = end === 'bye'
+    // after silence the connection only looks open; after a farewell or refusal there is nothing to say over it
+    state.hasLeft = end === 'bye' || end === 'refused'
     this.#setConnected(peer, false)
     await this.#init.host.hangUp(peer)
   }
 
-  #onHello(node: NodeId, addresses: string[], version: string): void {
+  #sessionsWith(node: NodeId): PeerSessions {
+    return new PeerSessions({
+      onAdopted: ({ hello }) => {
+        if (hello !== null) this.#onHello(node, hello)
+      },
+      onTwins: () => {
+        this.#doubled.set(node, this.#init.clock.now())
+        this.#init.log?.(`two processes have the identity of ${node}`)
+      },
+      cut: ({ stream }) => this.#init.host.cut(stream),
+    })
+  }
+
+  #onHello(node: NodeId, { addresses, version }: Hello): void {
     const state = this.#states.of(node)
     this.#init.host.learn(node, addresses)
     const isNew = state.version !== version || state.addresses.join() !== addresses.join()
@@ -298,14 +277,21 @@ class PresenceKeeper implements Presence {
   }
 
   #onGone(node: NodeId): void {
-    this.#states.known(node)?.session?.end()
+    this.#states.known(node)?.sessions.endAll()
     this.#setConnected(node, false)
     if (this.#states.known(node)?.hasLeft === true) this.#dialler.rest(node)
     else this.#dialler.tryNow(node)
   }
 
   async #farewell(): Promise<void> {
-    const sessions = this.#states.all().flatMap(([, { session }]) => session ?? [])
+    const sessions = this.#states.all().flatMap(
+      ([
+        ,
+        {
+          sessions: { main },
+        },
+      ]) => main ?? [],
+    )
     await Promise.all(sessions.map((session) => session.bye(BYE_MS)))
   }
 
@@ -320,7 +306,7 @@ class PresenceKeeper implements Presence {
   /** A stranger that was admitted, or a session that could not be opened before. */
   #onOpenConnection(node: NodeId): void {
     const state = this.#states.of(node)
-    if (state.session === null && !state.opening) this.#onConnection(node)
+    if (state.sessions.size === 0 && !state.opening) this.#onConnection(node)
   }
 
   #publishAddresses(): void {
@@ -334,7 +320,10 @@ class PresenceKeeper implements Presence {
       // connected members are told all the same, the others by the next change or start
       this.#init.log?.('own addresses cannot be kept', error)
     }
-    for (const [, { session }] of this.#states.all()) session?.announce().catch(() => session.end())
+    for (const [, { sessions }] of this.#states.all()) {
+      const { main } = sessions
+      main?.announce().catch(() => main.end())
+    }
   }
 
   #ownAddresses(): string[] {

@@ -11,7 +11,7 @@ import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
-import { createLedger, createSync, folderIdOf, type Ledger } from '../ledger/index.ts'
+import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
 import { createCommands, createMembers, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
@@ -86,7 +86,12 @@ export async function openSession(init: SessionInit): Promise<Session> {
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
     skew: () => presence.skew(),
-    folderId: () => folderIdOf(join(init.folder, 'shared.db')),
+    twin: () => presence.twin(),
+    closeWitness: createCloseWitness({ databasePath: join(init.folder, 'shared.db') }),
+    witnesses: {
+      members: () => others(),
+      isSole: (node) => presence.isSole(node),
+    },
     onProblem: (error) => log('ledger', error),
   })
   const state = createSharedState({
@@ -101,6 +106,11 @@ export async function openSession(init: SessionInit): Promise<Session> {
   })
   const network = init.begin(ledger)
   const members = createMembers(() => state.membership())
+  const others = () =>
+    members
+      .currentMembers()
+      .map(({ node }) => node)
+      .filter((node) => node !== self)
   const isServed = (node: string) => state.membership().members.get(node as typeof self)?.state === 'member'
 
   // --- the network
@@ -111,6 +121,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   }
   const facts = createFacts({ db: localDb, host, clock, self, log })
   const presence = createPresence({
+    network,
+    signer: identity.signing,
     host,
     facts,
     db: localDb,

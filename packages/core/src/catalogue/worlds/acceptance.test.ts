@@ -38,7 +38,9 @@ function node({ network }: World, now: number): Node {
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
     skew: () => null,
-    folderId: () => null,
+    twin: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   const made = { db, clock, ledger, state }
