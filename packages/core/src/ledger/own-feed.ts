@@ -183,7 +183,9 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     },
     unconfirmed: () => candidate,
     confirm(head, peer) {
-      if (candidate !== null && sameHead(head, candidate)) confirmedBy.add(peer)
+      if (candidate === null || !sameHead(head, candidate)) return
+      confirmedBy.add(peer)
+      takeConfirmed()
     },
     regained(feed) {
       regained += 1

@@ -187,7 +187,8 @@ describe('two members', () => {
     const second = joined(first)
     const last = first.ledger.append('note', note(1))
     copy(first, second)
-    const again = testLedger({ key, db: first.db })
+    const witnesses = { members: () => [second.ledger.self], isSole: () => true }
+    const again = testLedger({ key, db: first.db, local: first.local, witnesses })
     expect(again.ledger.sync.unconfirmedOwn()?.id).toBe(last.id)
     const [a, b] = [node(memory, again), node(memory, { ...second, digest: again.digest })]
     memory.connect(a.host, b.host)
