@@ -97,7 +97,9 @@ export async function makeSource(folder: string, uploads: number): Promise<Sourc
     kinds: kindInfo,
     apply: () => undefined,
     skew: () => null,
-    folderId: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
+    twin: () => null,
   })
   ledger.ingest(world.entries)
   const feeds = world.actors.map(({ key }) => newFeed(key))

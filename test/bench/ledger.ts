@@ -52,7 +52,9 @@ function openTarget(path: string, network: NetworkId, signer: SigningKey, option
       if (options.fold) state.apply(entries)
     },
     skew: () => null,
-    folderId: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
+    twin: () => null,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   return {

@@ -13,9 +13,26 @@ import {
   toHex,
 } from '../ids.ts'
 import { audienceFromRows, epochFromRow, fileFromRow, markFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
+import { forkFromRow } from './fold-forks.ts'
 import { plainRow, type StateRows } from './state-rows.ts'
-import { type CapacityRow, type FileRow, type MarkRow, type RefRow, type RefusalRow, tables } from './state-tables.ts'
-import type { SharedAudience, SharedEpoch, SharedFile, SharedFileState, SharedMark, SharedVersion } from './types.ts'
+import {
+  type CapacityRow,
+  type FileRow,
+  type ForkRow,
+  type MarkRow,
+  type RefRow,
+  type RefusalRow,
+  tables,
+} from './state-tables.ts'
+import type {
+  SharedAudience,
+  SharedEpoch,
+  SharedFile,
+  SharedFileState,
+  SharedFork,
+  SharedMark,
+  SharedVersion,
+} from './types.ts'
 
 export interface FileFilter {
   readonly owner?: BranchId
@@ -60,6 +77,8 @@ export interface SharedQueries {
   /** every box of the file's rows */
   boxesOf(file: FileId): BoxHash[]
   marksOf(node: NodeId): SharedMark[]
+  /** in order of their feeds */
+  forks(): SharedFork[]
 }
 
 interface WriteSide {
@@ -184,6 +203,11 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
         .prepare<MarkRow>('SELECT file, mark, entry, node FROM marks WHERE node = ? ORDER BY file, entry')
         .all(node)
         .map((row) => markFromRow(plainRow(row))),
+    forks: () =>
+      db
+        .prepare<ForkRow>('SELECT feed, node, seq, first, second FROM forks ORDER BY feed')
+        .all()
+        .map((row) => forkFromRow(plainRow(row))),
     refusalsOf: (entry) =>
       db
         .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ? ORDER BY subject')

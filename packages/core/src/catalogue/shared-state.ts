@@ -25,6 +25,7 @@ import {
 } from '../membership/index.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
 import { audienceFromRows, fileFromRow, refsOfAudience, refsOfFile, versionFromRow } from './file-rows.ts'
+import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
 import {
@@ -40,7 +41,7 @@ import { createSharedQueries, type SharedQueries } from './shared-queries.ts'
 import { type VerifyOptions, type VerifyResult, verifyState } from './shared-verify.ts'
 import { createStateRows } from './state-rows.ts'
 import { tables } from './state-tables.ts'
-import type { SharedFile } from './types.ts'
+import type { SharedFile, SharedFork } from './types.ts'
 
 export interface FileChange {
   readonly file: FileId
@@ -64,6 +65,8 @@ export interface SharedChange {
   readonly gone: readonly NodeId[]
   readonly fileChanges: readonly FileChange[]
   readonly memberChanges: readonly MemberChange[]
+  /** feeds that were found to fork, or to fork earlier than was known */
+  readonly forks: readonly SharedFork[]
 }
 
 export interface SharedStateInit {
@@ -98,6 +101,7 @@ const ONE_BY_ONE = 8
 interface Pending {
   readonly files: Map<FileId, FileChange>
   readonly audiences: Set<AudienceId>
+  readonly forks: SharedFork[]
   hasCapacities: boolean
 }
 
@@ -203,6 +207,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
     for (const entry of allEntries(entries)) touch(entry, subjects)
     for (const file of control.membership.acts.keys()) addSubject(subjects, idBytes(file))
     for (const subject of subjects.values()) refold(subject, pending)
+    for (const row of forkRows(entries)) rows.put(tables.forks, row)
   }
 
   /** The ledger shows an entry as refused; one that names several files only if none of them took it. */
@@ -232,7 +237,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
         control = undo
         weights = undefined
       })
-      const pending: Pending = { files: new Map(), audiences: new Set(), hasCapacities: false }
+      const pending: Pending = { files: new Map(), audiences: new Set(), forks: [], hasCapacities: false }
       work(pending)
       noteVerdicts()
       rows.save()
@@ -268,12 +273,20 @@ export function createSharedState(init: SharedStateInit): SharedState {
       if (rows.isBehind()) return rebuild(pending)
       for (const entry of added) touch(entry, subjects)
       for (const subject of subjects.values()) refold(subject, pending)
+      pending.forks.push(...noteForks(rows, entries, added).map(forkFromRow))
     })
   }
 
   const hasRows = db.prepare('SELECT 1 FROM digest').get() !== undefined
   const isStale = hasRows ? rows.isBehind() : entries.count() > 0
   if (isStale && understandsRules(control.membership)) change(rebuild)
+  const lacksForks = entries.forked().size > rows.select(tables.forks).length
+  if (lacksForks && understandsRules(control.membership)) {
+    // entries that were stored before this table existed
+    change(() => {
+      for (const row of forkRows(entries)) rows.put(tables.forks, row)
+    })
+  }
 
   return {
     ...queries,
@@ -330,8 +343,10 @@ function summarise(before: ControlState, after: ControlState, pending: Pending):
     gone: memberChanges.filter((each) => isIn(each.before) && !isIn(each.after)).map(({ node }) => node),
     fileChanges: [...pending.files.values()],
     memberChanges,
+    forks: pending.forks,
   }
-  return changed.files.length > 0 || changed.audiences.length > 0 || changed.members ? changed : null
+  const { files, audiences, forks } = changed
+  return changed.members || files.length + audiences.length + forks.length > 0 ? changed : null
 }
 
 function isSameMember(a: Member, b: Member): boolean {

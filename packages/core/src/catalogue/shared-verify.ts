@@ -12,6 +12,7 @@ import { idBytes, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
 import { createFindings } from '../ledger/index.ts'
 import { emptyMembership, type MembershipState, understandsRules } from '../membership/index.ts'
 import { addSubject, type Subjects } from './dependents.ts'
+import { forkRows } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
 import {
@@ -109,6 +110,11 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
     if (!sameRows(spec as unknown as TableSpec<Row>, init.rows.select(spec as unknown as TableSpec<Row>), expected))
       found.add(`the rows in ${spec.name} are not what the entries say`)
   }
+
+  const forks = forkRows(init.entries)
+  for (const row of forks) add(tables.forks, row)
+  if (!sameRows(tables.forks, init.rows.select(tables.forks), forks))
+    found.add('the rows in forks are not what the entries say')
 
   const subjects: Subjects = new Map()
   for (const entry of allEntries(init.entries)) {

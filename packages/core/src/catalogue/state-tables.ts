@@ -116,6 +116,7 @@ export type AudienceKeyRow = {
 }
 export type CapacityRow = { node: string; weight: number; entry: Uint8Array }
 export type MarkRow = { file: Uint8Array; mark: string; entry: Uint8Array; node: string }
+export type ForkRow = { feed: string; node: string; seq: number; first: Uint8Array; second: Uint8Array }
 export type RefKind = 'root' | 'former-root' | 'meta' | 'preview' | 'list' | 'grants'
 export type RefRow = { hash: Uint8Array; subject: Uint8Array; kind: RefKind; version: number }
 
@@ -218,6 +219,7 @@ export const tables = {
   ]),
   capacities: table<CapacityRow>('capacities', 1, ['node', 'weight', 'entry']),
   marks: table<MarkRow>('marks', 3, ['file', 'mark', 'entry', 'node']),
+  forks: table<ForkRow>('forks', 1, ['feed', 'node', 'seq', 'first', 'second']),
   refs: table<RefRow>('refs', 4, ['hash', 'subject', 'kind', 'version'], false),
 } as const
 

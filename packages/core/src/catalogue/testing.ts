@@ -18,6 +18,7 @@ import {
   type BranchId,
   type EntryId,
   EVERYONE,
+  type FeedId,
   type FileId,
   feedIdFrom,
   feedIncarnation,
@@ -29,7 +30,7 @@ import {
   toHex,
 } from '../ids.ts'
 import { makeEntry } from '../ledger/entry.ts'
-import { type Entry, frontier } from '../ledger/index.ts'
+import { type Entry, type Fork, frontier } from '../ledger/index.ts'
 import { fileIdFor, type MembershipState, RULES_VERSION } from '../membership/index.ts'
 import { foldFile } from './fold-file.ts'
 import { kindInfo } from './kind-info.ts'
@@ -55,6 +56,8 @@ export class MemoryEntries implements SharedEntries {
   readonly #all = new Map<EntryId, Entry>()
   readonly #control: Entry[] = []
   readonly #bySubject = new Map<string, Entry[]>()
+  readonly #places = new Map<FeedId, Map<number, EntryId[]>>()
+  readonly #forked = new Set<FeedId>()
 
   /** @returns those that were not here yet */
   add(entries: readonly Entry[]): Entry[] {
@@ -63,6 +66,7 @@ export class MemoryEntries implements SharedEntries {
     )
     for (const entry of fresh) {
       this.#all.set(entry.id, entry)
+      this.#place(entry)
       const info = kindInfo(entry.kind)
       if (info?.isControl === true) this.#control.push(entry)
       const subject = info?.subject(entry.body, entry.authorKey) ?? null
@@ -71,6 +75,14 @@ export class MemoryEntries implements SharedEntries {
       this.#bySubject.set(name, [...(this.#bySubject.get(name) ?? []), entry])
     }
     return fresh
+  }
+
+  #place({ feed, seq, id }: Entry): void {
+    const places = this.#places.get(feed) ?? new Map<number, EntryId[]>()
+    this.#places.set(feed, places)
+    const ids = [...(places.get(seq) ?? []), id]
+    places.set(seq, ids)
+    if (ids.length > 1) this.#forked.add(feed)
   }
 
   get(id: EntryId): Entry | undefined {
@@ -95,6 +107,19 @@ export class MemoryEntries implements SharedEntries {
 
   count(): number {
     return this.#all.size
+  }
+
+  forked(): ReadonlySet<FeedId> {
+    return this.#forked
+  }
+
+  forkOf(feed: FeedId): Fork | null {
+    const places = [...(this.#places.get(feed) ?? [])].sort(([one], [other]) => one - other)
+    for (const [seq, ids] of places) {
+      const [first, second] = ids.sort()
+      if (first !== undefined && second !== undefined) return { feed, seq, ids: [first, second] }
+    }
+    return null
   }
 
   setVerdict(id: EntryId, refusal: { code: string; reason: string } | null): void {

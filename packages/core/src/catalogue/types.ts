@@ -2,7 +2,7 @@
  * The shared rows that follow from the ledger: the same on every node, whoever may read what. `fold-file.ts` makes
  * them, `apply.ts` writes them, `queries.ts` reads them.
  */
-import type { AudienceId, BoxHash, BranchId, EntryId, FileId, KeyId, NodeId, Root } from '../ids.ts'
+import type { AudienceId, BoxHash, BranchId, EntryId, FeedId, FileId, KeyId, NodeId, Root } from '../ids.ts'
 
 export type SharedFileState = 'live' | 'deleted' | 'purged' | 'orphaned'
 
@@ -92,6 +92,14 @@ export interface FileFold {
   readonly verdicts: ReadonlyMap<EntryId, { code: string; reason: string } | null>
   /** what all members should know about how the file was handled */
   readonly marks: readonly SharedMark[]
+}
+
+/** A feed with two entries at one place, and which they are. Shown as `feed-forked`; it removes no right. */
+export interface SharedFork {
+  readonly feed: FeedId
+  readonly node: NodeId
+  readonly seq: number
+  readonly entries: readonly [EntryId, EntryId]
 }
 
 /** A shared remark about a member's conduct with a file. It removes no right. */

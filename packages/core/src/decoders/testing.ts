@@ -276,7 +276,11 @@ export async function decoders(): Promise<Decoder[]> {
       name: 'frame of presence',
       decode: decodePresence,
       valid: [
-        encodePresence({ t: 'hello', v: 1, addresses: [ADDRESS], version: '1.0.0', ms: NOW }),
+        encodePresence({ t: 'hello', v: 1, addresses: [ADDRESS], version: '1', ms: NOW, run: filled(16), since: NOW }),
+        encodePresence({ t: 'prove', run: filled(16) }),
+        encodePresence({ t: 'proof', run: filled(16), since: NOW, sig: filled(64) }),
+        encodePresence({ t: 'twice', run: filled(16), since: NOW, sig: filled(64) }),
+        encodePresence({ t: 'sole', run: filled(16) }),
         encodePresence({ t: 'beat', n: 1, ms: NOW }),
         encodePresence({ t: 'bye' }),
       ],

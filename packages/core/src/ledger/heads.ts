@@ -24,12 +24,14 @@ export function bucketOf(feed: FeedId): number {
 
 export class HeadIndex {
   readonly #tips = new Map<FeedId, Tip[]>()
+  readonly #forked = new Set<FeedId>()
   readonly #feeds: Set<FeedId>[] = Array.from({ length: BUCKETS }, () => new Set())
   readonly #hashes: (Uint8Array | null)[] = Array.from({ length: BUCKETS }, () => new Uint8Array(BUCKET_HASH_BYTES))
   #hash: Uint8Array | null = null
 
   clear(): void {
     this.#tips.clear()
+    this.#forked.clear()
     for (const feeds of this.#feeds) feeds.clear()
     for (let bucket = 0; bucket < BUCKETS; bucket++) this.#hashes[bucket] = null
     this.#hash = null
@@ -37,6 +39,11 @@ export class HeadIndex {
 
   of(feed: FeedId): readonly Tip[] {
     return this.#tips.get(feed) ?? []
+  }
+
+  /** Feeds with several tips; a fork never goes away, since every entry stays. */
+  forked(): ReadonlySet<FeedId> {
+    return this.#forked
   }
 
   /** Highest sequence number of a feed, -1 when it has none. */
@@ -49,6 +56,7 @@ export class HeadIndex {
     const tips = (this.#tips.get(tip.feed) ?? []).filter((each) => each.id !== replaced)
     tips.push(tip)
     this.#tips.set(tip.feed, tips)
+    if (tips.length > 1) this.#forked.add(tip.feed)
     const bucket = bucketOf(tip.feed)
     this.#feeds[bucket]?.add(tip.feed)
     this.#hashes[bucket] = null

@@ -35,4 +35,4 @@ export type { FeedReason, FeedWitnesses, LocalSettings, OwnFeedState } from './o
 export type { StoredEntry } from './store.ts'
 export { createSync, HEADS_INTERVAL_MS, type PeerHeads, type Sync, type SyncInit } from './sync.ts'
 export type { FetchResult } from './sync-fetch.ts'
-export type { Apply, Entry, EntryReader, EntryStore, Head, KindInfo, OrderKey, SignedBytes } from './types.ts'
+export type { Apply, Entry, EntryReader, EntryStore, Fork, Head, KindInfo, OrderKey, SignedBytes } from './types.ts'

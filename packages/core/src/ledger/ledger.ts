@@ -173,6 +173,8 @@ export function createLedger(init: LedgerInit): Ledger {
     bySubject: (subject) => store.bySubject(subject),
     subjectsOf: (author) => store.subjectsOf(author),
     count: () => store.count(),
+    forked: () => store.forked(),
+    forkOf: (feed) => store.forkOf(feed),
     setVerdict: (id, refusal) => store.setVerdict(id, refusal),
     after: (feed, seq, limit) => store.after(feed, seq, limit),
     page: (after, limit) => store.page(after, limit),

@@ -104,6 +104,9 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectAfter = db.prepare<EntryRow>(
     `SELECT ${COLUMNS} FROM entries WHERE feed_key = ? AND seq > ? ORDER BY seq LIMIT ?`,
   )
+  const selectForked = db.prepare<{ seq: number }>(
+    'SELECT seq FROM entries WHERE feed_key = ? GROUP BY seq HAVING count(*) > 1 ORDER BY seq LIMIT 1',
+  )
   const selectArrivals = db.prepare<{ arrival: number }>('SELECT arrival FROM entries WHERE feed_key = ? AND seq > ?')
   const selectArrival = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE arrival = ?`)
   const selectPage = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE arrival > ? ORDER BY arrival LIMIT ?`)
@@ -268,6 +271,17 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       return [...subjects.values()]
     },
     count: () => count,
+    forked: () => heads.forked(),
+    forkOf(feed) {
+      const key = feedKeys.get(feed)
+      if (key === undefined || !heads.forked().has(feed)) return null
+      const found = selectForked.get(key)
+      if (found === undefined) throw new LedgerDamagedError('a feed with two heads and one branch')
+      const ids = selectAt.all(key, found.seq).map((row) => idFrom<EntryId>(row.id))
+      const [first, second] = ids.sort()
+      if (first === undefined || second === undefined) throw new LedgerDamagedError('a fork of one branch')
+      return { feed, seq: found.seq, ids: [first, second] }
+    },
     setVerdict(id, refusal) {
       const arrival = arrivalOf(id)
       if (arrival !== undefined) updateVerdict.run(refusal?.code ?? null, refusal?.reason ?? null, arrival)

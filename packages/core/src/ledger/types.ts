@@ -39,6 +39,14 @@ export interface Head {
   readonly id: EntryId
 }
 
+/** Where a feed forked first: two entries of one author with one predecessor, each vouched for by its signature. */
+export interface Fork {
+  readonly feed: FeedId
+  readonly seq: number
+  /** the two lowest ids at that place */
+  readonly ids: readonly [EntryId, EntryId]
+}
+
 /** Order of ordinary entries: (ms, counter, feed, id). */
 export interface OrderKey {
   readonly ms: number
@@ -60,6 +68,9 @@ export interface EntryReader {
 }
 
 export interface EntryStore extends EntryReader {
+  forked(): ReadonlySet<FeedId>
+  /** null for a feed that has not forked */
+  forkOf(feed: FeedId): Fork | null
   setVerdict(id: EntryId, refusal: { code: string; reason: string } | null): void
 }
 
