@@ -274,7 +274,9 @@ export function takenByLedger({ network, now, before, arriving }: Arrival) {
     kinds: kindInfo,
     apply: () => {},
     skew: () => null,
-    folderId: () => null,
+    twin: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
   })
   try {
     ledger.ingest(before.map(({ bytes, sig, cosig }) => ({ bytes, sig, cosig })))

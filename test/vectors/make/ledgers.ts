@@ -346,7 +346,9 @@ async function ledgerOf(name: string, about: string, world: World) {
     kinds: kindInfo,
     apply: (batch) => state.apply(batch),
     skew: () => null,
-    folderId: () => null,
+    twin: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   try {
