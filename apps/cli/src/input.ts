@@ -25,8 +25,15 @@ export async function readStdin(context: Context): Promise<string> {
   return Buffer.concat(parts).toString('utf8').trim()
 }
 
+/** The recovery key from where `--key-file` says: a file, or `-` for stdin. */
+export async function keyFrom(context: Context, option: unknown): Promise<string | undefined> {
+  if (option === undefined) return undefined
+  const path = String(option)
+  return path === '-' ? await readStdin(context) : await readText(path)
+}
+
 /** @throws {FileUnreadableError} */
-export async function readText(path: string): Promise<string> {
+async function readText(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim()
   } catch (error) {

@@ -3,6 +3,7 @@ import type { NodeView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
+import { keyFrom } from '../input.ts'
 import { type Column, showText } from '../output/terminal.ts'
 import { parseDuration } from '../parse.ts'
 
@@ -15,6 +16,8 @@ const nodeColumns: readonly Column<NodeView>[] = [
   { title: 'LAST SEEN', value: (node) => (node.connected ? 'now' : (node.lastSeen ?? 'never')) },
   { title: 'NODE', value: (node) => node.id },
 ]
+/** what everybody should know of a member; shown when there is any */
+const marksColumn: Column<NodeView> = { title: 'MARKS', value: (node) => node.marks.join(', ') }
 
 function nodeText(node: NodeView): string {
   const marks = node.marks.length === 0 ? '' : `, marked: ${node.marks.join(', ')}`
@@ -45,6 +48,8 @@ function expiryOf(text: string | undefined): string | undefined {
   return `${Math.max(1, Math.ceil(parseDuration(text) / 1000))}s`
 }
 
+const textOf = (option: unknown) => (option === undefined ? undefined : String(option))
+
 async function listInvites(context: Context): Promise<void> {
   const client = await context.client()
   const page = await client.ask(client.api.GET('/invites'))
@@ -66,7 +71,9 @@ export const memberCommands: readonly CommandSpec[] = [
     async run(context) {
       const client = await context.client()
       const page = await client.ask(client.api.GET('/nodes'))
-      context.print(page, context.table(page.items, nodeColumns, 'no members'))
+      const isMarked = page.items.some((node) => node.marks.length > 0)
+      const columns = isMarked ? [...nodeColumns, marksColumn] : nodeColumns
+      context.print(page, context.table(page.items, columns, 'no members'))
     },
   },
   {
@@ -82,11 +89,14 @@ export const memberCommands: readonly CommandSpec[] = [
         .option('--branch <name>', 'name of the branch')
         .option('--role <role>', 'member or admin')
         .option('--expires <duration>', 'how long it is good (72h), or until when')
-        .option('--replaces <node>', 'the machine whose place the new one takes'),
+        .option('--replaces <node>', 'the machine whose place the new one takes')
+        .option('--key-file <file>', "file with the recovery key, to replace an admin's machine; - reads stdin"),
     async run(context, _args, options) {
       const { branch, role, expires, replaces } = options as Record<string, string | undefined>
       if (branch === undefined) throw new UsageError('an invite names the branch: --branch <name>')
-      const body = { branch, ...defined({ role: roleOf(role, '--role'), expires: expiryOf(expires), replaces }) }
+      const recoveryKey = await keyFrom(context, options.keyFile)
+      const what = { role: roleOf(role, '--role'), expires: expiryOf(expires), replaces, recoveryKey }
+      const body = { branch, ...defined(what) }
       const client = await context.client()
       const made = await client.ask(client.api.POST('/invites', { body }))
       context.print(made, made.invite)
@@ -120,11 +130,20 @@ export const memberCommands: readonly CommandSpec[] = [
   adminCommand('release', 'end a quarantine (admins only)'),
   {
     usage: 'expel <node>',
-    summary: 'quarantine a node at once and begin its expulsion (admins only)',
-    examples: ['malote expel Recife'],
-    async run(context, [id = '']) {
+    summary: 'quarantine a node at once and begin its expulsion (admins only, or with the recovery key)',
+    examples: [
+      'malote expel Recife',
+      'malote expel Recife --key-file recovery.txt',
+      'malote expel Recife --key-file - --since 1f2e3d4c',
+    ],
+    options: (command) =>
+      command
+        .option('--key-file <file>', 'file with the recovery key, which makes it final; - reads stdin')
+        .option('--since <entry>', 'undo this entry of the node, all later ones and what followed from them'),
+    async run(context, [id = ''], options) {
       const client = await context.client()
-      const expelled = await client.ask(client.api.DELETE('/nodes/{id}', { params: { path: { id } } }))
+      const body = defined({ recoveryKey: await keyFrom(context, options.keyFile), since: textOf(options.since) })
+      const expelled = await client.ask(client.api.DELETE('/nodes/{id}', { params: { path: { id } }, body }))
       const rest =
         expelled.waitsFor === null ? 'it is final' : `not final yet, waits for: ${showText(expelled.waitsFor)}`
       context.print(expelled, `${nodeText(expelled.node)}; ${rest}`)

@@ -4,7 +4,7 @@ import type { MaloteClient, StatusView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { InviteTooLongError } from '../errors.ts'
-import { readStdin, readText } from '../input.ts'
+import { keyFrom, readStdin } from '../input.ts'
 import { createProgress } from '../output/progress.ts'
 import { showText } from '../output/terminal.ts'
 
@@ -118,8 +118,7 @@ export const networkCommands: readonly CommandSpec[] = [
     options: (command) => command.requiredOption('--key-file <file>', 'file with the recovery key; - reads stdin'),
     async run(context, _args, options) {
       const client = await context.client()
-      const path = String(options.keyFile)
-      const recoveryKey = path === '-' ? await readStdin(context) : await readText(path)
+      const recoveryKey = (await keyFrom(context, options.keyFile)) ?? ''
       const status = await client.ask(client.api.POST('/recover', { body: { recoveryKey } }))
       context.print(status, 'this node is an admin now')
     },

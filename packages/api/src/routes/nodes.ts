@@ -3,6 +3,8 @@ import { defined, durationMs, nodeParams, nodeRef, plainIdParams } from '../para
 import { defineRoute } from '../route.ts'
 import { closed, InviteSchema, NodeSchema, RoleSchema, ref } from '../schemas.ts'
 
+const recoveryKey = Type.String({ minLength: 1, maxLength: 1024 })
+
 export const nodeRoutes = [
   defineRoute({
     method: 'GET',
@@ -40,11 +42,17 @@ export const nodeRoutes = [
     path: '/nodes/:id',
     operationId: 'expel',
     summary: 'Expel a member',
-    description: 'Admins only. Quarantines it at once; `waitsFor` says what finality waits for, null when it is final.',
+    description:
+      'Admins only. Quarantines it at once; `waitsFor` says what finality waits for, null when it is final. With `recoveryKey` any node that was ever admitted may, and it is final; `since` (with it only) is the id of the first entry of that node which shall count no more: that and all that followed from it is undone.',
     tag: 'nodes',
     params: nodeParams,
+    body: closed({
+      recoveryKey: Type.Optional(recoveryKey),
+      since: Type.Optional(Type.String({ pattern: '^[0-9a-f]{6,64}$' })),
+    }),
+    bodyOptional: true,
     answer: Type.Object({ node: ref(NodeSchema), waitsFor: Type.Union([Type.String(), Type.Null()]) }),
-    handler: ({ node, params, signal }) => node.members.expel(params.id, { signal }),
+    handler: ({ node, params, body, signal }) => node.members.expel(params.id, { ...body, signal }),
   }),
   defineRoute({
     method: 'POST',
@@ -80,7 +88,8 @@ export const inviteRoutes = [
     path: '/invites',
     operationId: 'createInvite',
     summary: 'Invite a branch',
-    description: 'Admins only. The string `invite` is in this answer and nowhere else.',
+    description:
+      'Admins only. The string `invite` is in this answer and nowhere else. With `recoveryKey` it may replace an admin’s machine.',
     tag: 'invites',
     body: closed({
       branch: Type.String({ minLength: 1, maxLength: 1024 }),
@@ -92,6 +101,7 @@ export const inviteRoutes = [
         }),
       ),
       replaces: Type.Optional(nodeRef),
+      recoveryKey: Type.Optional(recoveryKey),
     }),
     status: 201,
     answer: Type.Intersect([

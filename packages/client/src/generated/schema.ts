@@ -156,7 +156,7 @@ export interface paths {
         post?: never;
         /**
          * Expel a member
-         * @description Admins only. Quarantines it at once; `waitsFor` says what finality waits for, null when it is final.
+         * @description Admins only. Quarantines it at once; `waitsFor` says what finality waits for, null when it is final. With `recoveryKey` any node that was ever admitted may, and it is final; `since` (with it only) is the id of the first entry of that node which shall count no more: that and all that followed from it is undone.
          */
         delete: operations["expel"];
         options?: never;
@@ -223,7 +223,7 @@ export interface paths {
         put?: never;
         /**
          * Invite a branch
-         * @description Admins only. The string `invite` is in this answer and nowhere else.
+         * @description Admins only. The string `invite` is in this answer and nowhere else. With `recoveryKey` it may replace an admin’s machine.
          */
         post: operations["createInvite"];
         delete?: never;
@@ -1644,7 +1644,14 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": {
+                    recoveryKey?: string;
+                    since?: string;
+                };
+            };
+        };
         responses: {
             /** @description The answer */
             200: {
@@ -1871,6 +1878,7 @@ export interface operations {
                     expires?: string;
                     /** @description a node: branch name, PeerId, or a unique prefix of it (6+) */
                     replaces?: string;
+                    recoveryKey?: string;
                 };
             };
         };

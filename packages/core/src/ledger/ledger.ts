@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts'
 import type { CborValue } from '../codec/index.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { type EntryId, type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import type { Skew, Twin } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { checkEntries } from './check.ts'
@@ -111,6 +111,18 @@ export interface Ledger extends EntryStore {
   close(): void
 }
 
+/**
+ * What a new control entry names. Where there are too many ends its author's own come first: nobody may seem not to know
+ * what it has written itself.
+ */
+function seenNow(control: readonly Entry[], self: NodeId): EntryId[] {
+  const ends = frontier(control)
+  if (ends.length <= SEEN_MAX) return ends
+  const own = new Set(control.filter(({ author }) => author === self).map(({ id }) => id))
+  const ordered = [...ends.filter((id) => own.has(id)), ...ends.filter((id) => !own.has(id))]
+  return ordered.slice(0, SEEN_MAX).sort()
+}
+
 export function createLedger(init: LedgerInit): Ledger {
   const { db, clock, signer } = init
   const store = createStore(db, init.kinds)
@@ -199,7 +211,7 @@ export function createLedger(init: LedgerInit): Ledger {
       return write(() => {
         const network = store.network()
         if (network === null || kind === FOUND || !store.knowsAuthor(self)) throw new NotInNetworkError()
-        const seen = isControl(kind) ? frontier(store.control()).slice(0, SEEN_MAX) : []
+        const seen = isControl(kind) ? seenNow(store.control(), self) : []
         const { incarnation, seq, prev } = own.place()
         return makeEntry(
           { network, incarnation, seq, prev, ...hybrid.next(), kind, seen, body },

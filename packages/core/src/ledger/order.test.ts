@@ -9,11 +9,10 @@ interface Node extends ControlNode {
 const id = (name: number) => name.toString(16).padStart(64, '0') as EntryId
 const feedOf = (name: number) => `feed-${name}` as FeedId
 
-/** Histories as honest nodes make them: each entry names a frontier of some earlier ones. */
+/** Histories: each entry names some earlier ones. */
 const histories = fc
   .array(
     fc.record({
-      feed: fc.nat(3),
       knows: fc.array(fc.nat(40), { maxLength: 3 }),
       rank: fc.nat(2),
       name: fc.nat(2 ** 20),
@@ -22,12 +21,9 @@ const histories = fc
   )
   .map((steps) => {
     const entries: Node[] = []
-    const lengths = new Map<number, number>()
-    steps.forEach(({ feed, knows, rank, name }, index) => {
+    steps.forEach(({ knows, rank, name }, index) => {
       const seen = [...new Set(knows.flatMap((at) => (at < index ? [entries[at]?.id ?? id(0)] : [])))].sort()
-      const seq = (lengths.get(feed) ?? -1) + 1
-      lengths.set(feed, seq)
-      entries.push({ id: id(name * 64 + index), feed: feedOf(feed), seq: seq * 3, seen, rank })
+      entries.push({ id: id(name * 64 + index), seen, rank })
     })
     return entries
   })
@@ -83,7 +79,6 @@ describe('foldControl', () => {
         const { order, waiting } = fold(rest)
         expect(order.length + waiting.length).toBe(rest.length)
         for (const entry of order) expect(entry.seen).not.toContain(lost.id)
-        // a gap in a feed shows only through `seen`: that a feed has none is seen to where entries are stored
         const seen = seenAmong(rest)
         for (const entry of waiting)
           expect(entry.seen.includes(lost.id) || waiting.some((other) => seen(entry.id, other.id))).toBe(true)
@@ -92,10 +87,10 @@ describe('foldControl', () => {
   })
 
   it('prefers the lower rank, then the lower id, among concurrent entries', () => {
-    const root: Node = { id: id(9), feed: feedOf(0), seq: 0, seen: [], rank: 5 }
-    const a: Node = { id: id(3), feed: feedOf(1), seq: 0, seen: [root.id], rank: 2 }
-    const b: Node = { id: id(2), feed: feedOf(2), seq: 0, seen: [root.id], rank: 1 }
-    const c: Node = { id: id(1), feed: feedOf(3), seq: 0, seen: [root.id], rank: 2 }
+    const root: Node = { id: id(9), seen: [], rank: 5 }
+    const a: Node = { id: id(3), seen: [root.id], rank: 2 }
+    const b: Node = { id: id(2), seen: [root.id], rank: 1 }
+    const c: Node = { id: id(1), seen: [root.id], rank: 2 }
     const { order } = foldControl<null, Node>({
       entries: [a, b, c, root],
       initial: null,
@@ -103,13 +98,6 @@ describe('foldControl', () => {
       rank: (_, e) => [e.rank],
     })
     expect(order).toEqual([root, b, c, a])
-  })
-
-  it('folds both branches of a forked feed before what follows them', () => {
-    const a: Node = { id: id(1), feed: feedOf(0), seq: 4, seen: [], rank: 0 }
-    const b: Node = { id: id(2), feed: feedOf(0), seq: 4, seen: [], rank: 1 }
-    const c: Node = { id: id(0), feed: feedOf(0), seq: 6, seen: [], rank: 0 }
-    expect(fold([c, b, a]).order).toEqual([a, b, c])
   })
 })
 
@@ -128,8 +116,8 @@ describe('frontier', () => {
   })
 
   it('leaves out an entry that names what does not exist, so that it holds up nobody else', () => {
-    const good: Node = { id: id(1), feed: feedOf(0), seq: 0, seen: [], rank: 0 }
-    const bad: Node = { id: id(2), feed: feedOf(1), seq: 0, seen: [id(99), good.id].sort(), rank: 0 }
+    const good: Node = { id: id(1), seen: [], rank: 0 }
+    const bad: Node = { id: id(2), seen: [id(99), good.id].sort(), rank: 0 }
     expect(frontier([bad, good])).toEqual([good.id])
   })
 })
@@ -148,11 +136,10 @@ describe('foldsLast', () => {
   })
 
   it('says yes to an entry that has seen the frontier', () => {
-    const a: Node = { id: id(5), feed: feedOf(0), seq: 0, seen: [], rank: 0 }
-    const b: Node = { id: id(6), feed: feedOf(1), seq: 0, seen: [a.id], rank: 0 }
-    expect(foldsLast({ id: id(1), feed: feedOf(2), seq: 0, seen: [b.id] }, [a, b], [])).toBe(true)
-    expect(foldsLast({ id: id(1), feed: feedOf(1), seq: 1, seen: [] }, [a, b], [])).toBe(true)
-    expect(foldsLast({ id: id(1), feed: feedOf(2), seq: 0, seen: [a.id] }, [a, b], [])).toBe(false)
+    const a: Node = { id: id(5), seen: [], rank: 0 }
+    const b: Node = { id: id(6), seen: [a.id], rank: 0 }
+    expect(foldsLast({ id: id(1), seen: [b.id] }, [a, b], [])).toBe(true)
+    expect(foldsLast({ id: id(1), seen: [a.id] }, [a, b], [])).toBe(false)
     expect(hasSeen([a, b], b.id, a.id)).toBe(true)
     expect(hasSeen([a, b], a.id, b.id)).toBe(false)
   })

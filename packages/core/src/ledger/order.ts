@@ -3,14 +3,15 @@
  * Control entries first, in causal order, concurrent ones by the authority of their authors; all others after them by
  * their clocks.
  */
-import type { EntryId, FeedId } from '../ids.ts'
+import type { EntryId } from '../ids.ts'
 import type { OrderKey } from './types.ts'
 
-/** What the order needs of a control entry. */
+/**
+ * What the order needs of a control entry. Its place in its feed is no part of that: two branches of a forked feed share
+ * places, and whoever forks its feed could put one entry before or behind another's that never knew of it.
+ */
 export interface ControlNode {
   readonly id: EntryId
-  readonly feed: FeedId
-  readonly seq: number
   readonly seen: readonly EntryId[]
 }
 
@@ -28,7 +29,7 @@ export function compareOrdinary(a: OrderKey, b: OrderKey): number {
 }
 
 /**
- * Topological order (Kahn, CACM 5(11), 1962) over what each entry had seen and its predecessors in its own feed. Of
+ * Topological order (Kahn, CACM 5(11), 1962) over what each entry had seen; ids are hashes, so there are no cycles. Of
  * those that are ready the one with the lowest rank comes first, ranks being compared number by number, then the
  * lowest id. The rank is asked of the state reached so far, so authority gained earlier counts.
  */
@@ -114,12 +115,9 @@ export function foldsLast(
   waiting: readonly ControlNode[],
 ): boolean {
   if (waiting.length > 0) return false
-  const own = predecessorsIn(before, entry)
-  const seen = new Set<EntryId>([...entry.seen, ...own])
+  const seen = new Set(entry.seen)
   const known = new Set(before.map((each) => each.id))
   if (known.has(entry.id) || entry.seen.some((id) => !known.has(id))) return false
-  // an entry of its own feed behind it would have to follow it
-  if (before.some((each) => each.feed === entry.feed && each.seq > entry.seq)) return false
   return frontier(before).every((id) => seen.has(id))
 }
 
@@ -132,44 +130,20 @@ interface Graph<E> {
 
 function graphOf<E extends ControlNode>(entries: readonly E[]): Graph<E> {
   const byId = new Map<EntryId, E>()
-  const feeds = new Map<FeedId, E[]>()
+  const parents = new Map<EntryId, readonly EntryId[]>()
+  const children = new Map<EntryId, E[]>()
   for (const entry of entries) {
     if (byId.has(entry.id)) continue
     byId.set(entry.id, entry)
-    const feed = feeds.get(entry.feed)
-    if (feed === undefined) feeds.set(entry.feed, [entry])
-    else feed.push(entry)
-  }
-  const parents = new Map<EntryId, EntryId[]>()
-  const children = new Map<EntryId, E[]>()
-  for (const feed of feeds.values()) {
-    feed.sort((a, b) => a.seq - b.seq)
-    // where the feed forked, both entries at one place come before all that follow
-    let previous: E[] = []
-    let same: E[] = []
-    for (const entry of feed) {
-      if (same[0] !== undefined && same[0].seq !== entry.seq) {
-        previous = same
-        same = []
-      }
-      same.push(entry)
-      const ids = new Set<EntryId>(entry.seen)
-      for (const each of previous) ids.add(each.id)
-      parents.set(entry.id, [...ids])
-      for (const id of ids) {
-        const known = children.get(id)
-        if (known === undefined) children.set(id, [entry])
-        else known.push(entry)
-      }
+    const seen = [...new Set(entry.seen)]
+    parents.set(entry.id, seen)
+    for (const id of seen) {
+      const known = children.get(id)
+      if (known === undefined) children.set(id, [entry])
+      else known.push(entry)
     }
   }
   return { byId, parents, children }
-}
-
-function predecessorsIn(entries: readonly ControlNode[], entry: ControlNode): EntryId[] {
-  const earlier = entries.filter((each) => each.feed === entry.feed && each.seq < entry.seq)
-  const nearest = Math.max(...earlier.map((each) => each.seq))
-  return earlier.filter((each) => each.seq === nearest).map((each) => each.id)
 }
 
 function lowest<E extends ControlNode>(ready: readonly E[], rank: (entry: E) => readonly number[]): number {

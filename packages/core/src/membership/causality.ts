@@ -1,9 +1,9 @@
 /**
- * Who had seen what. Nodes are the control entries in control order; an edge leads to every entry named in `seen` and
- * to the previous control entry of the same feed. Append-only: an answer about two entries never changes, so that all
+ * Who had seen what. Nodes are the control entries in control order; an edge leads to every entry named in `seen`.
+ * Append-only: an answer about two entries never changes, so that all
  * states of one fold share one graph.
  */
-import type { EntryId, FeedId, NodeId } from '../ids.ts'
+import type { EntryId, NodeId } from '../ids.ts'
 import type { ControlEntry } from './types.ts'
 
 interface Vertex {
@@ -16,7 +16,6 @@ interface Vertex {
 export class Causality {
   readonly #vertices: Vertex[] = []
   readonly #indexOf = new Map<EntryId, number>()
-  readonly #feedTips = new Map<FeedId, { readonly seq: number; readonly indexes: number[] }>()
   readonly #byAuthor = new Map<NodeId, number[]>()
   /** entries that no other one has seen */
   readonly #tips = new Set<number>()
@@ -43,19 +42,18 @@ export class Causality {
       const parent = this.#indexOf.get(id)
       if (parent !== undefined) parents.add(parent)
     }
-    for (const parent of this.#predecessors(entry)) parents.add(parent)
     for (const parent of parents) this.#tips.delete(parent)
     const sawAll = this.#tips.size === 0
     this.#tips.add(index)
     this.#vertices.push({ entry, parents: [...parents], sawAll })
     this.#indexOf.set(entry.id, index)
-    this.#advanceTip(entry, index)
     push(this.#byAuthor, entry.author, index)
     return index
   }
 
-  entryAt(index: number): ControlEntry | undefined {
-    return this.#vertices[index]?.entry
+  get(id: EntryId): ControlEntry | undefined {
+    const index = this.#indexOf.get(id)
+    return index === undefined ? undefined : this.#vertices[index]?.entry
   }
 
   entriesBy(author: NodeId): ControlEntry[] {
@@ -83,30 +81,6 @@ export class Causality {
       }
     }
     return false
-  }
-
-  /** The control entries of the same feed right before this one; several where the feed forked there. */
-  #predecessors(entry: ControlEntry): number[] {
-    const tip = this.#feedTips.get(entry.feed)
-    if (tip === undefined) return []
-    if (entry.seq > tip.seq) return tip.indexes
-    // a fork: rare, and only then is the whole feed looked at
-    let best = -1
-    let found: number[] = []
-    for (const [index, vertex] of this.#vertices.entries()) {
-      const { feed, seq } = vertex.entry
-      if (feed !== entry.feed || seq >= entry.seq || seq < best) continue
-      if (seq > best) found = []
-      best = seq
-      found.push(index)
-    }
-    return found
-  }
-
-  #advanceTip(entry: ControlEntry, index: number): void {
-    const tip = this.#feedTips.get(entry.feed)
-    if (tip === undefined || entry.seq > tip.seq) this.#feedTips.set(entry.feed, { seq: entry.seq, indexes: [index] })
-    else if (entry.seq === tip.seq) this.#feedTips.set(entry.feed, { seq: tip.seq, indexes: [...tip.indexes, index] })
   }
 }
 

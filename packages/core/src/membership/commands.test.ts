@@ -17,6 +17,14 @@ function commandsOf(world: World, author: Author) {
     self: author.node,
     signer: author.signer,
     clock: { ...systemClock, now: () => START_MS + 1 },
+    findEntry: (ref) => world.entries.find(({ id }) => id.startsWith(ref)),
+    lastControlBefore: (node, before) =>
+      world.entries
+        .slice(
+          0,
+          world.entries.findIndex(({ id }) => id === before),
+        )
+        .findLast(({ author: by }) => by === node)?.id ?? null,
     cutsOf: (node) => (node === world.founder.node ? [[world.founder.incarnation(), 99]] : []),
     inviteAddresses: () => ['/ip4/192.0.2.7/tcp/4373'],
   })
@@ -113,6 +121,42 @@ describe('authority', () => {
     expect(attempt(() => hq.setRole(rio.node, 'member'))).toBe('quarantined')
     const paper = formatRecoveryKey(world.recovery.seed)
     expect(branch.expel(world.founder.node, { recoveryKey: paper })).toEqual({ waitsFor: null })
+  })
+
+  it('names who may make an expulsion final, and counts an admin as another’s equal once a second has appointed it', () => {
+    const world = new World()
+    const a = world.join(world.founder, { role: 'admin', branch: 'bahia' })
+    const b = world.join(a, { role: 'admin', branch: 'recife' })
+    const c = world.join(a, { role: 'admin', branch: 'natal' })
+    const rio = world.join(world.founder)
+    expect(commandsOf(world, b).expel(rio.node).waitsFor).not.toMatch(/natal|bahia|hq/)
+    expect(commandsOf(world, c).expel(rio.node).waitsFor).not.toBeNull()
+    const entries = world.entries.length
+    commandsOf(world, a).setRole(b.node, 'admin')
+    expect(world.entries.length, 'it has said so already').toBe(entries)
+    commandsOf(world, world.founder).setRole(b.node, 'admin')
+    expect(commandsOf(world, c).expel(rio.node)).toEqual({ waitsFor: null })
+  })
+
+  it('goes back with the recovery key to before an entry, also from a machine that was thrown out', () => {
+    const world = new World()
+    const a = world.join(world.founder, { role: 'admin', branch: 'bahia' })
+    const invite = world.invite(world.founder, { role: 'admin' })
+    const puppet = new Author()
+    world.admit(world.founder, invite, puppet)
+    const other = world.join(world.founder, { role: 'admin' })
+    for (const by of [puppet, other]) world.write(by, 'expel', { node: a.key, cuts: [] })
+    expect(world.state.members.get(a.node)?.state).toBe('expelled')
+    const paper = formatRecoveryKey(world.recovery.seed)
+    const founder = world.founder.node
+    const thrownOut = commandsOf(world, a)
+    expect(attempt(() => thrownOut.expel(founder, { since: invite.id.slice(0, 8) }))).not.toBe('done')
+    expect(attempt(() => thrownOut.expel(founder, { recoveryKey: paper, since: 'ffffffff' }))).toBe('usage')
+    thrownOut.expel(founder, { recoveryKey: paper, since: invite.id.slice(0, 12) })
+    expect([...world.state.members.values()].map(({ node, state }) => [node, state])).toEqual([
+      [founder, 'expelled'],
+      [a.node, 'member'],
+    ])
   })
 
   it('comes from this network’s recovery key only', () => {

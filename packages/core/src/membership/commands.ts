@@ -4,6 +4,7 @@ import { equalBytes, generateSigningKey, type SigningKey } from '../crypto/index
 import { type EntryId, type FileId, idBytes, type NodeId, publicKeyFromNodeId } from '../ids.ts'
 import type { Cuts } from './draft.ts'
 import {
+  AdminMachineError,
   BranchNameInvalidError,
   ExpiryInvalidError,
   InviteExpiredError,
@@ -16,11 +17,13 @@ import {
   QuarantinedError,
   RecoveryKeyForeignError,
   RefusedError,
+  SinceInvalidError,
 } from './errors.ts'
 import { formatInvite } from './invite.ts'
 import { BRANCH_NAME_MAX, type ControlBody, type ControlKind, RULES_VERSION } from './kinds.ts'
 import { parseRecoveryKey } from './recovery.ts'
 import type { Invite, Member, MembershipState, Refusal, Role } from './types.ts'
+import { secondersOf, wouldSecond } from './voices.ts'
 
 export const DEFAULT_INVITE_MS = 72 * 3_600_000
 export const MAX_INVITE_MS = 365 * 86_400_000
@@ -43,8 +46,12 @@ export interface CommandsInit {
   /** this node's key; signs the invite strings */
   signer: SigningKey
   clock: Clock
-  /** the newest sequence number known of each feed of a node */
-  cutsOf(node: NodeId): Cuts
+  /** the newest sequence number known of each feed of a node; with `before`, of what arrived before that entry */
+  cutsOf(node: NodeId, before?: EntryId): Cuts
+  /** the newest control entry of a node that arrived before that entry; null when there is none */
+  lastControlBefore(node: NodeId, before: EntryId): EntryId | null
+  /** by the whole id or a prefix of it (6+); undefined when there is none or more than one */
+  findEntry(ref: string): { readonly id: EntryId; readonly author: NodeId } | undefined
   /** addresses of a few reachable members, best first; up to 8 go into an invite */
   inviteAddresses(): readonly string[]
 }
@@ -57,9 +64,18 @@ export interface InviteRequest {
   readonly expiresInMs?: number
   /** the machine whose place the newcomer takes */
   readonly replaces?: NodeId
+  /** lets it replace an admin's machine */
+  readonly recoveryKey?: string
 }
 
-/** All but `leave`, `left` and `recover` throw `NotAdminError` unless this node is an admin. */
+export interface ExpelOptions {
+  /** makes it final alone */
+  readonly recoveryKey?: string
+  /** first entry of that node which shall count no more, with all that followed from it; only with the recovery key */
+  readonly since?: string
+}
+
+/** All but `leave`, `left` and what bears the recovery key's signature throw `NotAdminError` unless this node is an admin. */
 export interface Commands {
   invite(request: InviteRequest): Promise<{ text: string; invite: Invite }>
   /** @param id the whole id or a prefix of it (6+) */
@@ -68,11 +84,10 @@ export interface Commands {
   quarantine(node: NodeId): void
   release(node: NodeId): void
   /**
-   * Quarantines at once.
-   * @param recoveryKey makes it final alone
+   * Quarantines at once. With the recovery key also by a member that is no admin, or has been expelled itself.
    * @returns what finality waits for; null when it is final
    */
-  expel(node: NodeId, options?: { recoveryKey?: string }): { waitsFor: string | null }
+  expel(node: NodeId, options?: ExpelOptions): { waitsFor: string | null }
   /** Makes this node admin by the recovery key, and lifts a quarantine. @throws {RecoveryKeyForeignError} */
   recover(recoveryKey: string): void
   upgrade(rules: number): void
@@ -80,8 +95,8 @@ export interface Commands {
   left(request: { accepted: readonly EntryId[]; orphans: readonly FileId[]; force: boolean }): void
 }
 
-const SECOND_ADMIN =
-  'a second admin who has not appointed this one, nor was appointed by it, must expel it too; or the recovery key'
+const NOBODY_ELSE =
+  'a second admin must expel it too, one whom this one could not have made; an admin whom two have appointed is one'
 
 export function createCommands(init: CommandsInit): Commands {
   const { state, append } = init
@@ -117,16 +132,43 @@ export function createCommands(init: CommandsInit): Commands {
     return key
   }
 
+  const cosigning = (text: string | undefined) => (text === undefined ? {} : { cosignWith: recoveryKey(text) })
+  /** Who may make an expulsion by this node final, in words. */
+  const waitingFor = (): string => {
+    const names = secondersOf(state(), init.self).map((node) => {
+      const branch = state().members.get(node)?.branch
+      return (branch === undefined ? undefined : state().branches.get(branch)?.name) ?? node
+    })
+    const others = names.length > 0 ? `${names.slice(0, 10).join(' or ')} must expel it too` : NOBODY_ELSE
+    return `${others}; or the recovery key`
+  }
+
+  /** @throws {SinceInvalidError} */
+  function lastBefore(node: NodeId, since: string, key: string | undefined) {
+    if (key === undefined) throw new SinceInvalidError('it goes with the recovery key alone')
+    const first = init.findEntry(since)
+    if (first === undefined) throw new SinceInvalidError('no entry, or more than one, begins so')
+    if (first.author !== node) throw new SinceInvalidError('that entry is not by the node that is to be expelled')
+    // without any that counts, what its own admission had seen: nothing by itself
+    const last = init.lastControlBefore(node, first.id) ?? state().members.get(node)?.admit
+    if (last === undefined) throw new NodeNotFoundError(node)
+    return {
+      last: idBytes(last),
+      cuts: init.cutsOf(node, first.id).map(([feed, seq]): [Uint8Array, number] => [feed, seq]),
+    }
+  }
+
   return {
-    async invite({ branch, role = 'member', expiresInMs = DEFAULT_INVITE_MS, replaces }) {
-      admin()
+    async invite({ branch, role = 'member', expiresInMs = DEFAULT_INVITE_MS, replaces, recoveryKey: text }) {
+      if (text === undefined) admin()
+      const cosign = cosigning(text)
       const name = checkName(branch)
       if (!(expiresInMs >= MIN_INVITE_MS && expiresInMs <= MAX_INVITE_MS)) throw new ExpiryInvalidError(MAX_INVITE_MS)
       // a JWT counts in seconds
       const expires = Math.ceil((init.clock.now() + expiresInMs) / 1000) * 1000
       const key = generateSigningKey()
       const old = replaces === undefined ? {} : { replaces: target(replaces), cuts: cutsOf(replaces) }
-      const { id } = write('invite', { key: key.publicKey, branch: name, role, expires, ...old })
+      const { id } = write('invite', { key: key.publicKey, branch: name, role, expires, ...old }, cosign)
       const { network, invites } = state()
       const invite = invites.get(id)
       if (network === null || invite === undefined) throw new NotAMemberError()
@@ -152,7 +194,9 @@ export function createCommands(init: CommandsInit): Commands {
       if (node === init.self && role === 'member') self()
       else admin()
       const key = target(node)
-      if (role === 'admin' && state().members.get(node)?.role === 'admin') return
+      // another admin's word makes a voice more independent, and one that adds nothing is not written
+      const isAdmin = role === 'admin' && state().members.get(node)?.role === 'admin'
+      if (isAdmin && !wouldSecond(state(), init.self, node)) return
       write('role', { node: key, role })
     },
     quarantine(node) {
@@ -163,12 +207,16 @@ export function createCommands(init: CommandsInit): Commands {
       admin()
       write('release', { node: target(node) })
     },
-    expel(node, options = {}) {
-      const cosign = options.recoveryKey === undefined ? {} : { cosignWith: recoveryKey(options.recoveryKey) }
+    expel(node, { recoveryKey: text, since } = {}) {
+      const cosign = cosigning(text)
       // a quarantined admin has a voice here, so that it can answer
-      if (options.recoveryKey === undefined && self().role !== 'admin') throw new NotAdminError()
-      write('expel', { node: target(node), cuts: cutsOf(node) }, cosign)
-      return { waitsFor: state().members.get(node)?.state === 'expelled' ? null : SECOND_ADMIN }
+      if (text === undefined && (self(), state().standings.get(init.self)?.voice ?? null) === null)
+        throw new NotAdminError()
+      const last = since === undefined ? {} : lastBefore(node, since, text)
+      const key = text === undefined ? target(node) : state().members.get(node)?.key
+      if (key === undefined) throw new NodeNotFoundError(node)
+      write('expel', { node: key, cuts: cutsOf(node), ...last }, cosign)
+      return { waitsFor: state().members.get(node)?.state === 'expelled' ? null : waitingFor() }
     },
     recover(text) {
       self()
@@ -250,6 +298,8 @@ function errorOf(refusal: Refusal) {
       return new InviteRevokedError()
     case 'invite-expired':
       return new InviteExpiredError()
+    case 'admin-machine':
+      return new AdminMachineError()
     default:
       return new RefusedError(refusal)
   }

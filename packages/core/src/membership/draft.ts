@@ -15,7 +15,11 @@ import type {
   NetworkFacts,
   OwnershipAct,
   Refusal,
+  Standing,
+  Voice,
+  Vote,
 } from './types.ts'
+import { areIndependent, NO_STANDING } from './voices.ts'
 
 export class Table<K, V> {
   #map: Map<K, V>
@@ -58,48 +62,42 @@ export class Table<K, V> {
   }
 }
 
-/** A right to vote on expulsions: what an admin has, and keeps when one other admin alone took its role away. */
-export interface Voice {
-  /** steps from the founding entry to the grant */
-  readonly steps: number
-  /** whose grant it was; null for the founder and for grants by the recovery key */
-  readonly appointer: NodeId | null
-}
-
-export interface Vote {
-  readonly voter: NodeId
-  readonly entry: EntryId
-}
-
-/** What the rules remember of a member beside its public row. */
-export interface Standing {
-  readonly voice: Voice | null
-  /** `quarantine` and `expel` entries that no release has lifted */
-  readonly quarantines: readonly EntryId[]
-  /** who wrote that it shall no longer be admin */
-  readonly demotions: readonly NodeId[]
-  /** who wrote that it shall be expelled */
-  readonly votes: readonly Vote[]
-}
-
-export const NO_STANDING: Standing = { voice: null, quarantines: [], demotions: [], votes: [] }
-
 export type Cuts = readonly (readonly [Uint8Array, number])[]
 
 /** What the rules remember of an invite beside its public row. */
 export interface InviteRecord {
   /** of the admin role that it grants; null for a member */
   readonly voice: Voice | null
+  /** its issuer replaces its own machine, or the recovery key signed it: no admin is in another's hands */
+  readonly isOwn: boolean
   readonly revocations: readonly EntryId[]
   readonly uses: readonly { readonly admit: EntryId; readonly node: NodeId }[]
   readonly cuts: Cuts
 }
 
-/** A feed closure that reaches back: entries beyond it count for nothing, also those that sort before it. */
+/**
+ * The end of a member's feeds. It reaches back: control entries that the seed had not seen count for nothing, also
+ * those that sort before it. A cut names a sequence number, which a fork can reuse; what was seen cannot be forged.
+ */
 export interface Closure {
   readonly seed: EntryId
   readonly node: NodeId
-  readonly last: ReadonlyMap<FeedId, number>
+  /** quarantines by those who agreed: of an admin's acts only what these had seen as well */
+  readonly quarantines: readonly EntryId[]
+  /** by the recovery key: of control entries only this one counts and what it had seen */
+  readonly last: EntryId | null
+}
+
+/** Kinds that take an admin's power. */
+const POWER: ReadonlySet<string> = new Set([
+  ...['invite', 'revoke', 'role', 'quarantine', 'release', 'expel', 'upgrade', 'assign'],
+])
+
+export function isBeyond(closure: Closure, entry: ControlEntry, hasSeen: MembershipState['hasSeen']): boolean {
+  if (entry.id === closure.seed || entry.cosigned) return false
+  if (closure.last !== null) return entry.id !== closure.last && !hasSeen(closure.last, entry.id)
+  if (!hasSeen(closure.seed, entry.id)) return true
+  return POWER.has(entry.kind) && closure.quarantines.some((id) => !hasSeen(id, entry.id))
 }
 
 export class Draft {
@@ -110,7 +108,7 @@ export class Draft {
   readonly invites = new Table<EntryId, Invite>()
   readonly inviteRecords = new Table<EntryId, InviteRecord>()
   readonly cuts = new Table<FeedId, number>()
-  readonly closed = new Table<NodeId, true>()
+  readonly closed = new Table<NodeId, Closure>()
   readonly departures = new Table<BranchId, Departure>()
   readonly acts = new Table<FileId, readonly OwnershipAct[]>()
   readonly verdicts = new Table<EntryId, Refusal | null>()
@@ -118,11 +116,24 @@ export class Draft {
   /** admits and departures, for the question who was a member at the heads that an entry names */
   readonly admissions: { readonly node: NodeId; readonly admit: EntryId }[] = []
   readonly removals: { readonly node: NodeId; readonly entry: EntryId }[] = []
+  /** who wrote that a rules version shall be active */
+  readonly upgrades = new Map<number, readonly Vote[]>()
+  /** what one admin did alone, and whose machine it took the place of, if any */
+  readonly alone: { readonly entry: EntryId; readonly replaced: NodeId | null }[] = []
+  /** entries by which one member alone ended its own say or another's */
+  readonly #ends: { readonly entry: EntryId; readonly node: NodeId; readonly by: NodeId }[] = []
+  /** what admins did or tried: whether it had effect may hang on the very end that it speaks against */
+  readonly #adminActs: ControlEntry[] = []
   /** made by the entry being folded; taken by the fold */
   closures: Closure[] = []
+  /** acts of one alone that turned out not to be the only admin's */
+  contests: EntryId[] = []
+  readonly #contested: ReadonlySet<EntryId>
 
-  constructor(causality: Causality) {
+  /** @param contested acts that may not take effect by one admin alone */
+  constructor(causality: Causality, contested: ReadonlySet<EntryId>) {
     this.causality = causality
+    this.#contested = contested
   }
 
   standing(node: NodeId): Standing {
@@ -156,9 +167,25 @@ export class Draft {
     return member?.state === 'member' || member?.state === 'quarantined' ? member : undefined
   }
 
+  /** An admin's power as it stands now. */
   hasPower(node: NodeId): boolean {
     const member = this.members.get(node)
     return member?.state === 'member' && member.role === 'admin'
+  }
+
+  /**
+   * An admin's power as far as the act could know: what takes it, by one admin alone, takes it from the acts that had
+   * seen that. Otherwise whoever pretends to have seen nothing could undo what others have long relied on.
+   */
+  mayAct({ id, author }: ControlEntry): boolean {
+    const { voice, demotions } = this.standing(author)
+    if (voice === null || this.isQuarantinedFor(id, author)) return false
+    return !demotions.some(({ entry }) => this.hasSeen(id, entry))
+  }
+
+  /** Whether an entry had seen a standing quarantine of its author, or of another member. */
+  isQuarantinedFor(entry: EntryId, node: NodeId): boolean {
+    return this.standing(node).quarantines.some((id) => this.hasSeen(entry, id))
   }
 
   /** Admins, and those who lost the role to one other admin alone; also quarantined ones. */
@@ -166,37 +193,101 @@ export class Draft {
     return this.present(node) !== undefined && this.standing(node).voice !== null
   }
 
-  /** True when neither got its admin role from the other, directly or through others. */
   independent(a: NodeId, b: NodeId): boolean {
-    return a !== b && !this.#descends(a, b) && !this.#descends(b, a)
+    return areIndependent((node) => this.standing(node), a, b)
   }
 
-  #descends(node: NodeId, from: NodeId): boolean {
-    const visited = new Set<NodeId>()
-    for (let at: NodeId | null = node; at !== null && !visited.has(at); ) {
-      visited.add(at)
-      at = this.standing(at).voice?.appointer ?? null
-      if (at === from) return true
+  /** Quarantines that stand against a member, by one of these authors. */
+  quarantinesBy(node: NodeId, authors: ReadonlySet<NodeId>): EntryId[] {
+    return this.standing(node).quarantines.filter((id) => {
+      const author = this.causality.get(id)?.author
+      return author !== undefined && authors.has(author)
+    })
+  }
+
+  /**
+   * Whether one admin may decide this alone because the network has no other. If it then turns out that another was
+   * appointed without having seen the act, it may not: an act that is dated back to when its author was alone.
+   */
+  decidesAlone({ id, author }: ControlEntry): boolean {
+    if (this.#contested.has(id)) return false
+    for (const { node } of this.members.values()) if (node !== author && this.hasVoice(node)) return false
+    this.alone.push({ entry: id, replaced: null })
+    return true
+  }
+
+  /** Whether one admin alone may put a machine in the place of this one. */
+  replacesAlone(entry: EntryId, replaced: NodeId, by: NodeId): boolean {
+    if (!this.endsAlone(entry, replaced, by)) return false
+    this.alone.push({ entry, replaced })
+    return true
+  }
+
+  /**
+   * Whether a member may be ended by one alone: by itself, or by one admin who replaces its machine. Not when an admin
+   * apart from them relied on what the ended one did and this entry knows nothing of: then it is dated back, or the
+   * member was in use elsewhere.
+   * @param by who ends it
+   */
+  endsAlone(entry: EntryId, node: NodeId, by: NodeId): boolean {
+    if (this.#contested.has(entry)) return false
+    const end = { entry, node, by }
+    if (this.#adminActs.some((act) => this.#reliedOn(act, end))) return false
+    this.#ends.push(end)
+    return true
+  }
+
+  /** An admin has acted: what it had seen, it relied on. */
+  recordAdminAct(act: ControlEntry): void {
+    if (!this.mayAct(act)) return
+    this.#adminActs.push(act)
+    for (const end of this.#ends) {
+      if (!this.hasSeen(act.id, end.entry) && this.#reliedOn(act, end)) this.contests.push(end.entry)
     }
-    return false
+  }
+
+  #reliedOn(act: ControlEntry, end: { entry: EntryId; node: NodeId; by: NodeId }): boolean {
+    const above = [act.author, ...(this.standing(act.author).voice?.under ?? [])]
+    // whom the ending one could have made is no witness against it
+    if ([end.node, end.by].some((node) => above.includes(node) && (node === act.author || !this.standing(node).isRoot)))
+      return false
+    return this.causality
+      .entriesBy(end.node)
+      .some(({ id }) => id !== end.entry && this.hasSeen(act.id, id) && !this.hasSeen(end.entry, id))
+  }
+
+  /** Someone became an admin by this entry: what another did alone, unseen by it, was not the only admin's doing. */
+  contestAlone(grant: EntryId): void {
+    for (const { entry, replaced } of this.alone) {
+      if (replaced === null && !this.hasSeen(grant, entry)) this.contests.push(entry)
+    }
+  }
+
+  /** Someone should become an admin whose machine was replaced, which nobody had seen: it was not. */
+  contestReplacement(grant: EntryId, node: NodeId): boolean {
+    const found = this.alone.filter(({ entry, replaced }) => replaced === node && !this.hasSeen(grant, entry))
+    this.contests.push(...found.map(({ entry }) => entry))
+    return found.length > 0
   }
 
   /**
    * Closes all feeds of a member. What the seed had seen counts whatever the cuts say, so that nobody can wipe out what
-   * it knew to stand.
+   * it knew to stand; only the recovery key can.
    * @param cuts several lists: the furthest counts
    */
-  close(member: Member, seed: EntryId, ...cuts: Cuts[]): void {
-    const last = new Map<FeedId, number>()
-    const reach = (feed: FeedId, seq: number) => last.set(feed, Math.max(seq, last.get(feed) ?? 0))
+  close(member: Member, seed: EntryId, end: Pick<Closure, 'quarantines' | 'last'> & { cuts: readonly Cuts[] }): void {
+    const { quarantines, last, cuts } = end
+    const reached = new Map<FeedId, number>()
+    const reach = (feed: FeedId, seq: number) => reached.set(feed, Math.max(seq, reached.get(feed) ?? 0))
     for (const [incarnation, seq] of cuts.flat()) reach(feedIdFrom(member.key, incarnation), seq)
-    for (const entry of this.causality.entriesBy(member.node)) {
+    for (const entry of last !== null ? [] : this.causality.entriesBy(member.node)) {
       if (entry.id === seed || this.hasSeen(seed, entry.id)) reach(entry.feed, entry.seq)
     }
-    for (const [feed, seq] of last) this.cuts.set(feed, seq)
-    this.closed.set(member.node, true)
+    for (const [feed, seq] of reached) this.cuts.set(feed, seq)
+    const closure = { seed, node: member.node, quarantines, last }
+    this.closed.set(member.node, closure)
     this.removals.push({ node: member.node, entry: seed })
-    this.closures.push({ seed, node: member.node, last })
+    this.closures.push(closure)
   }
 
   /** Members at the heads that the seed names. */
@@ -216,6 +307,7 @@ export class Draft {
       cuts: this.cuts.handOut(),
       closed: new Set(this.closed.handOut().keys()),
       departures: this.departures.handOut(),
+      standings: this.standings.handOut(),
       acts: this.acts.handOut(),
       verdicts: this.verdicts.handOut(),
       hasSeen: (later, earlier) => causality.hasSeen(later, earlier),
@@ -231,7 +323,7 @@ export interface Act<Body> {
   readonly body: Body
   /** place in control order */
   readonly index: number
-  /** admin power at this place, or the recovery key's signature */
+  /** admin power as far as the entry could know, or the recovery key's signature */
   readonly hasAuthority: boolean
 }
 

@@ -152,6 +152,26 @@ export class RefusedError extends MaloteError {
   }
 }
 
+/** One admin alone does not put a machine in the place of another's. */
+export class AdminMachineError extends MaloteError {
+  override name = 'AdminMachineError'
+  constructor() {
+    super('conflict', 'an admin’s machine is not replaced by another admin alone', {
+      advice:
+        'Sign the invite with the recovery key (--key-file), or let two admins take its role first: `malote role <node> member`.',
+    })
+  }
+}
+
+export class SinceInvalidError extends MaloteError {
+  override name = 'SinceInvalidError'
+  constructor(reason: string) {
+    super('usage', `not an entry to go back to: ${reason}`, {
+      advice: '`malote ledger` lists the entries and their ids.',
+    })
+  }
+}
+
 export class BranchNameInvalidError extends MaloteError {
   override name = 'BranchNameInvalidError'
   constructor(reason: string) {

@@ -4,6 +4,7 @@ export {
   type CommandsInit,
   createCommands,
   DEFAULT_INVITE_MS,
+  type ExpelOptions,
   type FoundRequest,
   foundBody,
   type InviteRequest,

@@ -55,7 +55,8 @@ export const controlBodies = {
   role: shape.object({ node: key32, role }),
   quarantine: shape.object({ node: key32 }),
   release: shape.object({ node: key32 }),
-  expel: shape.object({ node: key32, cuts }),
+  /** `last`, by the recovery key: of its control entries only this one counts and what it had seen; the cuts are meant literally */
+  expel: shape.object({ node: key32, cuts, last: shape.optional(id32) }),
   leave: shape.object({}),
   left: shape.object({
     leave: id32,

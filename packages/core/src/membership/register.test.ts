@@ -148,6 +148,8 @@ class Machine {
       signer: this.key,
       clock: this.clock,
       cutsOf: (node) => this.cutsOf(node),
+      findEntry: () => undefined,
+      lastControlBefore: () => null,
       inviteAddresses: () => [this.address],
     })
   }

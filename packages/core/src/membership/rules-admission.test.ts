@@ -192,7 +192,7 @@ describe('replacing a machine', () => {
     const world = new World()
     const old = world.join(world.founder, { role: 'admin' })
     const branch = world.state.members.get(old.node)?.branch
-    const invite = world.invite(world.founder, { branch: 'ignored', replaces: old.key })
+    const invite = world.invite(world.founder, { branch: 'ignored', replaces: old.key }, { cosigned: true })
     const cuts: [Uint8Array, number][] = [[old.incarnation(), 4]]
     return { world, old, branch, invite, cuts }
   }
@@ -230,7 +230,7 @@ describe('replacing a machine', () => {
 
   it('gives the branch to the first of two, and the other a branch of its own', () => {
     const { world, old, branch, invite, cuts } = setup()
-    const other = world.invite(world.founder, { replaces: old.key })
+    const other = world.invite(world.founder, { replaces: old.key }, { cosigned: true })
     const seen = world.tips()
     const [one, two] = [new Author(), new Author()]
     world.write(world.founder, 'admit', world.admitBody(invite, one, { cuts }), { seen })
@@ -241,7 +241,7 @@ describe('replacing a machine', () => {
 
   it('refuses a second one that had seen the first', () => {
     const { world, old, invite, cuts } = setup()
-    const other = world.invite(world.founder, { replaces: old.key })
+    const other = world.invite(world.founder, { replaces: old.key }, { cosigned: true })
     world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts }))
     const second = world.write(world.founder, 'admit', world.admitBody(other, new Author(), { cuts }))
     expect(world.verdict(second)).toBe('already-replaced')
@@ -259,5 +259,58 @@ describe('replacing a machine', () => {
     })
     expect(world.verdict(puppet)).toBe('feed-closed')
     expect(world.state.members.has(stranger.node)).toBe(false)
+  })
+
+  it('is nothing when an admin relied on what it knows nothing of: nobody is thrown out by dating back', () => {
+    const world = new World()
+    const a = world.join(world.founder, { role: 'admin' })
+    const old = world.join(world.founder)
+    const invite = world.invite(world.founder, { branch: 'bahia' })
+    const seen = world.tips()
+    const bahia = new Author()
+    const admitted = world.admit(old, invite, bahia)
+    const replacing = world.invite(a, { replaces: old.key }, { seen, incarnation: 1 })
+    const machine = new Author()
+    const body = world.admitBody(replacing, machine, { cuts: [] })
+    world.write(a, 'admit', body, { seen: [replacing.id], incarnation: 1 })
+    expect(world.verdict(admitted)).toBe('feed-closed')
+    world.write(world.founder, 'quarantine', { node: bahia.key }, { seen: [admitted.id] })
+    expect(world.verdict(admitted)).toBeNull()
+    expect(world.state.members.get(bahia.node)?.state).toBe('quarantined')
+    expect(world.state.members.get(old.node)?.state).toBe('member')
+    expect(world.state.members.get(machine.node)?.marks).toEqual(['replacement-lost'])
+  })
+
+  it('needs two admins, itself or the recovery key when it is an admin’s', () => {
+    const world = new World()
+    const [a, b, c] = [0, 1, 2].map(() => world.join(world.founder, { role: 'admin' })) as [Author, Author, Author]
+    const cuts: [Uint8Array, number][] = [[c.incarnation(), 4]]
+    expect(world.verdict(world.invite(a, { replaces: c.key }))).toBe('admin-machine')
+    expect(world.verdict(world.invite(a, { replaces: world.founder.key }))).toBe('admin-machine')
+    const own = world.invite(b, { replaces: b.key })
+    world.write(a, 'admit', world.admitBody(own, new Author(), { cuts: [] }))
+    expect(world.state.members.get(b.node)?.state).toBe('left')
+    const early = world.invite(a, { replaces: world.join(a).key })
+    expect(world.verdict(early)).toBeNull()
+    const d = world.join(world.founder, { role: 'admin' })
+    for (const by of [a, d]) world.write(by, 'role', { node: c.key, role: 'member' })
+    const invite = world.invite(a, { replaces: c.key })
+    world.write(a, 'admit', world.admitBody(invite, new Author(), { cuts }))
+    expect(world.state.members.get(c.node)?.state).toBe('left')
+  })
+
+  it('does not take a machine that was made an admin by somebody who had not seen it', () => {
+    const world = new World()
+    const a = world.join(world.founder, { role: 'admin' })
+    const rio = world.join(world.founder)
+    const seen = world.tips()
+    const grant = world.founder.entry('role', { node: rio.key, role: 'admin' }, seen)
+    const invite = world.invite(a, { replaces: rio.key }, { seen })
+    const machine = new Author()
+    world.write(a, 'admit', world.admitBody(invite, machine, { cuts: [] }), { seen: [...seen, invite.id] })
+    expect(world.state.members.get(rio.node)?.state).toBe('left')
+    world.add(grant)
+    expect(world.state.members.get(rio.node)).toMatchObject({ state: 'member', role: 'admin' })
+    expect(world.state.members.get(machine.node)?.marks).toEqual(['replacement-lost'])
   })
 })

@@ -1,9 +1,10 @@
 /** Founding, invites, admissions. Spec: docs/specs/control.md, "Admission". Pure. */
 import { verify } from '../crypto/index.ts'
 import { type BranchId, type EntryId, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey } from '../ids.ts'
-import { type Act, type Cuts, type Draft, type Judge, NO_STANDING, refuse } from './draft.ts'
+import { type Act, type Cuts, type Draft, type Judge, refuse } from './draft.ts'
 import type { ControlBody } from './kinds.ts'
 import type { Branch, ControlEntry, Invite, Member, Refusal } from './types.ts'
+import { grantedVoice, NO_STANDING } from './voices.ts'
 
 /**
  * How far an `admit` may be dated after the invite's end. The admitting node judges by its own clock; an entry's clock
@@ -36,17 +37,21 @@ export function judgeFound(draft: Draft, entry: ControlEntry, body: ControlBody<
     replacedBy: null,
     marks: [],
   })
-  draft.standings.set(entry.author, { ...NO_STANDING, voice: { steps: 0, appointer: null } })
+  draft.standings.set(entry.author, { ...NO_STANDING, voice: { steps: 0, under: [] }, isRoot: true })
   draft.branches.set(branch, { id: branch, name: body.branch, node: entry.author, state: 'member' })
   draft.admissions.push({ node: entry.author, admit: entry.id })
   return null
 }
 
+const ADMIN_MACHINE = 'an admin’s machine is replaced by itself, or with the recovery key, or when two took its role'
+
 export const judgeInvite: Judge<ControlBody<'invite'>> = ({ draft, entry, body, author, hasAuthority }) => {
   if (!hasAuthority) return refuse('not-admin', 'only an admin may invite')
   const replaces = body.replaces === undefined ? null : nodeIdFromPublicKey(body.replaces)
-  if (replaces !== null && draft.present(replaces) === undefined) {
-    return refuse('not-a-member', 'the machine to be replaced is no member')
+  if (replaces !== null) {
+    if (draft.present(replaces) === undefined) return refuse('not-a-member', 'the machine to be replaced is no member')
+    const isOwn = entry.cosigned || replaces === author.node
+    if (!isOwn && draft.hasVoice(replaces)) return refuse('admin-machine', ADMIN_MACHINE)
   }
   draft.invites.set(entry.id, {
     id: entry.id,
@@ -59,10 +64,12 @@ export const judgeInvite: Judge<ControlBody<'invite'>> = ({ draft, entry, body, 
     revoked: false,
     usedBy: [],
   })
-  const appointer = entry.cosigned ? null : author.node
-  const steps = entry.cosigned ? 0 : (author.steps ?? 0) + 1
+  const voice = entry.cosigned
+    ? { steps: 0, under: [] }
+    : grantedVoice(null, author.node, draft.standing(author.node).voice)
   draft.inviteRecords.set(entry.id, {
-    voice: body.role === 'admin' ? { steps, appointer } : null,
+    voice: body.role === 'admin' ? voice : null,
+    isOwn: entry.cosigned || replaces === author.node,
     revocations: [],
     uses: [],
     cuts: body.cuts ?? [],
@@ -93,7 +100,7 @@ export function revokeInvite(draft: Draft, id: EntryId, by: EntryId): void {
 
 export const judgeAdmit: Judge<ControlBody<'admit'>> = (act) => {
   const { draft, entry, body, author } = act
-  if (author.state !== 'member') return refuse('quarantined', 'a quarantined member may not admit')
+  if (draft.isQuarantinedFor(entry.id, author.node)) return refuse('quarantined', 'a quarantined member may not admit')
   const inviteId = idFrom<EntryId>(body.invite)
   const invite = draft.invites.get(inviteId)
   const record = draft.inviteRecords.get(inviteId)
@@ -117,12 +124,13 @@ export const judgeAdmit: Judge<ControlBody<'admit'>> = (act) => {
     if (removal !== undefined && draft.hasSeen(entry.id, removal.entry)) {
       return refuse('already-replaced', 'the machine to be replaced was no member any more')
     }
-    if (removal === undefined && !draft.departures.has(old.branch)) inherited = draft.branches.get(old.branch)
+    if (draft.hasVoice(old.node) && !record.isOwn) return refuse('admin-machine', ADMIN_MACHINE)
+    const isFree = removal === undefined && !draft.departures.has(old.branch)
+    if (isFree && draft.replacesAlone(entry.id, old.node, invite.issuer)) inherited = draft.branches.get(old.branch)
     else marks.push('replacement-lost')
   }
 
-  // an admission that an admin has yet to decide about does not begin with an admin's power
-  const voice = marks.length === 0 ? record.voice : null
+  const voice = isWithheld(act, invite) ? null : record.voice
   const branch: Branch =
     inherited === undefined
       ? { id: idFrom<BranchId>(idBytes(entry.id)), name: invite.branch, node, state: 'member' }
@@ -141,7 +149,8 @@ export const judgeAdmit: Judge<ControlBody<'admit'>> = (act) => {
     replacedBy: null,
     marks: marks.sort(),
   })
-  draft.standings.set(node, { ...NO_STANDING, voice })
+  draft.standings.set(node, { ...NO_STANDING, voice, isRoot: voice?.under.length === 0 })
+  if (voice !== null) draft.contestAlone(entry.id)
   draft.branches.set(branch.id, branch)
   draft.admissions.push({ node, admit: entry.id })
   for (const use of record.uses) draft.mark(use.node, 'invite-reused')
@@ -158,16 +167,32 @@ function refuseByInvite({ draft, entry }: Act<ControlBody<'admit'>>, invite: Inv
     return refuse('invite-revoked', 'it was revoked before')
   if (record?.uses.some(({ admit }) => draft.hasSeen(entry.id, admit)))
     return refuse('invite-used', 'it was used before')
-  if (draft.standing(invite.issuer).quarantines.some((id) => draft.hasSeen(entry.id, id))) {
+  if (draft.isQuarantinedFor(entry.id, invite.issuer)) {
     return refuse('invite-revoked', 'its issuer is quarantined')
   }
   if (entry.ms > invite.expires + EXPIRY_TOLERANCE_MS) return refuse('invite-expired', 'it had expired')
   return null
 }
 
+/**
+ * An admission that an admin has yet to decide about does not begin with an admin's power. Only those who could have made
+ * the issuer have a say in that: else any admin could take the role from all who were invited by another.
+ */
+function isWithheld({ draft }: Act<ControlBody<'admit'>>, invite: Invite): boolean {
+  const record = draft.inviteRecords.get(invite.id)
+  if (record === undefined || record.uses.length > 0) return true
+  const issuer = draft.standing(invite.issuer)
+  const above = [invite.issuer, ...(issuer.voice?.under ?? [])]
+  return [...record.revocations, ...issuer.quarantines].some((id) => {
+    const act = draft.causality.get(id)
+    return act !== undefined && (act.cosigned || above.includes(act.author))
+  })
+}
+
 function replace({ draft, entry, body }: Act<ControlBody<'admit'>>, old: Member, by: Member['node'], cuts: Cuts): void {
   draft.updateMember(old, { state: 'left', replacedBy: by })
-  draft.close(old, entry.id, cuts, body.cuts ?? [])
+  const end = { quarantines: [], last: null, cuts: [cuts, body.cuts ?? []] }
+  draft.close(old, entry.id, end)
 }
 
 /** Verified signatures of admissions: a refold of all control entries need not check them again. */

@@ -107,10 +107,16 @@ describe('quarantine', () => {
 
 describe('rules version', () => {
   it('stops the fold when this software does not have it', () => {
-    const { world, founder, a, rio } = company()
+    const { world, founder, a, b, rio } = company()
     expect(world.verdict(world.write(rio, 'upgrade', { rules: 2 }))).toBe('not-admin')
     expect(world.verdict(world.write(founder, 'upgrade', { rules: 1 }))).toBe('not-newer')
     expect(world.verdict(world.write(a, 'upgrade', { rules: 2 }))).toBeNull()
+    // one admin alone would stop every fold for good
+    expect(world.state.network?.rules).toBe(1)
+    world.write(founder, 'upgrade', { rules: 2 })
+    expect(world.state.network?.rules).toBe(1)
+    world.write(b, 'upgrade', { rules: 2 })
+    expect(world.state.network?.rules).toBe(2)
     const later = world.write(founder, 'quarantine', { node: rio.key })
     expect(world.verdict(later)).toBeUndefined()
     expect(world.state.members.get(rio.node)?.state).toBe('member')

@@ -3,6 +3,7 @@ import { nodeIdFromPublicKey } from '../ids.ts'
 import { type Act, type Draft, type Judge, refuse } from './draft.ts'
 import type { ControlBody } from './kinds.ts'
 import type { ControlEntry, Member, MembershipState, Refusal } from './types.ts'
+import { grantedVoice } from './voices.ts'
 
 /**
  * Rank of an entry's author among concurrent entries, smaller first: recovery key, founder, admins by fewest steps
@@ -17,35 +18,44 @@ export function rankOf(state: Pick<MembershipState, 'network' | 'members'>, entr
 }
 
 export const judgeRole: Judge<ControlBody<'role'>> = (act) => {
-  const target = act.draft.present(nodeIdFromPublicKey(act.body.node))
-  if (target === undefined) return refuse('not-a-member', 'no such member')
+  const node = nodeIdFromPublicKey(act.body.node)
+  const target = act.draft.present(node)
+  if (target === undefined) {
+    if (act.hasAuthority && act.body.role === 'admin') act.draft.contestReplacement(act.entry.id, node)
+    return refuse('not-a-member', 'no such member')
+  }
   return act.body.role === 'admin' ? appoint(act, target) : demote(act, target)
 }
 
 function appoint({ draft, entry, author, hasAuthority }: Act<ControlBody<'role'>>, target: Member): Refusal | null {
   if (!hasAuthority) return refuse('not-admin', 'only an admin may appoint admins')
-  const { voice } = draft.standing(target.node)
+  const { voice, demotions } = draft.standing(target.node)
   if (entry.cosigned) {
     // the recovery key outranks everyone: what stood against its bearer is lifted
     draft.updateMember(target, { role: 'admin', steps: 0, state: 'member' })
     draft.updateStanding(target.node, {
-      voice: { steps: 0, appointer: null },
+      voice: { steps: 0, under: [] },
+      isRoot: true,
       quarantines: [],
       demotions: [],
       votes: [],
     })
+    draft.contestAlone(entry.id)
     return null
   }
-  if (target.state === 'quarantined') return refuse('quarantined', 'a quarantined member cannot be made admin')
-  if (target.role === 'admin') return null
-  // whoever gets a role back that one admin alone had taken is again what it was
-  const granted = voice ?? { steps: (author.steps ?? 0) + 1, appointer: author.node }
-  draft.updateMember(target, { role: 'admin', steps: granted.steps })
-  draft.updateStanding(target.node, { voice: granted, demotions: [] })
+  if (draft.isQuarantinedFor(entry.id, target.node)) {
+    return refuse('quarantined', 'a quarantined member cannot be made admin')
+  }
+  // what the author had not seen taken away, it cannot have meant to give back
+  const left = voice === null ? [] : demotions.filter((by) => !draft.hasSeen(entry.id, by.entry))
+  const granted = grantedVoice(voice, author.node, draft.standing(author.node).voice)
+  if (left.length === 0) draft.updateMember(target, { role: 'admin', steps: granted.steps })
+  draft.updateStanding(target.node, { voice: granted, demotions: left })
+  if (voice === null) draft.contestAlone(entry.id)
   return null
 }
 
-/** Takes the role at once; the voice in expulsions goes by the member itself, the recovery key, or two admins. */
+/** Takes the role at once; the voice goes by the member itself, the recovery key, or two admins who agree. */
 function demote({ draft, entry, author, hasAuthority }: Act<ControlBody<'role'>>, target: Member): Refusal | null {
   const isSelf = target.node === author.node && draft.hasVoice(author.node)
   if (!hasAuthority && !isSelf) return refuse('not-admin', 'only an admin may take a role away')
@@ -54,12 +64,12 @@ function demote({ draft, entry, author, hasAuthority }: Act<ControlBody<'role'>>
   }
   const { demotions, voice } = draft.standing(target.node)
   const isFinal =
-    entry.cosigned || isSelf || demotions.some((by) => draft.hasVoice(by) && draft.independent(by, author.node))
+    entry.cosigned ||
+    (isSelf && draft.endsAlone(entry.id, author.node, author.node)) ||
+    demotions.some((by) => draft.hasVoice(by.voter) && draft.independent(by.voter, author.node))
   draft.updateMember(target, { role: 'member', steps: null })
-  draft.updateStanding(target.node, {
-    voice: isFinal ? null : voice,
-    demotions: voice === null || isFinal || demotions.includes(author.node) ? demotions : [...demotions, author.node],
-  })
+  const taken = voice === null || isFinal ? [] : [...demotions, { voter: author.node, entry: entry.id }]
+  draft.updateStanding(target.node, { voice: isFinal ? null : voice, demotions: taken })
   return null
 }
 
@@ -74,18 +84,9 @@ export const judgeQuarantine: Judge<ControlBody<'quarantine'>> = ({ draft, entry
   const target = draft.present(nodeIdFromPublicKey(body.node))
   if (target === undefined) return refuse('not-a-member', 'no such member')
   if (target.node === author.node) return refuse('self', 'a member does not quarantine itself')
-  if (!hasAuthority && !canAnswer(draft, entry, author)) return refuse('not-admin', 'only an admin may quarantine')
+  if (!hasAuthority) return refuse('not-admin', 'only an admin may quarantine')
   quarantine(draft, target, entry)
   return null
-}
-
-/**
- * Of two admins who quarantine each other without having seen the other's act, both are quarantined: a stolen admin's
- * machine does not free itself by pretending that it was first.
- */
-export function canAnswer(draft: Draft, entry: ControlEntry, author: Member): boolean {
-  if (author.role !== 'admin' || author.state !== 'quarantined') return false
-  return !draft.standing(author.node).quarantines.some((id) => draft.hasSeen(entry.id, id))
 }
 
 export function quarantine(draft: Draft, target: Member, entry: ControlEntry): void {
@@ -110,9 +111,13 @@ export const judgeRelease: Judge<ControlBody<'release'>> = ({ draft, entry, auth
   return null
 }
 
-export const judgeUpgrade: Judge<ControlBody<'upgrade'>> = ({ draft, body, hasAuthority }) => {
+/** Rules that nobody's software has would stop every fold for good, so one stolen machine must not activate any. */
+export const judgeUpgrade: Judge<ControlBody<'upgrade'>> = ({ draft, entry, author, body, hasAuthority }) => {
   if (!hasAuthority) return refuse('not-admin', 'only an admin may change the rules version')
   if (draft.network === null || body.rules <= draft.network.rules) return refuse('not-newer', 'these rules are active')
-  draft.network = { ...draft.network, rules: body.rules }
+  const votes = draft.upgrades.get(body.rules) ?? []
+  const agrees = votes.some(({ voter }) => draft.hasVoice(voter) && draft.independent(voter, author.node))
+  draft.upgrades.set(body.rules, [...votes, { voter: author.node, entry: entry.id }])
+  if (entry.cosigned || agrees || draft.decidesAlone(entry)) draft.network = { ...draft.network, rules: body.rules }
   return null
 }

@@ -43,9 +43,11 @@ export function judgeAccept(act: OwnershipBody<'accept'>): Refusal | null {
   return null
 }
 
-function refuseAuthor(kind: OwnershipKind, { author, hasAuthority }: OwnershipBody<OwnershipKind>): Refusal | null {
+function refuseAuthor(kind: OwnershipKind, act: OwnershipBody<OwnershipKind>): Refusal | null {
+  const { draft, entry, author, hasAuthority } = act
   if (kind === 'assign') return hasAuthority ? null : refuse('not-admin', 'only an admin may assign a file')
-  return author.state === 'member' ? null : refuse('quarantined', 'a quarantined member gives and takes nothing')
+  const isQuarantined = !entry.cosigned && draft.isQuarantinedFor(entry.id, author.node)
+  return !isQuarantined ? null : refuse('quarantined', 'a quarantined member gives and takes nothing')
 }
 
 function isBound({ draft }: OwnershipBody<OwnershipKind>, ref: Ref): boolean {

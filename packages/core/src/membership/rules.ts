@@ -3,14 +3,15 @@
  * Pure: a fold is fed entries in control order (ledger/order.ts sorts them, asking `rank` among concurrent ones) and
  * yields states that never change.
  *
- * A closure of feeds reaches back: what the closed member wrote beyond it without having been seen by the closing entry
- * counts for nothing, although it may sort before. Then all entries are gone through once more without it, in the same
- * order. Such exclusions only grow, so that this ends.
+ * A closure of feeds reaches back: what the closed member wrote without having been seen by the closing entry counts for
+ * nothing, although it may sort before. In the same way an act that took effect because its author was the only admin
+ * loses that effect when somebody had become one unseen. Then all entries are gone through once more, in the same order.
+ * Contests only grow, and between two of them exclusions only grow, so that this ends.
  */
 import { type CborValue, DecodeError } from '../codec/index.ts'
 import type { EntryId, NodeId } from '../ids.ts'
 import { Causality } from './causality.ts'
-import { type Act, type Closure, Draft, refuse } from './draft.ts'
+import { type Act, type Closure, Draft, isBeyond, refuse } from './draft.ts'
 import { type ControlBody, type ControlKind, controlBodies, isControlKind, RULES_VERSION } from './kinds.ts'
 import { judgeAdmit, judgeFound, judgeInvite, judgeRevoke } from './rules-admission.ts'
 import { judgeQuarantine, judgeRelease, judgeRole, judgeUpgrade, rankOf } from './rules-authority.ts'
@@ -35,7 +36,8 @@ class Fold implements MembershipFold {
   readonly #history: ControlEntry[] = []
   readonly #causality = new Causality()
   readonly #exclusions = new Map<NodeId, Closure[]>()
-  #draft = new Draft(this.#causality)
+  readonly #contested = new Set<EntryId>()
+  #draft = new Draft(this.#causality, this.#contested)
   #state: MembershipState | undefined
 
   get length(): number {
@@ -56,7 +58,7 @@ class Fold implements MembershipFold {
     const index = this.#causality.add(entry)
     this.#history.push(entry)
     this.#step(entry, index)
-    if (this.#takeClosures()) this.#replay()
+    if (this.#mustReplay()) this.#replay()
     return this
   }
 
@@ -72,19 +74,36 @@ class Fold implements MembershipFold {
     const draft = this.#draft
     // the rest belongs to rules that this software does not have: it is neither applied nor refused
     if (draft.network !== null && draft.network.rules > RULES_VERSION) return
-    draft.verdicts.set(entry.id, this.#isExcluded(entry) ? CLOSED : judge(draft, entry, index))
+    const verdict = this.#isExcluded(entry) ? CLOSED : judge(draft, entry, index)
+    draft.verdicts.set(entry.id, verdict)
+    if (verdict !== CLOSED) draft.recordAdminAct(entry)
   }
 
   #isExcluded(entry: ControlEntry): boolean {
     return (this.#exclusions.get(entry.author) ?? []).some((closure) => this.#isBeyond(closure, entry))
   }
 
-  #isBeyond({ seed, last }: Closure, entry: ControlEntry): boolean {
-    const cut = last.get(entry.feed)
-    return entry.id !== seed && (cut === undefined || entry.seq > cut) && !this.#causality.hasSeen(seed, entry.id)
+  #isBeyond(closure: Closure, entry: ControlEntry): boolean {
+    return isBeyond(closure, entry, (later, earlier) => this.#causality.hasSeen(later, earlier))
   }
 
-  /** @returns whether one of the closures just made takes the effect from entries that had one */
+  /** @returns whether what was just folded takes the effect from entries before it */
+  #mustReplay(): boolean {
+    if (this.#takeContests()) {
+      // what was undone because of a contested act may stand after all
+      this.#exclusions.clear()
+      return true
+    }
+    return this.#takeClosures()
+  }
+
+  #takeContests(): boolean {
+    const before = this.#contested.size
+    for (const entry of this.#draft.contests) this.#contested.add(entry)
+    this.#draft.contests = []
+    return this.#contested.size > before
+  }
+
   #takeClosures(): boolean {
     let reachesBack = false
     for (const closure of this.#draft.closures) {
@@ -103,10 +122,10 @@ class Fold implements MembershipFold {
   #replay(): void {
     for (let again = true; again; ) {
       again = false
-      this.#draft = new Draft(this.#causality)
+      this.#draft = new Draft(this.#causality, this.#contested)
       for (const [index, entry] of this.#history.entries()) {
         this.#step(entry, index)
-        again = this.#takeClosures()
+        again = this.#mustReplay()
         if (again) break
       }
     }
@@ -125,10 +144,11 @@ function judge(draft: Draft, entry: ControlEntry, index: number): Refusal | null
     throw error
   }
   if (entry.kind === 'found') return judgeFound(draft, entry, body as ControlBody<'found'>)
-  if (draft.closed.has(entry.author)) return CLOSED
-  const author = draft.present(entry.author)
+  const author = draft.members.get(entry.author)
   if (author === undefined) return refuse('not-a-member', 'its author is no member at this place')
-  const hasAuthority = entry.cosigned || draft.hasPower(entry.author)
+  // the recovery key needs no more than a feed to stand in
+  if (draft.closed.has(entry.author) && !entry.cosigned) return CLOSED
+  const hasAuthority = entry.cosigned || draft.mayAct(entry)
   return execute(entry.kind, { draft, entry, author, body, index, hasAuthority })
 }
 

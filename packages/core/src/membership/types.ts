@@ -44,6 +44,32 @@ export interface Member {
   readonly marks: readonly string[]
 }
 
+/** A right to vote: what an admin has, and keeps when one other admin alone took its role away. */
+export interface Voice {
+  /** steps from the founding entry to the grant */
+  readonly steps: number
+  /** each of these could have made this voice alone; empty for the founder and for grants by the recovery key */
+  readonly under: readonly NodeId[]
+}
+
+export interface Vote {
+  readonly voter: NodeId
+  readonly entry: EntryId
+}
+
+/** What the rules remember of a member beside its row. */
+export interface Standing {
+  readonly voice: Voice | null
+  /** the founder, or made admin by the recovery key: others' voices are not weighed by who of these made them */
+  readonly isRoot: boolean
+  /** `quarantine` and `expel` entries that no release has lifted */
+  readonly quarantines: readonly EntryId[]
+  /** who wrote that it shall no longer be admin */
+  readonly demotions: readonly Vote[]
+  /** who wrote that it shall be expelled */
+  readonly votes: readonly Vote[]
+}
+
 export interface Branch {
   readonly id: BranchId
   readonly name: string
@@ -119,6 +145,7 @@ export interface MembershipState {
   readonly cuts: ReadonlyMap<FeedId, number>
   readonly closed: ReadonlySet<NodeId>
   readonly departures: ReadonlyMap<BranchId, Departure>
+  readonly standings: ReadonlyMap<NodeId, Standing>
   /** ownership acts per file, in control order */
   readonly acts: ReadonlyMap<FileId, readonly OwnershipAct[]>
   /** every control entry in the order in which it was folded, with its verdict (null = applied) */

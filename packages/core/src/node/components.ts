@@ -18,6 +18,7 @@ import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
 import { createTransfers } from '../transfer/index.ts'
 import { createAccess } from './access.ts'
+import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
@@ -284,13 +285,16 @@ export async function openSession(init: SessionInit): Promise<Session> {
     room: () => roomOf(store, init.capacity),
     onProblem: (error) => log('retention', error),
   })
+  const history = beforeEntry(ledger)
   const commands = createCommands({
     state: () => state.membership(),
     append: (kind, body, options) => ledger.append(kind, body, options),
     self,
     signer: identity.signing,
     clock,
-    cutsOf: versions.cutsOf(ledger),
+    cutsOf: (node, before) => (before === undefined ? versions.cutsOf(ledger)(node) : history.cutsBefore(node, before)),
+    lastControlBefore: history.lastControlBefore,
+    findEntry: history.findEntry,
     inviteAddresses: () => [
       ...host.addresses(),
       ...presence

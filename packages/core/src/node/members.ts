@@ -34,19 +34,23 @@ export function createMemberVerbs(session: () => Session): MemberVerbs {
       commands.release(node)
       return get(node)
     },
-    async expel(ref) {
+    async expel(ref, { recoveryKey, since } = {}) {
       const { commands, members } = session()
       const { node } = members.resolveNode(ref)
-      const { waitsFor } = commands.expel(node)
+      const { waitsFor } = commands.expel(node, {
+        ...(recoveryKey === undefined ? {} : { recoveryKey }),
+        ...(since === undefined ? {} : { since }),
+      })
       return { node: get(node), waitsFor }
     },
     async invite(request) {
       const { commands, members, clock } = session()
-      const { replaces, branch, role, expiresInMs } = request
+      const { replaces, branch, role, expiresInMs, recoveryKey } = request
       const made = await commands.invite({
         branch,
         ...(role === undefined ? {} : { role }),
         ...(expiresInMs === undefined ? {} : { expiresInMs }),
+        ...(recoveryKey === undefined ? {} : { recoveryKey }),
         ...(replaces === undefined ? {} : { replaces: members.resolveNode(replaces).node }),
       })
       const info = members.invites(clock.now()).find((each) => each.id === made.invite.id)

@@ -235,10 +235,17 @@ export interface MemberVerbs {
   setRole(ref: NodeRef, role: Role, options?: CallOptions): Promise<NodeView>
   quarantine(ref: NodeRef, options?: CallOptions): Promise<NodeView>
   release(ref: NodeRef, options?: CallOptions): Promise<NodeView>
-  /** Quarantines at once. @returns what finality waits for, null when final */
-  expel(ref: NodeRef, options?: CallOptions): Promise<{ node: NodeView; waitsFor: string | null }>
+  /**
+   * Quarantines at once. With the recovery key it is final, also when this node is no admin or was expelled itself; `since`
+   * then names the first entry of that node which shall count no more, with all that followed from it.
+   * @returns what finality waits for, null when final
+   */
+  expel(
+    ref: NodeRef,
+    options?: CallOptions & { recoveryKey?: string; since?: string },
+  ): Promise<{ node: NodeView; waitsFor: string | null }>
   invite(
-    request: { branch: string; role?: Role; expiresInMs?: number; replaces?: NodeRef },
+    request: { branch: string; role?: Role; expiresInMs?: number; replaces?: NodeRef; recoveryKey?: string },
     options?: CallOptions,
   ): Promise<{ invite: string; view: InviteView }>
   invites(): InviteView[]

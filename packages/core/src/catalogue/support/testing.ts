@@ -102,6 +102,7 @@ export function createWorld(): World {
       cuts: empty,
       closed: new Set(),
       departures: new Map(departures),
+      standings: empty,
       acts: empty,
       verdicts: empty,
       hasSeen: () => false,

@@ -145,18 +145,29 @@ const cases: Record<string, Case> = {
     },
     folds: ({ ana, files }) => [files.ofAna.file, files.alsoOfAna.file, capacityOf(ana)],
   },
-  'a demotion that comes before an assignment: the file that was assigned': {
-    write({ world, founder, eva, ana, rui, files }) {
-      const offer = ana.offer(files.ofAna, rui)
-      world.meet()
-      world.tick(8 * 24 * 3_600_000)
-      // an admin settles it; the founder, who has not seen that, has taken its power away
-      const demotion = founder.write('role', { node: eva.key.publicKey, role: 'member' })
-      const assign = eva.assign(files.ofAna, eva)
-      return [demotion, assign, eva.accept(files.ofAna, assign), offer]
-    },
-    folds: ({ files }) => [files.ofAna.file],
+  'a demotion: nothing, since what the admin did without knowing of it stands': {
+    write: ({ founder, eva, ...rest }) => [
+      founder.write('role', { node: eva.key.publicKey, role: 'member' }),
+      ...assignment({ founder, eva, ...rest }),
+    ],
+    folds: () => [],
   },
+  'an expulsion that had not seen an assignment: the file that was assigned': {
+    write: ({ founder, eva, ...rest }) => [
+      founder.write('expel', { node: eva.key.publicKey, cuts: eva.cuts() }, { cosigned: true }),
+      ...assignment({ founder, eva, ...rest }),
+    ],
+    folds: ({ eva, files }) => [files.ofAna.file, capacityOf(eva)],
+  },
+}
+
+/** An admin settles an offer that nobody has answered for too long. */
+function assignment({ world, eva, ana, rui, files }: Setting): Entry[] {
+  const offer = ana.offer(files.ofAna, rui)
+  world.tick(8 * 24 * 3_600_000)
+  eva.sync(ana)
+  const assign = eva.assign(files.ofAna, eva)
+  return [assign, eva.accept(files.ofAna, assign), offer]
 }
 
 describe('a late entry is folded in', () => {

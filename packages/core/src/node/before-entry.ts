@@ -1,0 +1,49 @@
+/** What was here of a node's feeds before a certain entry arrived: from where on the recovery key undoes. Reads only. */
+import { type EntryId, feedAuthor, feedIncarnation, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import type { Entry, Ledger } from '../ledger/index.ts'
+import type { CommandsInit } from '../membership/index.ts'
+
+const MIN_ID_PREFIX = 6
+
+export function beforeEntry(
+  ledger: Ledger,
+): Pick<CommandsInit, 'findEntry' | 'lastControlBefore'> & { cutsBefore(node: NodeId, before: EntryId): Cut[] } {
+  const find = (id: EntryId): Entry | undefined => ledger.get(id)
+
+  function cutsBefore(node: NodeId, before: EntryId): Cut[] {
+    const first = find(before)
+    if (first === undefined) return []
+    const arrived = Math.min(...ledger.sync.arrivalsAfter(first.feed, first.seq - 1))
+    const feeds = new Set(ledger.heads().flatMap(({ feed }) => (authorOf(feed) === node ? [feed] : [])))
+    return [...feeds].flatMap((feed): Cut[] => {
+      // the entries of a feed arrive in their order, so that their number says how far it was here
+      const known = ledger.sync.arrivalsAfter(feed, -1).filter((each) => each < arrived).length
+      const last = feed === first.feed ? first.seq - 1 : known - 1
+      return last < 0 ? [] : [[feedIncarnation(feed), last]]
+    })
+  }
+
+  return {
+    cutsBefore,
+    findEntry(ref) {
+      const exact = find(ref as EntryId)
+      if (exact !== undefined) return exact
+      const found = ref.length < MIN_ID_PREFIX ? [] : ledger.control().filter(({ id }) => id.startsWith(ref))
+      return found.length === 1 ? found[0] : undefined
+    },
+    lastControlBefore(node, before) {
+      const control = ledger.control()
+      const place = control.findIndex(({ id }) => id === before)
+      const reached = new Map(cutsBefore(node, before).map(([incarnation, seq]) => [text(incarnation), seq]))
+      const earlier = (place < 0 ? control : control.slice(0, place)).filter(
+        ({ author, feed, seq }) => author === node && seq <= (reached.get(text(feedIncarnation(feed))) ?? -1),
+      )
+      return earlier.at(-1)?.id ?? null
+    },
+  }
+}
+
+type Cut = readonly [Uint8Array, number]
+
+const authorOf = (feed: Entry['feed']) => nodeIdFromPublicKey(feedAuthor(feed))
+const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
