@@ -210,8 +210,10 @@ export function createCommands(init: CommandsInit): Commands {
     expel(node, { recoveryKey: text, since } = {}) {
       const cosign = cosigning(text)
       // a quarantined admin has a voice here, so that it can answer
-      if (text === undefined && (self(), state().standings.get(init.self)?.voice ?? null) === null)
-        throw new NotAdminError()
+      if (text === undefined) {
+        self()
+        if ((state().standings.get(init.self)?.voice ?? null) === null) throw new NotAdminError()
+      }
       const last = since === undefined ? {} : lastBefore(node, since, text)
       const key = text === undefined ? target(node) : state().members.get(node)?.key
       if (key === undefined) throw new NodeNotFoundError(node)

@@ -147,7 +147,7 @@ describe('one stolen admin, with machines of its own', () => {
           expect(voice?.under.filter((each) => !old.under.includes(each))).toEqual([])
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 20 },
     )
   })
 
@@ -158,7 +158,7 @@ describe('one stolen admin, with machines of its own', () => {
         const state = fold([...entries, ...bad])
         for (const { id, kind } of entries) expect([kind, state.verdicts.get(id)]).toEqual([kind, null])
       }),
-      { numRuns: 25 },
+      { numRuns: 20 },
     )
   })
 
@@ -208,7 +208,7 @@ describe('a stolen founder', () => {
         const expel = founder.entry('expel', { node: target.key, cuts: [] }, seen, { incarnation: 1 })
         expect(fold([...world.entries, expel]).members.get(target.node)?.state).not.toBe('expelled')
       }),
-      { numRuns: 20 },
+      { numRuns: 15 },
     )
   })
 
@@ -242,7 +242,7 @@ describe('a stolen founder', () => {
         for (const { node } of honest) expect(state.members.get(node)).toEqual(before.members.get(node))
         for (const { node } of gang) expect(state.members.has(node)).toBe(false)
       }),
-      { numRuns: 20 },
+      { numRuns: 15 },
     )
   })
 })

@@ -6,7 +6,8 @@
  * A closure of feeds reaches back: what the closed member wrote without having been seen by the closing entry counts for
  * nothing, although it may sort before. In the same way an act that took effect because its author was the only admin
  * loses that effect when somebody had become one unseen. Then all entries are gone through once more, in the same order.
- * Contests only grow, and between two of them exclusions only grow, so that this ends.
+ * What the recovery key excludes only grows; between two of that contests only grow, and between two of these all other
+ * exclusions: so this ends.
  */
 import { type CborValue, DecodeError } from '../codec/index.ts'
 import type { EntryId, NodeId } from '../ids.ts'
@@ -89,34 +90,45 @@ class Fold implements MembershipFold {
 
   /** @returns whether what was just folded takes the effect from entries before it */
   #mustReplay(): boolean {
-    if (this.#takeContests()) {
-      // what was undone because of a contested act may stand after all
-      this.#exclusions.clear()
+    const { closures, contests } = this.#draft
+    this.#draft.closures = []
+    this.#draft.contests = []
+    const undoing = closures.filter((closure) => closure.last !== null && this.#reachesBack(closure))
+    if (undoing.length > 0) {
+      // the recovery key: what had been excluded or contested because of the undone is asked again
+      this.#contested.clear()
+      this.#forgetExclusions()
+      for (const closure of undoing) this.#exclude(closure)
       return true
     }
-    return this.#takeClosures()
-  }
-
-  #takeContests(): boolean {
     const before = this.#contested.size
-    for (const entry of this.#draft.contests) this.#contested.add(entry)
-    this.#draft.contests = []
-    return this.#contested.size > before
+    for (const entry of contests) this.#contested.add(entry)
+    if (this.#contested.size > before) {
+      // what was excluded because of a contested act may stand after all
+      this.#forgetExclusions()
+      return true
+    }
+    const reaching = closures.filter((closure) => this.#reachesBack(closure))
+    for (const closure of reaching) this.#exclude(closure)
+    return reaching.length > 0
   }
 
-  #takeClosures(): boolean {
-    let reachesBack = false
-    for (const closure of this.#draft.closures) {
-      const hadEffect = (id: EntryId) => this.#draft.verdicts.get(id) === null
-      const undone = this.#causality
-        .entriesBy(closure.node)
-        .some((each) => hadEffect(each.id) && this.#isBeyond(closure, each))
-      if (!undone) continue
-      reachesBack = true
-      this.#exclusions.set(closure.node, [...(this.#exclusions.get(closure.node) ?? []), closure])
+  #reachesBack(closure: Closure): boolean {
+    const hadEffect = (id: EntryId) => this.#draft.verdicts.get(id) === null
+    return this.#causality.entriesBy(closure.node).some((each) => hadEffect(each.id) && this.#isBeyond(closure, each))
+  }
+
+  #exclude(closure: Closure): void {
+    this.#exclusions.set(closure.node, [...(this.#exclusions.get(closure.node) ?? []), closure])
+  }
+
+  /** All but those by the recovery key. */
+  #forgetExclusions(): void {
+    for (const [node, closures] of this.#exclusions) {
+      const kept = closures.filter(({ last }) => last !== null)
+      if (kept.length > 0) this.#exclusions.set(node, kept)
+      else this.#exclusions.delete(node)
     }
-    this.#draft.closures = []
-    return reachesBack
   }
 
   #replay(): void {
