@@ -85,6 +85,16 @@ const ALL_EPOCHS = Number.MAX_SAFE_INTEGER
 /** Steps back from epoch to epoch in one call; more epochs than one file will ever have. */
 const CHAIN_MAX = 65_536
 
+/** Whether these are an audience, the id of one of its keys, and that very key. */
+export function audienceKeyProves(network: NetworkId, audience: unknown, keyId: unknown, secret: unknown): boolean {
+  if (!isBytes(audience, 16) || !isBytes(secret, 32) || !(keyId instanceof Uint8Array)) return false
+  return equalBytes(idBytes(keyIdOf(network, idFrom<AudienceId>(audience), secret)), keyId)
+}
+
+function isBytes(value: unknown, length: number): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === length
+}
+
 export function createKeyring(init: KeyringInit): Keyring {
   const { db, network, reads } = init
   const cached = init.cached ?? 512

@@ -57,6 +57,27 @@ export class OnlyAdminError extends MaloteError {
   }
 }
 
+/** Neither the anchor nor any entry tells to which network the damaged files belonged. */
+export class NetworkUnknownError extends MaloteError {
+  override name = 'NetworkUnknownError'
+  constructor(folder: string) {
+    super('damaged', `nothing in ${folder} tells to which network it belongs`, {
+      advice:
+        'Move that folder aside and register again, with an invite that an admin makes with `malote invite --replaces`.',
+    })
+  }
+}
+
+/** A rebuild needs a member, and none answered. */
+export class NobodyToRebuildFromError extends MaloteError {
+  override name = 'NobodyToRebuildFromError'
+  constructor() {
+    super('unreachable', 'the ledger is lost and no member could be reached to fetch it from', {
+      advice: 'Start again with `malote up --rebuild` when another branch is online; nothing more is lost by waiting.',
+    })
+  }
+}
+
 /** A network folder without a founding entry: founding or joining was cut off. Removed at the next start. */
 export class IncompleteNetworkError extends MaloteError {
   override name = 'IncompleteNetworkError'

@@ -1,0 +1,132 @@
+/**
+ * A node that comes back from damaged files: what was salvaged is offered to the new ledger, the rest is fetched, and
+ * what had to wait for it is offered again. Runs over restarts until nothing is left. Spec: docs/specs/repair.md.
+ */
+import { type Clock, sleep } from '../clock.ts'
+import type { NodeId } from '../ids.ts'
+import { openRemains, type Remains } from '../ledger/index.ts'
+import type { NetworkHost } from '../network/index.ts'
+import { readAnchor } from './anchor.ts'
+import { NobodyToRebuildFromError } from './errors.ts'
+import { endRebuild, setAsideFiles } from './rebuild-files.ts'
+import type { Session } from './session.ts'
+
+/** For a member to be found and to answer, where there is no ledger to start with. */
+const REACH_MS = 60_000
+const ASK_AGAIN_MS = 1000
+/** What arrives in so short a time is looked at together. */
+const SETTLE_MS = 500
+
+export interface Rebuild {
+  /** entries that wait for one that nobody has shown yet */
+  left(): { readonly entries: number; readonly own: number }
+  stop(): Promise<void>
+}
+
+export interface RebuildInit {
+  readonly folder: string
+  readonly session: Session
+  readonly host: NetworkHost
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly log: (message: string, error?: unknown) => void
+}
+
+/**
+ * Resolves when the node knows its network and its own admission; the rest goes on in the background.
+ * @returns null when there is nothing to rebuild from, or everything was taken over at once
+ * @throws {NobodyToRebuildFromError} @throws the signal's reason
+ */
+export async function continueRebuild(init: RebuildInit): Promise<Rebuild | null> {
+  const { folder, session, signal } = init
+  const files = setAsideFiles(folder)
+  if (files === null) return null
+  const remains = await openRemains(files.shared, session.network, session.self, signal)
+  try {
+    await remains.offer(session.ledger, signal)
+    if (!isMember(session)) {
+      await fetchFromAnyone(init)
+      await remains.offer(session.ledger, signal)
+    }
+  } catch (error) {
+    remains.close()
+    throw error
+  }
+  const { entries } = remains.left()
+  init.log(`rebuilt: ${session.ledger.count()} entries are here, ${entries} wait for what other members have`)
+  return follow(init, remains)
+}
+
+function isMember({ members, self, ledger }: Session): boolean {
+  return ledger.founding() !== undefined && members.get(self) !== undefined
+}
+
+/** Whoever is connected or was known: what it gives is checked against the founding entry like everything else. */
+async function fetchFromAnyone(init: RebuildInit): Promise<void> {
+  const { session, host, clock } = init
+  const known = readAnchor(init.folder)?.addresses ?? []
+  for (const { node, addresses } of known) host.learn(node, [...addresses])
+  const end = clock.now() + REACH_MS
+  while (clock.now() < end) {
+    const connected = host.connections().map(({ peer }) => peer)
+    for (const peer of new Set<NodeId>([...connected, ...known.map(({ node }) => node)])) {
+      if (peer === session.self) continue
+      try {
+        await session.sync.fetch(peer, { signal: init.signal })
+      } catch (error) {
+        init.signal.throwIfAborted()
+        init.log(`fetching the ledger from ${peer}`, error)
+      }
+      if (isMember(session)) return
+    }
+    await sleep(clock, ASK_AGAIN_MS, init.signal)
+  }
+  throw new NobodyToRebuildFromError()
+}
+
+/** Offers again after what arrives; ends when nothing is left and others, where there are any, agree. */
+function follow({ folder, session, clock, log }: RebuildInit, remains: Remains): Rebuild {
+  const stopping = new AbortController()
+  let running: Promise<void> | undefined
+  let cancel: (() => void) | undefined
+  let isDone = false
+
+  function soon(): void {
+    if (isDone || stopping.signal.aborted || cancel !== undefined) return
+    cancel = clock.after(SETTLE_MS, () => {
+      cancel = undefined
+      if (running !== undefined) return soon()
+      running = look()
+        .catch((error: unknown) => {
+          if (!stopping.signal.aborted) log('rebuilding', error)
+        })
+        .finally(() => {
+          running = undefined
+        })
+    })
+  }
+
+  async function look(): Promise<void> {
+    if (remains.left().entries > 0) await remains.offer(session.ledger, stopping.signal)
+    const isAlone = session.members.currentMembers().every(({ node }) => node === session.self)
+    if (remains.left().entries > 0) return
+    // until somebody has as much, it is not known whether all is here
+    if (!isAlone && session.sync.inSyncWith() === 0) return soon()
+    isDone = true
+    endRebuild(folder)
+    log('the rebuild is finished')
+  }
+
+  const leave = session.ledger.onEntries(soon)
+  soon()
+  return {
+    left: () => remains.left(),
+    async stop() {
+      stopping.abort(new Error('the node is stopping'))
+      leave()
+      cancel?.()
+      await running
+      remains.close()
+    },
+  }
+}
