@@ -15,6 +15,7 @@ export const up: CommandSpec = {
     'malote up',
     'malote up --data /srv/malote --port 4373 --announce 200.1.2.3:4373',
     'malote up --port 0 --api 127.0.0.1:0 --json',
+    'malote up --rebuild',
   ],
   options: (command) =>
     command
@@ -24,6 +25,7 @@ export const up: CommandSpec = {
       .option('--api <host:port>', 'address of the local API (127.0.0.1:7373)', parseHostPort)
       .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
       .option('--relay', 'serve as relay for other members')
+      .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
       .option('--no-mdns', 'do not look for members on the LAN')
       .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize)
       .option(
@@ -59,6 +61,8 @@ async function runNode(context: Context, options: Options): Promise<void> {
     dataDir: context.dataDir,
     mdns: options.mdns !== false,
     relay: options.relay === true,
+    rebuild: options.rebuild === true,
+    signal: context.signal,
     log,
     handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
     ...defined({ port, listen, announce, capacity }),

@@ -1,6 +1,6 @@
 export { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError, FolderLockedError } from './errors.ts'
 export { type FolderLock, lockFolder } from './lock.ts'
 export { migrationsFolder } from './migrations.ts'
-export { copyReadable, openSalvage, type Salvage, type SalvagedRecord, type SalvagedValue } from './salvage.ts'
 export { type Database, type DatabaseInit, openDatabase } from './open.ts'
 export { checkPages } from './page-check.ts'
+export { copyReadable, openSalvage, type Salvage, type SalvagedRecord, type SalvagedValue } from './salvage.ts'

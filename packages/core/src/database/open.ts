@@ -10,6 +10,8 @@ import { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError } from
 
 /** "MALO" in ASCII: tells our files from any other SQLite database. */
 const APPLICATION_ID = 0x4d414c4f
+/** Versions ahead of ours that are believed; beyond that the header is damaged. */
+const NEWER_MAX = 0xffff
 const MIGRATION_NAME = /^(\d{4})-[a-z0-9-]+\.sql$/
 
 export interface DatabaseInit {
@@ -97,6 +99,7 @@ function migrate(sqlite: Sqlite.Database, init: DatabaseInit): void {
   const known = files.length
   const found = sqlite.pragma('user_version', { simple: true }) as number
   const application = sqlite.pragma('application_id', { simple: true }) as number
+  if (found > known + NEWER_MAX) throw new DatabaseDamagedError(init.path, new Error('its version makes no sense'))
   if (found > known) throw new DatabaseNewerError(init.path, found, known)
   if (found > 0 && application !== APPLICATION_ID)
     throw new DatabaseDamagedError(init.path, new Error('not a Malote database'))

@@ -232,7 +232,7 @@ function valuesOf(payload: Buffer): SalvagedValue[] | undefined {
     at = type.end
     const size = sizeOf(type.value)
     if (size === undefined || body + size > payload.length) return undefined
-    values.push(valueOf(type.value, payload.subarray(body, body + size)))
+    values.push(decoded(type.value, payload.subarray(body, body + size)))
     body += size
   }
   return values
@@ -244,7 +244,7 @@ function sizeOf(type: number): number | undefined {
   return type >= 12 ? Math.floor((type - 12) / 2) : INTEGER_BYTES[type]
 }
 
-function valueOf(type: number, bytes: Buffer): SalvagedValue {
+function decoded(type: number, bytes: Buffer): SalvagedValue {
   if (type === 0) return null
   if (type === 7) return bytes.readDoubleBE(0)
   if (type === 6) return Number(bytes.readBigInt64BE(0))
@@ -273,7 +273,12 @@ export function copyReadable(path: string, to: Database, tables: readonly string
 
 function copyTable(from: Sqlite.Database, to: Database, table: string): number {
   let copied = 0
-  const known = new Set(to.prepare<{ name: string }>(`SELECT name FROM pragma_table_info('${table}')`).all().map(({ name }) => name))
+  const known = new Set(
+    to
+      .prepare<{ name: string }>(`SELECT name FROM pragma_table_info('${table}')`)
+      .all()
+      .map(({ name }) => name),
+  )
   try {
     for (const row of from.prepare(`SELECT * FROM ${table}`).iterate() as Iterable<Record<string, unknown>>) {
       const columns = Object.keys(row).filter((column) => known.has(column))

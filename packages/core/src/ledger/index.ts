@@ -31,7 +31,15 @@ export {
   hasSeen,
   seenAmong,
 } from './order.ts'
-export type { FeedReason, FeedWitnesses, LocalSettings, OwnFeedState } from './own-feed.ts'
+export {
+  BEGIN_ANEW,
+  type FeedReason,
+  type FeedWitnesses,
+  type LocalSettings,
+  ORDERLY_CLOSE,
+  type OwnFeedState,
+} from './own-feed.ts'
+export { foundingIn, openRemains, type Remains } from './remains.ts'
 export type { StoredEntry } from './store.ts'
 export { createSync, HEADS_INTERVAL_MS, type PeerHeads, type Sync, type SyncInit } from './sync.ts'
 export type { FetchResult } from './sync-fetch.ts'

@@ -20,7 +20,14 @@ export interface LocalSettings {
   setSetting(name: string, value: Uint8Array | null): void
 }
 
-const MARK = 'ledger/orderly-close'
+/** Setting: the mark of an orderly close. */
+export const ORDERLY_CLOSE = 'ledger/orderly-close'
+const MARK = ORDERLY_CLOSE
+/**
+ * Setting of a node that may have lost entries of its own: no feed of before is continued, whoever confirms it. Empty
+ * until a new feed is begun, then its incarnation, until that feed has an entry.
+ */
+export const BEGIN_ANEW = 'ledger/begin-anew'
 const FOLDER = 'ledger/folder'
 const MARK_MAX_BYTES = 256
 const markShape = shape.tuple(shape.bytes(NONCE_BYTES), shape.bytes(16), shape.uint(), shape.bytes(32))
@@ -50,6 +57,7 @@ export type FeedReason =
   | 'confirmed'
   | 'opened' // begun in this run
   | 'moved' // the folder is a copy
+  | 'rebuilt' // entries of ours may be lost here
   | 'regained' // entries of ours came back: the folder is an old copy
   | 'unconfirmed' // waits for a majority
 
@@ -98,7 +106,9 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     const tip = newest()
     const isMoved = noteFolder()
     if (tip === null) return
-    if (isMoved) {
+    if (!mayContinue()) {
+      reason = 'rebuilt'
+    } else if (isMoved) {
       reason = 'moved'
     } else if (mark !== null && nonce !== null && equalBytes(mark.nonce, nonce) && sameHead(mark.head, tip)) {
       current = tip.feed
@@ -116,6 +126,14 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     const isSame = folder !== null && last !== null && equalBytes(folder, last)
     if (!isSame && folder !== null) local.setSetting(FOLDER, folder)
     return !isSame
+  }
+
+  function mayContinue(): boolean {
+    const anew = local.getSetting(BEGIN_ANEW)
+    if (anew === null) return true
+    if (anew.length !== 16 || heads.highest(feedIdFrom(init.publicKey, anew)) < 0) return false
+    local.setSetting(BEGIN_ANEW, null)
+    return true
   }
 
   function newest(): Tip | null {
@@ -171,6 +189,7 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
         current = feedIdFrom(init.publicKey, init.random.bytes(16))
         candidate = null
         reason = 'opened'
+        if (local.getSetting(BEGIN_ANEW) !== null) local.setSetting(BEGIN_ANEW, feedIncarnation(current))
         return { incarnation: feedIncarnation(current), feed: current, seq: 0, prev: null }
       }
       const at = tip === null ? { seq: 0, prev: null } : { seq: tip.seq + 1, prev: tip.id }

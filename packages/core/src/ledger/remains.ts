@@ -79,7 +79,9 @@ export async function openRemains(
           return entry === null || isForked(entry) ? [] : [{ place, entry }]
         })
         const { refused } = ledger.ingest(batch.map(({ entry }): SignedBytes => entry))
-        const never = new Set(refused.filter(({ code }) => code === 'clock' || code === 'not-cosigned').map(({ id }) => id))
+        const never = new Set(
+          refused.filter(({ code }) => code === 'clock' || code === 'not-cosigned').map(({ id }) => id),
+        )
         for (const { place, entry } of batch) {
           const { feed, seq, id } = entry
           if (!never.has(id) && !ledger.sync.knows({ feed, seq, id })) rest.push(place)

@@ -20,10 +20,7 @@ const ADDRESSES_MAX = 16
 const anchorShape = shape.object({
   v: shape.uint(1),
   network: shape.bytes(32),
-  addresses: shape.array(
-    shape.tuple(shape.text(128, 1), shape.array(shape.text(512, 1), ADDRESSES_MAX)),
-    MEMBERS_MAX,
-  ),
+  addresses: shape.array(shape.tuple(shape.text(128, 1), shape.array(shape.text(512, 1), ADDRESSES_MAX)), MEMBERS_MAX),
 })
 
 /** Null when there is none, or none that can be read: then the ledger alone says which network it is. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createSharedState, createSharing, DEFAULT_WEIGHT, kindInfo } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
-import { migrationsFolder, openDatabase } from '../database/index.ts'
+import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
 import { createCommands, createMembers, serveRegister } from '../membership/index.ts'
@@ -20,6 +20,7 @@ import { createTransfers } from '../transfer/index.ts'
 import { createAccess } from './access.ts'
 import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
+import { readingFailure } from './errors.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
 import { handoffsOf } from './handoffs.ts'
@@ -56,6 +57,8 @@ export interface SessionInit {
   readonly handoffs: HandoffPolicy
   /** Writes or takes in the first entries, before anything else looks at the ledger; for a folder that has them, nothing. */
   readonly begin: (ledger: Ledger) => NetworkId
+  /** what is not in the state yet may be on its way: nothing is removed for it */
+  readonly isRebuilding: boolean
   /** the folder is new: every entry, also the first, is news */
   readonly isNew: boolean
   readonly log: (message: string, error?: unknown) => void
@@ -69,43 +72,62 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const bell = createBell()
   /** false while `begin` writes the first entries, before the rooms that would be told exist */
   let started = false
-  const openFile = (name: 'shared' | 'local') =>
-    openDatabase({ path: join(init.folder, `${name}.db`), migrations: migrationsFolder(name) })
-  const sharedDb = openFile('shared')
-  const localDb = openFile('local')
+  const opened: Database[] = []
+  const openFile = (name: 'shared' | 'local') => {
+    const db = openDatabase({ path: join(init.folder, `${name}.db`), migrations: migrationsFolder(name) })
+    opened.push(db)
+    return db
+  }
+  /** What cannot be read closes what was opened, and bears one name. */
+  const fromDisk = <T>(read: () => T): T => {
+    try {
+      return read()
+    } catch (error) {
+      for (const each of opened) each.close()
+      throw init.isNew ? error : readingFailure(error)
+    }
+  }
+  const sharedDb = fromDisk(() => openFile('shared'))
+  const localDb = fromDisk(() => openFile('local'))
   const settings = createSettings(localDb)
   const kept = createKept(localDb)
 
   // --- the ledger and what follows from it
-  const ledger: Ledger = createLedger({
-    db: sharedDb,
-    local: settings,
-    network: null,
-    signer: identity.signing,
-    clock,
-    random,
-    kinds: kindInfo,
-    apply: (entries) => state.apply(entries),
-    skew: () => presence.skew(),
-    twin: () => presence.twin(),
-    closeWitness: createCloseWitness({ databasePath: join(init.folder, 'shared.db') }),
-    witnesses: {
-      members: () => others(),
-      isSole: (node) => presence.isSole(node),
-    },
-    onProblem: (error) => log('ledger', error),
-  })
-  const state = createSharedState({
-    db: sharedDb,
-    entries: ledger,
-    network: () => ledger.network(),
-    onChange(change) {
-      if (!started) return
-      wiring.sharedChanged(change)
-      reactions.sharedChanged(change)
-    },
-  })
-  const network = init.begin(ledger)
+  const ledger: Ledger = fromDisk(() =>
+    createLedger({
+      db: sharedDb,
+      local: settings,
+      network: null,
+      signer: identity.signing,
+      clock,
+      random,
+      kinds: kindInfo,
+      apply: (entries) => state.apply(entries),
+      skew: () => presence.skew(),
+      twin: () => presence.twin(),
+      closeWitness: createCloseWitness({ databasePath: join(init.folder, 'shared.db') }),
+      witnesses: {
+        members: () => others(),
+        isSole: (node) => presence.isSole(node),
+      },
+      onProblem: (error) => log('ledger', error),
+    }),
+  )
+  // an old log of local.db must not bring the mark of an orderly close back
+  localDb.checkpoint()
+  const state = fromDisk(() =>
+    createSharedState({
+      db: sharedDb,
+      entries: ledger,
+      network: () => ledger.network(),
+      onChange(change) {
+        if (!started) return
+        wiring.sharedChanged(change)
+        reactions.sharedChanged(change)
+      },
+    }),
+  )
+  const network = fromDisk(() => init.begin(ledger))
   const members = createMembers(() => state.membership())
   const others = () =>
     members
@@ -323,6 +345,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
 
   const reseal = createResealer({ state, sharing, store, transfers })
 
+  let removing: Promise<void> | undefined
   let closed: Promise<void> | undefined
   const session: Session = {
     network,
@@ -390,6 +413,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     handoffs.stop()
     draw.stop()
     await integrity.stop()
+    await removing
     await presence.stop()
     await sync.stop()
     ownerUsage.stop()
@@ -407,7 +431,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
   }
 
   try {
-    await removeUseless()
+    if (!init.isRebuilding) removeUseless()
     await host.useNetwork(network, gate)
     started = true
     await sharing.start(state.allFiles())
@@ -435,9 +459,22 @@ export async function openSession(init: SessionInit): Promise<Session> {
     if ((state.weights().get(self) ?? DEFAULT_WEIGHT) !== weight) ledger.append('capacity', { weight })
   }
 
-  /** What the last run did not get to publish, or to remove once it was sealed anew. */
-  async function removeUseless(): Promise<void> {
-    for (const { root } of store.list()) if (!session.isOfUse(root)) await store.remove(root)
+  /**
+   * What the last run did not get to publish, or to remove once it was sealed anew. Only when the state is known to be
+   * sound: a damaged one must not cost the chunks of what it has lost.
+   */
+  function removeUseless(): void {
+    const useless = store.list().filter(({ root }) => !session.isOfUse(root))
+    if (useless.length === 0) return
+    removing = integrity
+      .whenSound()
+      .then(async () => {
+        for (const { root } of useless) {
+          if (closing.signal.aborted) return
+          if (!session.isOfUse(root)) await store.remove(root)
+        }
+      })
+      .catch((error: unknown) => log('removing chunks that nothing names', error))
   }
 
   return session

@@ -1,4 +1,5 @@
 import { MaloteError } from '../errors.ts'
+import { LedgerDamagedError } from '../ledger/index.ts'
 
 export class IdentityDamagedError extends MaloteError {
   override name = 'IdentityDamagedError'
@@ -55,6 +56,13 @@ export class OnlyAdminError extends MaloteError {
         'Appoint a second one first: `malote role <node> admin`. With --force it leaves all the same, and only the recovery key can restore an admin.',
     })
   }
+}
+
+/** What went wrong while a folder was read: a row that makes no sense may fail anywhere. What the disk says stays as it is. */
+export function readingFailure(error: unknown): unknown {
+  const isNamed = error instanceof Error && 'code' in error
+  if (isNamed && error.code !== 'decode') return error
+  return new LedgerDamagedError(error instanceof Error ? error.message : String(error), error)
 }
 
 /** Neither the anchor nor any entry tells to which network the damaged files belonged. */

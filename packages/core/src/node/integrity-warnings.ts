@@ -7,6 +7,14 @@ export function integrityWarnings(session: Session): StatusView['warnings'] {
   const found: StatusView['warnings'] = []
   const damage = integrity.damage()
   if (damage !== null) found.push({ code: 'damaged', message: damage.problem, advice: damage.advice })
+  const left = integrity.rebuildLeft()
+  if (left !== null && left.entries > 0) {
+    found.push({
+      code: 'rebuild-unfinished',
+      message: `${left.entries} entries out of the damaged database (${left.own} of this node) wait for others that no member has shown yet`,
+      advice: 'They are taken when a member comes online that has what lies before them.',
+    })
+  }
   const diverged = sync.divergedFrom()
   if (diverged.length > 0) {
     const names = diverged.map((node) => {

@@ -42,6 +42,11 @@ export interface Integrity {
   verify(options?: { signal?: AbortSignal }): Promise<VerificationView>
   /** Makes the state anew from the entries, then looks again. Does nothing while the entries themselves are damaged. */
   repair(options?: { signal?: AbortSignal }): Promise<VerificationView>
+  /** Entries of a rebuild that wait for others; null while there is no rebuild. */
+  rebuildLeft(): { readonly entries: number; readonly own: number } | null
+  noteRebuild(left: () => { readonly entries: number; readonly own: number }): void
+  /** Resolves when a check has found nothing wrong, or at the stop: before that nothing is removed for not being in the state. */
+  whenSound(): Promise<void>
   /** What the last look found, or what a statement met meanwhile; null while nothing is known to be wrong. */
   damage(): { readonly problem: string; readonly advice: string } | null
   stop(): Promise<void>
@@ -61,6 +66,8 @@ export function createIntegrity(init: IntegrityInit): Integrity {
   let found: Findings | null = null
   let running: Promise<void> | undefined
   let cancel: (() => void) | undefined
+  const sound = Promise.withResolvers<void>()
+  let rebuildLeft: (() => { readonly entries: number; readonly own: number }) | undefined
   let lastAt = Number.NEGATIVE_INFINITY
 
   async function look(options: { signal: AbortSignal; pace?: () => Promise<void> }): Promise<Findings> {
@@ -101,6 +108,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
     const before = damage()
     found = findings
     const now = damage()
+    if (now === null) sound.resolve()
     if (now !== null && before?.problem !== now.problem) init.onDamage(now.problem, now.advice)
     return findings
   }
@@ -179,10 +187,16 @@ export function createIntegrity(init: IntegrityInit): Integrity {
       return verify(options)
     },
     damage,
+    rebuildLeft: () => rebuildLeft?.() ?? null,
+    noteRebuild(left) {
+      rebuildLeft = left
+    },
+    whenSound: () => sound.promise,
     async stop() {
       stopping.abort(new Error('the node is stopping'))
       cancel?.()
       await running
+      sound.resolve()
     },
   }
 }

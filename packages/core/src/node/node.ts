@@ -2,15 +2,16 @@
  * `createNode`: one node, with or without a network. Owns the data folder, the identity, the host, and at most one
  * session; founding, joining and leaving replace the session, one at a time.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
-import { type FolderLock, lockFolder } from '../database/index.ts'
+import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
-import type { Ledger } from '../ledger/index.ts'
+import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
 import { createJoiner, foundBody, newRecoveryKey } from '../membership/index.ts'
 import { createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
 import { shuffled, systemRandom } from '../random.ts'
+import { readAnchor, writeAnchor } from './anchor.ts'
 import { openSession } from './components.ts'
 import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkError } from './errors.ts'
 import { createEventHub } from './events.ts'
@@ -22,6 +23,8 @@ import { refuseLoss } from './leaver.ts'
 import { type Leaving, newLeaving } from './leaving.ts'
 import { createLedgerVerbs } from './ledger.ts'
 import { createMemberVerbs } from './members.ts'
+import { continueRebuild, type Rebuild } from './rebuild.ts'
+import { beginRebuild, finishMoving, setAsideFiles } from './rebuild-files.ts'
 import type { Session } from './session.ts'
 import { metricsText, runDoctor, statusView } from './status.ts'
 import { createTransferVerbs } from './transfers.ts'
@@ -80,6 +83,7 @@ class Runtime {
   /** founding, joining and leaving, one after the other */
   #change: Promise<unknown> = Promise.resolve()
   #leaving: Leaving | undefined
+  #rebuild: Rebuild | null = null
   #stopped: Promise<void> | undefined
 
   constructor(init: NodeInit, lock: FolderLock) {
@@ -92,21 +96,73 @@ class Runtime {
   }
 
   async start(): Promise<void> {
+    const hasNetwork = existsSync(join(this.#folder, 'shared.db')) || readAnchor(this.#folder) !== null
+    if (hasNetwork) await this.#prepareFolder()
     this.#host = await this.#createHost()
-    if (!existsSync(join(this.#folder, 'shared.db'))) return
+    if (!hasNetwork) return
     try {
-      this.#session = await this.#open((ledger) => {
-        const network = ledger.network()
-        if (network === null || ledger.founding() === undefined) throw new IncompleteNetworkError()
-        return network
-      }, false)
+      this.#session = await this.#open((ledger) => this.#networkOf(ledger), false)
+      await this.#continueRebuild(this.#session)
+      this.#writeAnchor(this.#session)
     } catch (error) {
+      await this.#session?.close()
+      this.#session = undefined
       // founding or joining was cut off before anything was promised to anybody
       if (error instanceof IncompleteNetworkError) this.#removeFolder()
       else {
         await this.#host.stop()
         throw error
       }
+    }
+  }
+
+  /** @throws {DatabaseDamagedError} when a file is missing that must be there */
+  async #prepareFolder(): Promise<void> {
+    if (this.#init.rebuild === true) await beginRebuild(this.#folder, (message) => this.#log(message))
+    else finishMoving(this.#folder)
+    if (readAnchor(this.#folder) === null || setAsideFiles(this.#folder) !== null) return
+    for (const name of ['shared.db', 'local.db']) {
+      const path = join(this.#folder, name)
+      const size = statSync(path, { throwIfNoEntry: false })?.size
+      if (size === undefined) throw new DatabaseDamagedError(path, new Error('the file is missing'))
+      if (size === 0) throw new DatabaseDamagedError(path, new Error('the file is empty'))
+    }
+  }
+
+  #networkOf(ledger: Ledger): NetworkId {
+    const anchor = readAnchor(this.#folder)
+    if (anchor !== null && setAsideFiles(this.#folder) !== null && ledger.network() === null) {
+      ledger.join(anchor.network)
+      return anchor.network
+    }
+    const network = ledger.network()
+    if (anchor !== null && network !== anchor.network)
+      throw new LedgerDamagedError(network === null ? 'the founding entry is missing' : 'it is that of another network')
+    if (network === null || ledger.founding() === undefined) throw new IncompleteNetworkError()
+    return network
+  }
+
+  async #continueRebuild(session: Session): Promise<void> {
+    this.#rebuild = await continueRebuild({
+      folder: this.#folder,
+      session,
+      host: this.#hostNow(),
+      clock: this.#clock,
+      signal: this.#init.signal ?? this.#stopping.signal,
+      log: (message, error) => this.#log(message, error),
+    })
+    if (this.#rebuild !== null) session.integrity.noteRebuild(this.#rebuild.left)
+  }
+
+  /** Where others are now, for the day on which nothing else of the network is left here. */
+  #writeAnchor(session: Session): void {
+    const others = session.presence.list().filter(({ addresses }) => addresses.length > 0)
+    others.sort((a, b) => Number(b.connected) - Number(a.connected))
+    try {
+      writeAnchor(this.#folder, { network: session.network, addresses: others })
+    } catch (error) {
+      // a full or read-only disk: an older one, or the ledger, tells as much
+      this.#log('writing the anchor', error)
     }
   }
 
@@ -155,6 +211,7 @@ class Runtime {
             ...(policy?.maxCopies === undefined ? {} : { maxCopies: policy.maxCopies }),
           })
           this.#session = await this.#openNew((ledger) => ledger.found(body))
+          this.#writeAnchor(this.#session)
           this.#tellJoined(this.#session)
           return { status: this.#status(), recoveryKey: recovery.text }
         }),
@@ -229,6 +286,7 @@ class Runtime {
           throw error
         }
         this.#session = session
+        this.#writeAnchor(session)
       },
     })
     const admitted = await joiner.register(request, { signal })
@@ -266,6 +324,8 @@ class Runtime {
     })
     const { network } = session
     this.#session = undefined
+    await this.#rebuild?.stop()
+    this.#rebuild = null
     await session.close()
     await this.#hostNow().stop()
     this.#removeFolder()
@@ -287,6 +347,7 @@ class Runtime {
       capacity: this.#init.capacity ?? null,
       handoffs: { ...DEFAULT_HANDOFF_POLICY, ...this.#init.handoffs },
       begin,
+      isRebuilding: setAsideFiles(this.#folder) !== null,
       isNew,
       log: (message, error) => this.#log(message, error),
     })
@@ -321,6 +382,8 @@ class Runtime {
     await this.#change.catch(() => undefined)
     const session = this.#session
     this.#session = undefined
+    await this.#rebuild?.stop()
+    if (session !== undefined) this.#writeAnchor(session)
     await session?.close()
     await this.#host?.stop()
     this.#lock.release()

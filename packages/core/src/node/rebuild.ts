@@ -41,6 +41,13 @@ export async function continueRebuild(init: RebuildInit): Promise<Rebuild | null
   const { folder, session, signal } = init
   const files = setAsideFiles(folder)
   if (files === null) return null
+  const known = readAnchor(folder)?.addresses ?? []
+  for (const { node, addresses } of known) session.presence.learn(node, addresses)
+  if (files.shared.length === 0 && isMember(session)) {
+    // whoever removed the folders wants nothing more of them
+    endRebuild(folder)
+    return null
+  }
   const remains = await openRemains(files.shared, session.network, session.self, signal)
   try {
     await remains.offer(session.ledger, signal)
@@ -65,7 +72,6 @@ function isMember({ members, self, ledger }: Session): boolean {
 async function fetchFromAnyone(init: RebuildInit): Promise<void> {
   const { session, host, clock } = init
   const known = readAnchor(init.folder)?.addresses ?? []
-  for (const { node, addresses } of known) host.learn(node, [...addresses])
   const end = clock.now() + REACH_MS
   while (clock.now() < end) {
     const connected = host.connections().map(({ peer }) => peer)

@@ -426,6 +426,13 @@ export interface NodeInit {
   log?: (message: string, error?: unknown) => void
   /** which offered files this branch takes by itself @default what it has room for, from anybody */
   handoffs?: Partial<HandoffPolicy>
+  /**
+   * Makes the databases anew: damaged ones are set aside, what proves itself in them is kept, the rest is fetched from
+   * the other members. @default false
+   */
+  rebuild?: boolean
+  /** ends a start that waits for other members, as a rebuild may */
+  signal?: AbortSignal
   /** defaults that tests and policies may want to change */
   tuning?: Partial<Tuning>
 }
