@@ -200,6 +200,7 @@ function arrivals(of: Setting): [string, SignedBytes[]][] {
     ['copies: one with a right signature is enough', [spoilt(a), a, unsigned(a)]],
     ['a predecessor is not here', [b, c]],
     ['a seq that does not follow', [a, jumping]],
+    ['nor does it vouch', [unsigned(a), jumping]],
     ['a fork: both branches stand', [a, b, fork, afterFork]],
     ['an author that nobody introduced', feed(stranger, 2)],
     ['an admission introduces, whatever its verdict', [...newcomer, admit]],

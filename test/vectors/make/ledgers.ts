@@ -91,7 +91,7 @@ const stories: Record<string, { about: string; write: () => World }> = {
   },
   'handover-twice': {
     about:
-      'two offers that did not know of each other are both accepted: the first in control order wins, both are marked',
+      'two offers that did not know of each other are both accepted: the first in control order wins, both are marked; an admin gives the file to the other',
     write() {
       const world = new World('handover-twice')
       const [ana, rui, eva] = [world.admit(), world.admit(), world.admit()]
@@ -110,7 +110,15 @@ const stories: Record<string, { about: string; write: () => World }> = {
       rui.update(file)
       eva.update(file)
       world.founder.sync(rui, eva)
-      world.founder.assign(file, rui)
+      const isRui = world.fold(file.file).file?.owner === rui.branch
+      const [winner, other] = isRui ? [rui, eva] : [eva, rui]
+      const assignment = world.founder.assign(file, other)
+      other.sync(world.founder)
+      world.tick()
+      other.accept(file, assignment)
+      world.tick()
+      // the first has not heard of it
+      winner.update(file)
       return world
     },
   },

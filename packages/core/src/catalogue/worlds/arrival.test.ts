@@ -12,6 +12,7 @@ import {
   batches,
   DEPARTURES,
   EVERYTHING,
+  HANDOVERS,
   play,
   scripts,
 } from './testing.ts'
@@ -53,6 +54,7 @@ async function expectVerified({ state }: Replica): Promise<void> {
 const histories: [string, readonly Action[], number][] = [
   ['everything', EVERYTHING, 8],
   ['departures', DEPARTURES, 7],
+  ['handovers', HANDOVERS, 7],
   ['authority', AUTHORITY, 7],
 ]
 

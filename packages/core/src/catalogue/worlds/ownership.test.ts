@@ -8,12 +8,11 @@ import { type BranchId, type EntryId, type FileId, idBytes, idFrom } from '../..
 import type { Entry } from '../../ledger/index.ts'
 import type { MembershipState, OwnershipAct } from '../../membership/index.ts'
 import { PROPERTY_TIMEOUT_MS, tries } from '../../testing.ts'
-import { isBeyondCut } from '../fold-entry.ts'
 import { kindInfo } from '../kind-info.ts'
 import { foldAllControl } from '../shared-fold.ts'
 import { foldKnown, MemoryEntries, type World } from '../testing.ts'
 import type { FileFold } from '../types.ts'
-import { type Action, DEPARTURES, EVERYTHING, play, scripts } from './testing.ts'
+import { type Action, DEPARTURES, EVERYTHING, HANDOVERS, play, scripts } from './testing.ts'
 
 interface Look {
   readonly fold: FileFold
@@ -30,6 +29,8 @@ interface Epoch {
   readonly begin: OwnershipAct | null
   /** the offer at which it ended */
   readonly offer: OwnershipAct | null
+  /** the acceptance of an admin's assignment with which it ended, its owner being there */
+  readonly assigned: OwnershipAct | null
 }
 
 function look(world: World, file: FileId): Look {
@@ -45,7 +46,8 @@ function look(world: World, file: FileId): Look {
   }
 }
 
-function epochsOf({ fold, membership, branchOf }: Look, file: FileId, upload: Entry): Epoch[] {
+function epochsOf(seen: Look, file: FileId, upload: Entry): Epoch[] {
+  const { fold, membership, branchOf } = seen
   const acts = membership.acts.get(file) ?? []
   const takers = acts.filter(
     ({ kind, entry }) => (kind === 'accept' || kind === 'adopt') && fold.verdicts.get(entry) === null,
@@ -57,7 +59,10 @@ function epochsOf({ fold, membership, branchOf }: Look, file: FileId, upload: En
     const next = takers[at]
     const of = next?.kind === 'accept' ? idFrom<EntryId>(next.body.of) : undefined
     const offer = acts.find(({ kind, entry }) => kind === 'offer' && entry === of) ?? null
-    return { branch: begin?.branch ?? first, begin, offer }
+    const branch = begin?.branch ?? first
+    const isAssigned = acts.some(({ kind, entry }) => kind === 'assign' && entry === of)
+    const hasDeparted = membership.departures.has(branch)
+    return { branch, begin, offer, assigned: isAssigned && !hasDeparted && !isOrphan(seen) ? (next ?? null) : null }
   })
 }
 
@@ -74,12 +79,18 @@ function chainOf({ fold, entries }: Look): Entry[] {
   return chain
 }
 
-function isWithin(entry: Entry, { begin, offer }: Epoch): boolean {
+function isWithin(entry: Entry, { begin, offer, assigned }: Epoch): boolean {
   const [isBegun, isOver] = [
     begin === null || (entry.feed === begin.feed ? entry.seq > begin.seq : entry.ms >= begin.ms),
-    offer !== null && (entry.feed === offer.feed ? entry.seq > offer.seq : entry.ms > offer.ms),
+    (offer !== null && (entry.feed === offer.feed ? entry.seq > offer.seq : entry.ms > offer.ms)) ||
+      (assigned !== null && entry.ms > assigned.ms),
   ]
   return isBegun && !isOver
+}
+
+/** Beyond the end of its author's closed feed. */
+function isBeyondCut({ closed, cuts }: MembershipState, { author, feed, seq }: Entry): boolean {
+  return closed.has(author) && seq > (cuts.get(feed) ?? -1)
 }
 
 /** Its owner has left it, or its author was replaced before the upload that made it was known. */
@@ -154,6 +165,7 @@ function expectSameWithout(world: World, file: FileId, seen: Look, owners: Reado
 test.each<[string, readonly Action[], number]>([
   ['everything', EVERYTHING, 25],
   ['departures', DEPARTURES, 25],
+  ['handovers', HANDOVERS, 40],
 ])(
   'what a file is, its owners made it: %s',
   (_name, of, numRuns) => {

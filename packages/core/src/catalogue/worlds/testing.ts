@@ -53,6 +53,12 @@ const actions = {
   },
   update: ({ actor, file }) => void actor.update(file),
   updateInNewEpoch: ({ actor, file }) => void actor.update(file, { opens: true }),
+  /** By whoever believes to own the file. */
+  updateAsOwner({ world, actor, file }) {
+    const owners = world.actors.filter((each) => each.view(file.file).file?.owner === each.branch)
+    const owner = owners[world.actors.indexOf(actor) % Math.max(1, owners.length)]
+    owner?.update(file)
+  },
   updateOnOld({ actor, file }) {
     const upload = actor.known.bySubject(idBytes(file.file)).find(({ kind }) => kind === 'upload')
     if (upload !== undefined) actor.update(file, { builds: upload })
@@ -77,6 +83,28 @@ const actions = {
   accept({ actor, file, offered }) {
     const offer = offered()
     if (offer !== undefined) actor.accept(file, offer)
+  },
+  /** The one to whom it was offered hears of it and accepts. */
+  answer({ world, actor, file, offered }) {
+    const offer = offered()
+    const { to } = (offer?.body ?? {}) as { to?: Uint8Array }
+    const receiver = world.actors.find(({ branch }) => to !== undefined && branch === toHex(to))
+    if (offer === undefined || receiver === undefined) return
+    receiver.sync(actor)
+    receiver.accept(file, offer)
+  },
+  /** An offer that nobody answers is settled by the founder after a week; who owned the file may not hear of it. */
+  settle({ world, actor, file, other }) {
+    const owner = world.actors.find((each) => each.view(file.file).file?.owner === each.branch)
+    if (owner === undefined) return
+    owner.offer(file, actor)
+    world.founder.sync(owner)
+    world.tick(8 * DAY_MS)
+    const assignment = world.founder.assign(file, other)
+    other.sync(world.founder)
+    world.tick()
+    other.accept(file, assignment)
+    world.tick()
   },
   acceptDraw({ actor, file, seed }) {
     const drawn = seed()
@@ -202,6 +230,21 @@ export const DEPARTURES: readonly Action[] = [
   'left',
   'expel',
   'replace',
+]
+/** Giving and taking among owners who are there, admins helping along. */
+export const HANDOVERS: readonly Action[] = [
+  'offer',
+  'offer',
+  'settle',
+  'settle',
+  'answer',
+  'answer',
+  'accept',
+  'updateAsOwner',
+  'updateAsOwner',
+  'updateAsOwner',
+  'share',
+  'cancel',
 ]
 /** Who may decide, among many who think that they may. */
 export const AUTHORITY: readonly Action[] = [
