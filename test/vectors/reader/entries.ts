@@ -178,20 +178,12 @@ export function take(init: {
 
 interface ControlNode {
   readonly id: string
-  readonly feed: string
-  readonly seq: number
   readonly seen: readonly string[]
 }
 
-/** What must fold before each entry: what it names, and the nearest control entries before it in its feed. */
-export function parentsOf(entries: readonly ControlNode[]): Map<string, Set<string>> {
-  const parents = new Map<string, Set<string>>()
-  for (const entry of entries) {
-    const earlier = entries.filter(({ feed, seq }) => feed === entry.feed && seq < entry.seq)
-    const nearest = Math.max(...earlier.map(({ seq }) => seq))
-    parents.set(entry.id, new Set([...entry.seen, ...earlier.filter(({ seq }) => seq === nearest).map(({ id }) => id)]))
-  }
-  return parents
+/** What must fold before each entry: what it names. A place in a feed says nothing. */
+export function parentsOf(entries: readonly ControlNode[]): Map<string, ReadonlySet<string>> {
+  return new Map(entries.map(({ id, seen }) => [id, new Set(seen)]))
 }
 
 export interface Ordinary {
