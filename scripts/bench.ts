@@ -1,12 +1,14 @@
 /** `npm run bench -- <name>`: prints figures beside a baseline taken in the same run. */
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
+import { benchSealing } from '../test/bench/sealing.ts'
 
 const [name = 'main', ...figures] = process.argv.slice(2)
 const numbers = figures.map(Number)
 const benches: Record<string, () => Promise<void>> = {
   main: () => benchMainJob(),
   ledger: () => benchLedger(...numbers),
+  sealing: () => benchSealing(...numbers),
 }
 const bench = benches[name]
 if (bench === undefined) {
