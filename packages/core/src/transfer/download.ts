@@ -2,14 +2,14 @@
  * One version from many sources at the same time.
  *
  * Who owns what: `picker` knows which chunk is where and decides whom to ask; `links` are the sources, dialling or open;
- * `holder` is this transfer's part of the process-wide receive budget: one reservation per chunk that is asked for,
- * given back when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
+ * `credit` is this transfer's part of the process-wide receive budget: one for each chunk that is asked for, given back
+ * when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
  * is ended at any moment goes on later from there.
  */
 import { chunkCount, type Manifest, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
-import type { Budget } from './budget.ts'
+import { ChunkCredit } from './chunk-credit.ts'
 import { type Link, Links, type OpenLink } from './download-links.ts'
 import { type Download, type DownloadInit, type DownloadProgress, NO_SOURCE_MS } from './download-types.ts'
 import { NoSourceError, SourceBrokenError } from './errors.ts'
@@ -34,7 +34,7 @@ class RunningDownload implements Download {
   readonly #links: Links
   readonly #delivered = new Map<NodeId, number>()
   readonly #manifest: ReturnType<typeof createManifestFetch<NodeId>>
-  readonly #holder: ReturnType<Budget['holder']>
+  readonly #credit: ChunkCredit
   readonly #running = new Set<Promise<void>>()
   readonly #settled = Promise.withResolvers<void>()
   #file: SealedFile | undefined
@@ -49,7 +49,6 @@ class RunningDownload implements Download {
   #writing = 0
   #hadHope: number
   #cancelTick: (() => void) | undefined
-  #cancelPump: (() => void) | undefined
 
   constructor(init: DownloadInit) {
     this.#init = init
@@ -67,7 +66,14 @@ class RunningDownload implements Download {
       onAnswer: (link, answer) => this.#onAnswer(link, answer),
       onGone: (link) => this.#onGone(link),
     })
-    this.#holder = init.budget.holder({ urgent: init.urgent, onFree: () => this.#pump() })
+    this.#credit = new ChunkCredit({
+      budget: init.budget,
+      down: init.limits.down,
+      clock: init.clock,
+      chunkBytes: this.#chunkBytes,
+      urgent: init.urgent,
+      onFree: () => this.#pump(),
+    })
     this.done = this.#run()
     // whoever started it may only ever look at its state
     this.done.catch(() => undefined)
@@ -88,7 +94,7 @@ class RunningDownload implements Download {
     if (this.#urgent === urgent) return
     this.#urgent = urgent
     this.#hadHope = this.#now()
-    this.#holder.setUrgent(urgent)
+    this.#credit.setUrgent(urgent)
     this.#pump()
   }
 
@@ -139,11 +145,11 @@ class RunningDownload implements Download {
 
   async #end(): Promise<void> {
     this.#cancelTick?.()
-    this.#cancelPump?.()
+    this.#credit.stop()
     this.#ending.abort(new Error('transfer ended'))
     this.#links.stop()
     await Promise.allSettled(this.#running)
-    this.#holder.close()
+    this.#credit.close()
   }
 
   #begin(file: SealedFile): void {
@@ -234,7 +240,7 @@ class RunningDownload implements Download {
   #onGone(link: Link): void {
     this.#picker?.removeSource(link.peer)
     this.#manifest.without(link.peer, this.#now())
-    if (link.owed > 0) this.#holder.release(link.owed * this.#chunkBytes)
+    this.#credit.giveBack(link.owed)
     link.owed = 0
     if (this.#ending.signal.aborted) return
     this.#askManifest()
@@ -280,7 +286,7 @@ class RunningDownload implements Download {
 
   #giveBack(link: Link): void {
     link.owed -= 1
-    this.#holder.release(this.#chunkBytes)
+    this.#credit.giveBack()
   }
 
   #onChunk(link: Link, picker: SourcePicker<NodeId>, index: number, sealed: Uint8Array): void {
@@ -309,7 +315,7 @@ class RunningDownload implements Download {
       this.#settled.reject(error) // the store's trouble, whoever sent it
     } finally {
       this.#writing -= 1
-      this.#holder.release(this.#chunkBytes)
+      this.#credit.giveBack()
     }
     if (isRight === true) {
       const plain = this.#plainLength(index)
@@ -387,7 +393,7 @@ class RunningDownload implements Download {
       for (const link of open) {
         const index = picker.next(link.peer, now)
         if (index === undefined) continue
-        if (!this.#reserve()) {
+        if (!this.#credit.take()) {
           picker.unasked(link.peer, index)
           still.length = 0
           break
@@ -401,18 +407,5 @@ class RunningDownload implements Download {
       open = still
     }
     for (const [link, indexes] of batches) link.session.get(indexes)
-  }
-
-  /** Room in memory and under the cap for one chunk; when there is none, pumps again when there may be. */
-  #reserve(): boolean {
-    if (!this.#holder.tryReserve(this.#chunkBytes)) return false
-    const wait = this.#init.limits.down.tryTake(this.#chunkBytes, this.#urgent)
-    if (wait === 0) return true
-    this.#holder.release(this.#chunkBytes)
-    this.#cancelPump ??= this.#init.clock.after(wait, () => {
-      this.#cancelPump = undefined
-      this.#pump()
-    })
-    return false
   }
 }
