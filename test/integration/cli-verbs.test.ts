@@ -241,6 +241,12 @@ describe('members', () => {
     await resigns(two)
   })
 
+  it('upgrade activates what this software knows, and nothing else', async () => {
+    expect(await verbs.text(one, ['upgrade'])).toBe('rules version 1 is active, the newest that this software knows')
+    expect((await verbs.json(one, ['upgrade', '1'])).rules).toEqual({ active: 1, known: 1 })
+    await verbs.refused(one, ['upgrade', '2'], 2, 'usage')
+  })
+
   it('recover makes a node admin by the recovery key', async () => {
     const key = cluster.path('recovery.txt')
     writeFileSync(key, `${cluster.recoveryKey}\n`)

@@ -31,6 +31,7 @@ export const statusOf: Readonly<Record<ErrorCode, number>> = {
   'owner-cannot-be-denied': 409,
   'orphans-left': 409,
   conflict: 409,
+  'software-too-old': 409,
   disconnected: 409,
   'file-changed': 409,
   unreadable: 409,

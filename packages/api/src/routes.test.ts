@@ -102,6 +102,8 @@ describe('every route', () => {
     expect((await ask('POST', '/disconnect')).json).toMatchObject({ connected: false })
     expect((await ask('POST', '/recover', { body: { recoveryKey: 'k' } })).status).toBe(200)
     expect((await ask('POST', '/recover', { body: {} })).status).toBe(400)
+    expect((await ask('POST', '/network/upgrade', { body: { rules: 1 } })).json).toMatchObject({ rules: { active: 1 } })
+    expect((await ask('POST', '/network/upgrade', { body: { rules: 0 } })).status).toBe(400)
   })
 
   it('unregister answers at once, or at the end', async () => {

@@ -169,6 +169,7 @@ const statusFields = {
   disk: Type.Object({ used: bytes('used'), free: bytes('free'), capacity: nullable(bytes('offered to the network')) }),
   addresses: Type.Array(Type.String()),
   version: Type.String(),
+  rules: Type.Object({ active: nullable(count()), known: count() }),
   uptimeSeconds: Type.Number({ minimum: 0 }),
   warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String(), advice: nullable(Type.String()) })),
 }

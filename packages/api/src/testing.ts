@@ -209,6 +209,7 @@ export function createFakeNode(): FakeNode {
     disk: { used: 1, free: 2, capacity: null },
     addresses: [],
     version: '0.1.0',
+    rules: { active: 1, known: 1 },
     uptimeSeconds: 1.5,
     warnings: [{ code: 'one-admin', message: 'one admin', advice: null }],
   })
@@ -262,6 +263,7 @@ export function createFakeNode(): FakeNode {
         connected = false
         return status()
       }),
+      upgrade: doesLater('upgrade', status),
       recover: doesLater('recover', status),
     },
     members: {

@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'protocol'
   | 'damaged'
   | 'newer-database'
+  | 'software-too-old'
   | 'locked'
   | 'not-running'
   | 'unauthorized'

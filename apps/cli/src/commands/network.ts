@@ -7,6 +7,7 @@ import { InviteTooLongError } from '../errors.ts'
 import { keyFrom, readStdin } from '../input.ts'
 import { createProgress } from '../output/progress.ts'
 import { showText } from '../output/terminal.ts'
+import { parsePositive } from '../parse.ts'
 
 /** The API takes none that is longer. Characters. */
 const MAX_INVITE = 65_536
@@ -109,6 +110,19 @@ export const networkCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const status = await client.ask(client.api.POST('/disconnect', { body: {} }))
       context.print(status, connectionText(status))
+    },
+  },
+  {
+    usage: 'upgrade [rules]',
+    summary: 'activate newer rules for all branches, for good (admins only)',
+    examples: ['malote upgrade', 'malote upgrade 1'],
+    async run(context, [rules]) {
+      const client = await context.client()
+      const body = rules === undefined ? {} : { rules: parsePositive(rules) }
+      const status = await client.ask(client.api.POST('/network/upgrade', { body }))
+      const { active, known } = status.rules
+      const newest = active === known ? 'the newest that this software knows' : `this software knows ${known}`
+      context.print(status, `rules version ${active} is active, ${newest}`)
     },
   },
   {

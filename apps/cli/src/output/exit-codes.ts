@@ -26,6 +26,7 @@ export const EXIT_CODES: Readonly<Record<string, number>> = {
   'clock-skew': 5,
   'running-twice': 5,
   'newer-database': 5,
+  'software-too-old': 5,
   disconnected: 5,
   unauthorized: 5,
   forbidden: 5,

@@ -95,6 +95,19 @@ export const networkRoutes = [
   }),
   defineRoute({
     method: 'POST',
+    path: '/network/upgrade',
+    operationId: 'upgradeRules',
+    summary: 'Activate a rules version for all',
+    description:
+      'Admins only, and never taken back. Nodes whose software lacks it store and pass on entries, and neither execute nor write any until it is replaced. Without `rules`: the newest that this software knows. Nothing happens when it is active already.',
+    tag: 'network',
+    body: closed({ rules: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })) }),
+    bodyOptional: true,
+    answer: ref(StatusSchema),
+    handler: ({ node, body, signal }) => node.network.upgrade(body, { signal }),
+  }),
+  defineRoute({
+    method: 'POST',
     path: '/recover',
     operationId: 'recover',
     summary: 'Make this node admin by the recovery key',

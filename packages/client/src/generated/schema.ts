@@ -100,6 +100,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/network/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Activate a rules version for all
+         * @description Admins only, and never taken back. Nodes whose software lacks it store and pass on entries, and neither execute nor write any until it is replaced. Without `rules`: the newest that this software knows. Nothing happens when it is active already.
+         */
+        post: operations["upgradeRules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/recover": {
         parameters: {
             query?: never;
@@ -1187,6 +1207,10 @@ export interface components {
             };
             addresses: string[];
             version: string;
+            rules: {
+                active: number | null;
+                known: number;
+            };
             uptimeSeconds: number;
             warnings: {
                 code: string;
@@ -1237,6 +1261,10 @@ export interface components {
             };
             addresses: string[];
             version: string;
+            rules: {
+                active: number | null;
+                known: number;
+            };
             uptimeSeconds: number;
             warnings: {
                 code: string;
@@ -1477,6 +1505,50 @@ export interface operations {
         requestBody?: {
             content: {
                 "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description A problem document (RFC 9457); `code` says which */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A problem document (RFC 9457); `code` says which */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upgradeRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": {
+                    rules?: number;
+                };
             };
         };
         responses: {

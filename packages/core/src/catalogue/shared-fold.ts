@@ -25,6 +25,8 @@ export const AUTHOR_BYTES = 32
 
 /** The ledger, as far as the state needs it. */
 export interface SharedEntries extends EntryStore {
+  /** Looks anew at entries of kinds that were unknown when they were stored. Inside `db.write`. */
+  reclassify?(): void
   /** Entries by arrival, which counts up from 1. */
   page(after: number, limit: number): readonly { readonly arrival: number; readonly entry: Entry }[]
 }
@@ -118,11 +120,11 @@ export interface ControlState {
   readonly waiting: readonly Entry[]
 }
 
-/** All control entries from the first on. */
-export function foldAllControl(control: readonly Entry[]): ControlState {
+/** All control entries from the first on. @param rules newest rules version that is executed */
+export function foldAllControl(control: readonly Entry[], rules?: number): ControlState {
   const { state, waiting } = foldControl({
     entries: control,
-    initial: createFold(),
+    initial: createFold(rules),
     apply: (fold, entry) => fold.apply(entry),
     rank: (fold, entry) => fold.rank(entry),
   })

@@ -74,6 +74,8 @@ export interface SharedStateInit {
   entries: SharedEntries
   /** null while there is none */
   network: () => NetworkId | null
+  /** newest rules version that is executed @default RULES_VERSION */
+  rules?: number | undefined
   /** after the commit */
   onChange?: (change: SharedChange) => void
 }
@@ -108,7 +110,7 @@ interface Pending {
 export function createSharedState(init: SharedStateInit): SharedState {
   const { db, entries } = init
   const rows = createStateRows(db, init.network)
-  let control = foldAllControl(entries.control())
+  let control = foldAllControl(entries.control(), init.rules)
   let changes = 0
   let weights: Map<NodeId, number> | undefined
   const queries = createSharedQueries(db, rows)
@@ -130,7 +132,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
         return false
       }
     }
-    control = foldAllControl(all)
+    control = foldAllControl(all, init.rules)
     return true
   }
 
@@ -269,6 +271,11 @@ export function createSharedState(init: SharedStateInit): SharedState {
           subjects.set(name, subject)
         }
       }
+      if (rows.isBehind() && entries.reclassify !== undefined) {
+        // kinds that this software may know by now
+        db.write(() => entries.reclassify?.())
+        control = foldAllControl(entries.control(), init.rules)
+      }
       if (!understandsRules(control.membership)) return rows.setBehind(true)
       if (rows.isBehind()) return rebuild(pending)
       for (const entry of added) touch(entry, subjects)
@@ -279,7 +286,10 @@ export function createSharedState(init: SharedStateInit): SharedState {
 
   const hasRows = db.prepare('SELECT 1 FROM digest').get() !== undefined
   const isStale = hasRows ? rows.isBehind() : entries.count() > 0
-  if (isStale && understandsRules(control.membership)) change(rebuild)
+  if (!understandsRules(control.membership)) {
+    // also where newer software has run on this folder before
+    if (!rows.isBehind()) change(() => rows.setBehind(true))
+  } else if (isStale) change(rebuild)
   const lacksForks = entries.forked().size > rows.select(tables.forks).length
   if (lacksForks && understandsRules(control.membership)) {
     // entries that were stored before this table existed
@@ -309,6 +319,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
           rows,
           entries,
           network: init.network,
+          rules: init.rules,
           membership: () => control.membership,
           changes: () => changes,
         },
@@ -316,7 +327,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       ),
     repair() {
       change((pending) => {
-        control = foldAllControl(entries.control())
+        control = foldAllControl(entries.control(), init.rules)
         if (understandsRules(control.membership)) rebuild(pending)
       })
     },

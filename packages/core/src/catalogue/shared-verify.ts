@@ -46,6 +46,8 @@ interface VerifyInit {
   network(): NetworkId | null
   /** as it is in memory now */
   membership(): MembershipState
+  /** newest rules version that is executed */
+  readonly rules: number | undefined
   /** counts up with every change */
   changes(): number
 }
@@ -85,7 +87,7 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   let steps = 0
   const isOver = async () => ++steps % SLICE === 0 && !(await pause())
 
-  const { membership, waiting } = foldAllControl(init.entries.control())
+  const { membership, waiting } = foldAllControl(init.entries.control(), init.rules)
   const recomputed = new SetHash()
   const add = <R extends Row>(spec: TableSpec<R>, row: R) => {
     if (spec.inDigest) recomputed.add(elementOf(network, spec, row))

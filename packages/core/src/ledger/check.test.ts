@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LedgerDamagedError } from './errors.ts'
-import { found, joined, note, type TestLedger, testLedger } from './testing.ts'
+import { found, joined, note, type TestLedger, testKinds, testLedger } from './testing.ts'
 
 const noPause = async () => undefined
 
@@ -71,5 +71,25 @@ describe('entries on disk', () => {
       throw new Error('stop')
     }
     await expect(filled().ledger.check(stop)).rejects.toThrow('stop')
+  })
+})
+
+describe('entries of kinds that were unknown when they were stored', () => {
+  test('get their place when the software knows them', () => {
+    const kinds = (kind: string) => (kind === 'found' || kind === 'admit' ? testKinds(kind) : undefined)
+    const old = testLedger({ kinds })
+    found(old)
+    const about = old.ledger.append('note', note(3))
+    const role = old.ledger.append('role', {})
+    old.ledger.append('other', {})
+    const subject = note(3).about
+    expect(old.ledger.bySubject(subject)).toEqual([])
+
+    const updated = testLedger({ db: old.db, key: old.key })
+    expect(updated.ledger.bySubject(subject)).toEqual([])
+    updated.db.write(() => updated.ledger.reclassify())
+    expect(updated.ledger.bySubject(subject).map(({ id }) => id)).toEqual([about.id])
+    expect(updated.ledger.control().map(({ id }) => id)).toContain(role.id)
+    expect(updated.ledger.count()).toBe(4)
   })
 })

@@ -50,6 +50,8 @@ export interface LedgerInit {
   closeWitness: CloseWitness
   /** who can confirm our feed */
   witnesses: FeedWitnesses
+  /** Throws when this node must not write for a reason that lies outside of the ledger. */
+  assertMayWrite?: () => void
   /** what went wrong without anybody waiting for it: for the log */
   onProblem?: (error: unknown) => void
 }
@@ -99,6 +101,8 @@ export interface Ledger extends EntryStore {
   held(): Entry[]
   /** Number of entries that wait for a later one of their feed to vouch for them. */
   waiting(): number
+  /** Looks anew at entries of kinds that were unknown when they were stored. Inside `db.write`. */
+  reclassify(): void
   /** Whether the stored entries are what their authors signed. @returns what is wrong, in words */
   check(pause: () => Promise<void>): Promise<string[]>
   /** After the commit. @returns the way to end it */
@@ -206,6 +210,7 @@ export function createLedger(init: LedgerInit): Ledger {
       if (taken === null) store.setNetwork(network)
     },
     append(kind, body, options = {}) {
+      init.assertMayWrite?.()
       assertClock()
       assertSole()
       return write(() => {
@@ -224,6 +229,7 @@ export function createLedger(init: LedgerInit): Ledger {
     heads: () => [...store.heads.all()].map(({ feed, seq, id }) => ({ feed, seq, id })),
     held: () => ingest.held(),
     waiting: () => ingest.waiting(),
+    reclassify: () => store.reclassify(),
     async check(pause) {
       const network = store.network()
       if (network === null) return []

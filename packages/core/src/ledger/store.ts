@@ -57,6 +57,8 @@ export interface LedgerStore extends EntryStore {
   byArrival(arrival: number): SignedBytes | undefined
   /** Entries by arrival. */
   page(after: number, limit: number): StoredEntry[]
+  /** Entries of kinds that were unknown when they were stored get their place among what is known now. */
+  reclassify(): void
   /** Forgets what is in memory and reads it anew. */
   reload(): void
 }
@@ -306,6 +308,22 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
         entry: read(row),
         refusal: row.refusal_code === null ? null : { code: row.refusal_code, reason: row.refusal_reason ?? '' },
       })),
+    reclassify() {
+      const unplaced = db.prepare<EntryRow>(
+        `SELECT ${COLUMNS} FROM entries WHERE arrival > ? AND is_control = 0 AND subject IS NULL ORDER BY arrival LIMIT 256`,
+      )
+      const place = db.prepare('UPDATE entries SET is_control = ?, subject = ? WHERE arrival = ?')
+      for (let rows = unplaced.all(0); rows.length > 0; rows = unplaced.all(rows.at(-1)?.arrival)) {
+        for (const row of rows) {
+          const entry = read(row)
+          const info = kinds(entry.kind)
+          if (info === undefined) continue
+          const subject = info.isControl ? null : info.subject(entry.body, entry.authorKey)
+          if (info.isControl || subject !== null) place.run(info.isControl ? 1 : 0, subject, row.arrival)
+        }
+      }
+      reload()
+    },
     reload,
   }
 }

@@ -17,6 +17,7 @@ import {
   QuarantinedError,
   RecoveryKeyForeignError,
   RefusedError,
+  RulesInvalidError,
   SinceInvalidError,
 } from './errors.ts'
 import { formatInvite } from './invite.ts'
@@ -52,6 +53,8 @@ export interface CommandsInit {
   lastControlBefore(node: NodeId, before: EntryId): EntryId | null
   /** by the whole id or a prefix of it (6+); undefined when there is none or more than one */
   findEntry(ref: string): { readonly id: EntryId; readonly author: NodeId } | undefined
+  /** newest rules version that this software executes @default RULES_VERSION */
+  rules?: number
   /** addresses of a few reachable members, best first; up to 8 go into an invite */
   inviteAddresses(): readonly string[]
 }
@@ -90,6 +93,7 @@ export interface Commands {
   expel(node: NodeId, options?: ExpelOptions): { waitsFor: string | null }
   /** Makes this node admin by the recovery key, and lifts a quarantine. @throws {RecoveryKeyForeignError} */
   recover(recoveryKey: string): void
+  /** Activates the rules of that version, if they are not active. @throws {RulesInvalidError} */
   upgrade(rules: number): void
   leave(): EntryId
   left(request: { accepted: readonly EntryId[]; orphans: readonly FileId[]; force: boolean }): void
@@ -226,7 +230,10 @@ export function createCommands(init: CommandsInit): Commands {
     },
     upgrade(rules) {
       admin()
-      write('upgrade', { rules })
+      const active = state().network?.rules ?? 0
+      const known = init.rules ?? RULES_VERSION
+      if (rules > known || rules < active) throw new RulesInvalidError(rules, active, known)
+      if (rules > active) write('upgrade', { rules })
     },
     leave() {
       const member = self()
@@ -256,12 +263,14 @@ export interface FoundRequest {
   readonly recovery: Uint8Array
   /** @default none */
   readonly maxCopies?: number
+  /** @default RULES_VERSION */
+  readonly rules?: number
 }
 
 /** Body of the founding entry. @throws {BranchNameInvalidError} */
-export function foundBody({ name, branch, sealing, recovery, maxCopies }: FoundRequest): ControlBody<'found'> {
+export function foundBody({ name, branch, sealing, recovery, maxCopies, rules }: FoundRequest): ControlBody<'found'> {
   const policy = maxCopies === undefined ? {} : { maxCopies }
-  return { name: checkName(name), branch: checkName(branch), sealing, recovery, policy, rules: RULES_VERSION }
+  return { name: checkName(name), branch: checkName(branch), sealing, recovery, policy, rules: rules ?? RULES_VERSION }
 }
 
 /** Control, bidirectional, zero-width and line-separating characters would let one name look like another. */

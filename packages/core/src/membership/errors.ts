@@ -144,6 +144,39 @@ export class QuarantinedError extends MaloteError {
   }
 }
 
+/** An `upgrade` activated rules that this software does not have: it stores and passes on, and writes nothing. */
+export class SoftwareTooOldError extends MaloteError {
+  override name = 'SoftwareTooOldError'
+  constructor(active: number, known: number) {
+    super('software-too-old', `the network has rules version ${active}; this software knows ${known}`, {
+      advice: 'Install a newer Malote; what was missed meanwhile is executed at its first start.',
+      details: { active, known },
+    })
+  }
+}
+
+/** The member that was asked cannot execute what it would write; another one can. */
+export class AdmitterTooOldError extends MaloteError {
+  override name = 'AdmitterTooOldError'
+  constructor() {
+    super('protocol', 'the member that was asked has software that is too old to admit anybody', {
+      advice: 'Ask another one: `malote register <invite> --via <address>`.',
+    })
+  }
+}
+
+/** Rules that this software does not have, or older ones than the network has. */
+export class RulesInvalidError extends MaloteError {
+  override name = 'RulesInvalidError'
+  constructor(asked: number, active: number, known: number) {
+    const which = asked > known ? `this software knows ${known}` : `version ${active} is active and never taken back`
+    super('usage', `rules version ${asked} cannot be activated: ${which}`, {
+      ...(asked > known ? { advice: 'Install a newer Malote first, on all branches.' } : {}),
+      details: { active, known },
+    })
+  }
+}
+
 /** The rules do not let this entry have its effect; `details.refusal` is their code. */
 export class RefusedError extends MaloteError {
   override name = 'RefusedError'

@@ -32,6 +32,7 @@ export {
   RefusedError,
   RegisterLimitError,
   RegisterProtocolError,
+  SoftwareTooOldError,
   WrongNetworkError,
 } from './errors.ts'
 export { fileIdFor } from './file-id.ts'

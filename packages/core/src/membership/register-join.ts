@@ -6,6 +6,7 @@ import { type EntryId, idBytes, idFrom, type NetworkId, type NodeId, nodeIdFromP
 import { type FrameStream, type Host, withDeadline } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import {
+  AdmitterTooOldError,
   AlreadyMemberError,
   InviteExpiredError,
   InviteInvalidError,
@@ -15,9 +16,11 @@ import {
   NodeKnownError,
   RegisterLimitError,
   RegisterProtocolError,
+  SoftwareTooOldError,
   WrongNetworkError,
 } from './errors.ts'
 import { type InviteTicket, parseInvite } from './invite.ts'
+import { RULES_VERSION } from './kinds.ts'
 import { TRY_INTERVAL_MS } from './register-limit.ts'
 import {
   ADMIT_DEADLINE_MS,
@@ -35,6 +38,7 @@ import {
   send,
   signKnock,
 } from './register-messages.ts'
+import { understandsRules } from './rules.ts'
 import type { MembershipState } from './types.ts'
 
 /** For one member to answer the dial, ms. */
@@ -67,6 +71,8 @@ export interface JoinerInit {
   enter(network: NetworkId): Promise<void>
   /** Undoes `enter` after a try that failed. */
   abandon(): Promise<void>
+  /** newest rules version that `fold` executes @default RULES_VERSION */
+  rules?: number
   /**
    * Checks every entry's signature and network and folds them in control order.
    * @throws when one is not authentic
@@ -115,6 +121,7 @@ const FINAL: ReadonlySet<ErrorCode> = new Set([
   'invite-revoked',
   'already-member',
   'conflict',
+  'software-too-old',
 ])
 
 /** Of several failures the one that tells the user most. */
@@ -298,6 +305,7 @@ class Exchange {
   #assertProven(state: MembershipState, inviteKey: SigningKey): void {
     const ticket = this.#ticket
     if (state.network?.id !== ticket.network) throw new WrongNetworkError('its founding entry is another one')
+    if (!understandsRules(state)) throw new SoftwareTooOldError(state.network.rules, this.#init.rules ?? RULES_VERSION)
     if (state.members.get(this.#stream.peer)?.state !== 'member') {
       throw new WrongNetworkError('the one that answered is no member')
     }
@@ -318,6 +326,7 @@ function errorFrom(code: string): MaloteError {
     'already-member': () => new AlreadyMemberError(),
     'node-known': () => new NodeKnownError(),
     'rate-limited': () => new RegisterLimitError(),
+    'software-too-old': () => new AdmitterTooOldError(),
   }
   return errors[code]?.() ?? new RegisterProtocolError(`refused: ${code.replace(/[^a-z-]/g, '?')}`)
 }

@@ -34,12 +34,18 @@ export interface MembershipFold {
 const origins = new WeakMap<MembershipState, { readonly fold: Fold; readonly length: number }>()
 
 class Fold implements MembershipFold {
+  /** newest rules version that is executed */
+  readonly rules: number
   readonly #history: ControlEntry[] = []
   readonly #causality = new Causality()
   readonly #exclusions = new Map<NodeId, Closure[]>()
   readonly #contested = new Set<EntryId>()
   #draft = new Draft(this.#causality, this.#contested)
   #state: MembershipState | undefined
+
+  constructor(rules: number) {
+    this.rules = rules
+  }
 
   get length(): number {
     return this.#history.length
@@ -74,7 +80,7 @@ class Fold implements MembershipFold {
   #step(entry: ControlEntry, index: number): void {
     const draft = this.#draft
     // the rest belongs to rules that this software does not have: it is neither applied nor refused
-    if (draft.network !== null && draft.network.rules > RULES_VERSION) return
+    if (draft.network !== null && draft.network.rules > this.rules) return
     const verdict = this.#isExcluded(entry) ? CLOSED : judge(draft, entry, index)
     draft.verdicts.set(entry.id, verdict)
     if (verdict !== CLOSED) draft.recordAdminAct(entry)
@@ -198,8 +204,9 @@ function execute(kind: Exclude<ControlKind, 'found'>, act: Act<ControlBody<Contr
   }
 }
 
-export function createFold(): MembershipFold {
-  return new Fold()
+/** @param rules newest rules version that it executes */
+export function createFold(rules: number = RULES_VERSION): MembershipFold {
+  return new Fold(rules)
 }
 
 export function emptyMembership(): MembershipState {
@@ -214,12 +221,12 @@ export function applyControl(state: MembershipState, entry: ControlEntry): Membe
   const origin = origins.get(state)
   if (origin === undefined) throw new TypeError('not a state made by this fold')
   if (origin.fold.length === origin.length) return origin.fold.apply(entry).state()
-  const fold = new Fold()
+  const fold = new Fold(origin.fold.rules)
   for (const each of origin.fold.history(origin.length)) fold.apply(each)
   return fold.apply(entry).state()
 }
 
 /** False when an `upgrade` activated rules that this software does not have: it stores and passes on, but folds no more. */
 export function understandsRules(state: MembershipState): boolean {
-  return state.network === null || state.network.rules <= RULES_VERSION
+  return state.network === null || state.network.rules <= (origins.get(state)?.fold.rules ?? RULES_VERSION)
 }

@@ -12,7 +12,7 @@ import { createBoxStore, createStore } from '../content/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
-import { createCommands, createMembers, serveRegister } from '../membership/index.ts'
+import { createCommands, createMembers, SoftwareTooOldError, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
@@ -110,6 +110,10 @@ export async function openSession(init: SessionInit): Promise<Session> {
         members: () => others(),
         isSole: (node) => presence.isSole(node),
       },
+      assertMayWrite() {
+        const active = state.membership().network?.rules ?? 0
+        if (state.isBehind()) throw new SoftwareTooOldError(active, tuning.rulesVersion)
+      },
       onProblem: (error) => log('ledger', error),
     }),
   )
@@ -120,6 +124,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       db: sharedDb,
       entries: ledger,
       network: () => ledger.network(),
+      rules: tuning.rulesVersion,
       onChange(change) {
         if (!started) return
         wiring.sharedChanged(change)
@@ -314,6 +319,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     self,
     signer: identity.signing,
     clock,
+    rules: tuning.rulesVersion,
     cutsOf: (node, before) => (before === undefined ? versions.cutsOf(ledger)(node) : history.cutsBefore(node, before)),
     lastControlBefore: history.lastControlBefore,
     findEntry: history.findEntry,
@@ -446,7 +452,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     integrity.start()
     offerCapacity()
     // the founder's first act, again if a crash came between
-    if (state.membership().network?.founder === self) await sharing.audiences.ensureEveryone()
+    if (!state.isBehind() && state.membership().network?.founder === self) await sharing.audiences.ensureEveryone()
   } catch (error) {
     await close()
     throw error
@@ -454,7 +460,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
 
   /** Tells the others how much this node can hold, when that has changed. */
   function offerCapacity(): void {
-    if (init.capacity === null || members.get(self)?.state !== 'member') return
+    if (state.isBehind() || init.capacity === null || members.get(self)?.state !== 'member') return
     const weight = weightOf(init.capacity)
     if ((state.weights().get(self) ?? DEFAULT_WEIGHT) !== weight) ledger.append('capacity', { weight })
   }

@@ -3,10 +3,18 @@ import type { Session } from './session.ts'
 import type { StatusView } from './types.ts'
 
 export function integrityWarnings(session: Session): StatusView['warnings'] {
-  const { members, sync, integrity } = session
+  const { members, sync, integrity, state } = session
   const found: StatusView['warnings'] = []
   const damage = integrity.damage()
   if (damage !== null) found.push({ code: 'damaged', message: damage.problem, advice: damage.advice })
+  if (state.isBehind()) {
+    const active = state.membership().network?.rules ?? 0
+    found.push({
+      code: 'software-too-old',
+      message: `an admin has activated rules version ${active}, which this software lacks: entries are stored and passed on, not executed, and nothing can be written`,
+      advice: 'Install a newer Malote; what was missed meanwhile is executed at its first start.',
+    })
+  }
   const left = integrity.rebuildLeft()
   if (left !== null && left.entries > 0) {
     found.push({

@@ -86,6 +86,8 @@ export function createIntegrity(init: IntegrityInit): Integrity {
       )),
     )
     let recomputed = state.digest()
+    // entries that wait for newer rules: there is no state to compare
+    if (state.isBehind()) return { recomputed, stored, state: [] }
     const problems = await attempt(async () => {
       const result = await state.verify({ signal, ...(pace === undefined ? {} : { pace }) })
       recomputed = result.recomputed
@@ -157,7 +159,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
       state: now,
       recomputed: again,
       problems: [...stored, ...problems],
-      advice: !isWhole ? REBUILD_ADVICE : problems.length === 0 || state.isBehind() ? null : REPAIR_ADVICE,
+      advice: !isWhole ? REBUILD_ADVICE : problems.length === 0 ? null : REPAIR_ADVICE,
     }
   }
 
@@ -183,7 +185,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
           await setImmediate()
         }),
       )
-      if (damaged.length === 0) state.repair()
+      if (damaged.length === 0 && !state.isBehind()) state.repair()
       return verify(options)
     },
     damage,

@@ -16,12 +16,12 @@ import { createFold, type MembershipState } from '../membership/index.ts'
  * rubbish must not keep everyone out. Whether the rest suffices, the joiner sees from the state.
  * @throws {DecodeError} for bytes that are no entry of this network
  */
-export function foldControlEntries(network: NetworkId, signed: readonly SignedBytes[]): MembershipState {
+export function foldControlEntries(network: NetworkId, signed: readonly SignedBytes[], rules: number): MembershipState {
   const decoded = signed.map((each) => decodeEntry(each, network))
   const founding = decoded.find(({ id }) => (id as string) === network)
   const recovery = founding === undefined ? null : recoveryKeyOf(founding)
   const entries = decoded.filter((entry) => isSigned(entry, network) && isCosigned(entry, network, recovery))
-  const fold = createFold()
+  const fold = createFold(rules)
   foldControl<typeof fold, Entry>({
     entries,
     initial: fold,

@@ -8,7 +8,7 @@ import { systemClock } from '../clock.ts'
 import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
-import { createJoiner, foundBody, newRecoveryKey } from '../membership/index.ts'
+import { createJoiner, foundBody, newRecoveryKey, RULES_VERSION } from '../membership/index.ts'
 import { createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
 import { shuffled, systemRandom } from '../random.ts'
 import { readAnchor, writeAnchor } from './anchor.ts'
@@ -38,6 +38,7 @@ export const DEFAULT_TUNING: Tuning = {
   repairIntervalMs: 60_000,
   retentionMs: 30 * 24 * HOUR,
   drawSilenceMs: 10_000,
+  rulesVersion: RULES_VERSION,
 }
 /** Members whose heads a newcomer compares before it trusts what it was given, beside the one that admitted it. */
 const COMPARED_PEERS = 3
@@ -208,6 +209,7 @@ class Runtime {
             branch,
             sealing: this.#identity.sealing.publicKey,
             recovery: recovery.key.publicKey,
+            rules: this.#tuning.rulesVersion,
             ...(policy?.maxCopies === undefined ? {} : { maxCopies: policy.maxCopies }),
           })
           this.#session = await this.#openNew((ledger) => ledger.found(body))
@@ -251,6 +253,10 @@ class Runtime {
         await this.#current().setConnected(false)
         return this.#status()
       },
+      upgrade: async ({ rules = this.#tuning.rulesVersion } = {}) => {
+        this.#current().commands.upgrade(rules)
+        return this.#status()
+      },
       recover: async ({ recoveryKey }) => {
         this.#current().commands.recover(recoveryKey)
         return this.#status()
@@ -268,7 +274,8 @@ class Runtime {
       sealing: this.#identity.sealing.publicKey,
       enter: (network) => host.useNetwork(network, NOBODY),
       abandon: () => host.useNetwork(null, NOBODY),
-      fold: foldControlEntries,
+      rules: this.#tuning.rulesVersion,
+      fold: (network, entries) => foldControlEntries(network, entries, this.#tuning.rulesVersion),
       onAdmitted: async ({ addresses, ticket, from, grants }) => {
         for (const peer of addresses) host.learn(peer.node, [...peer.addresses])
         const session = await this.#openNew((ledger) => {
@@ -422,6 +429,7 @@ class Runtime {
       host: this.#hostNow(),
       session: this.#session ?? null,
       isLeaving: this.#leaving !== undefined,
+      rulesVersion: this.#tuning.rulesVersion,
       startedAt: this.#startedAt,
       now: this.#clock.now(),
     }

@@ -18,16 +18,19 @@ export interface StatusInit {
   readonly host: NetworkHost
   readonly session: Session | null
   readonly isLeaving: boolean
+  /** newest rules version that this software executes */
+  readonly rulesVersion: number
   readonly startedAt: number
   readonly now: number
 }
 
-export function statusView({ host, session, isLeaving, startedAt, now }: StatusInit): StatusView {
+export function statusView({ host, session, isLeaving, rulesVersion, startedAt, now }: StatusInit): StatusView {
   const common = {
     id: host.id,
     reachability: host.reachability(),
     addresses: host.addresses(),
     version: VERSION,
+    rules: { active: session?.state.membership().network?.rules ?? null, known: rulesVersion },
     uptimeSeconds: Math.floor((now - startedAt) / 1000),
   }
   if (session === null) {

@@ -144,6 +144,8 @@ export interface StatusView {
   disk: { used: number; free: number; capacity: number | null }
   addresses: string[]
   version: string
+  /** rules version of the network (null without one), and the newest that this software knows */
+  rules: { active: number | null; known: number }
   uptimeSeconds: number
   /** what the operator should know, each with a stable code */
   warnings: { code: string; message: string; advice: string | null }[]
@@ -226,6 +228,11 @@ export interface NetworkVerbs {
   unregister(request: { force?: boolean }, options?: CallOptions): Promise<{ done: Promise<void> }>
   connect(options?: CallOptions): Promise<StatusView>
   disconnect(options?: CallOptions): Promise<StatusView>
+  /**
+   * Activates a rules version for all: admins only, and never taken back. Nodes whose software lacks it execute and write
+   * nothing until it is replaced. @param request.rules @default the newest that this software knows
+   */
+  upgrade(request?: { rules?: number }, options?: CallOptions): Promise<StatusView>
   recover(request: { recoveryKey: string }, options?: CallOptions): Promise<StatusView>
 }
 
@@ -445,4 +452,6 @@ export interface Tuning {
   repairIntervalMs: number
   retentionMs: number
   drawSilenceMs: number
+  /** newest rules version that this node executes: for trying out an upgrade @default what the software knows */
+  rulesVersion: number
 }
