@@ -5,7 +5,20 @@ import { malote } from './branch.ts'
 
 /** What the help lists, by the test file that runs it. A command that stands in neither list has no test. */
 export const networkVerbs = [
-  ...['up', 'down', 'init', 'register', 'unregister', 'connect', 'disconnect', 'recover', 'upgrade', 'nodes', 'status', 'doctor'],
+  ...[
+    'up',
+    'down',
+    'init',
+    'register',
+    'unregister',
+    'connect',
+    'disconnect',
+    'recover',
+    'upgrade',
+    'nodes',
+    'status',
+    'doctor',
+  ],
   ...['invite', 'invite ls', 'invite revoke', 'role', 'quarantine', 'release', 'expel'],
   ...['ledger', 'ledger digest', 'ledger verify', 'limit', 'config show', 'open', 'completion'],
 ]
