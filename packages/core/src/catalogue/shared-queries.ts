@@ -77,6 +77,8 @@ export interface SharedQueries {
   /** every box of the file's rows */
   boxesOf(file: FileId): BoxHash[]
   marksOf(node: NodeId): SharedMark[]
+  /** of all members, at most 1,000 */
+  marks(): SharedMark[]
   /** in order of their feeds */
   forks(): SharedFork[]
 }
@@ -202,6 +204,11 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       db
         .prepare<MarkRow>('SELECT file, mark, entry, node FROM marks WHERE node = ? ORDER BY file, entry')
         .all(node)
+        .map((row) => markFromRow(plainRow(row))),
+    marks: () =>
+      db
+        .prepare<MarkRow>(`SELECT file, mark, entry, node FROM marks ORDER BY file, entry LIMIT ${PAGE_MAX}`)
+        .all()
         .map((row) => markFromRow(plainRow(row))),
     forks: () =>
       db

@@ -17,12 +17,16 @@ export interface HybridClock {
   /** The time of our next entry: later than every one observed that is not ahead of us by more than the tolerance. */
   next(): Timestamp
   observe(seen: Timestamp): void
+  /** True when a time was observed that is more than the tolerance ahead of us now. */
+  seesFuture(): boolean
 }
 
 /** @param seen the latest time of each feed; asked again when our own clock was set back */
 export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>): HybridClock {
   let latest: Timestamp = { ms: 0, counter: 0 }
+  let farthest = 0
   const observe = (time: Timestamp) => {
+    farthest = Math.max(farthest, time.ms)
     if (isLater(time, latest) && time.ms <= clock.now() + CLOCK_TOLERANCE_MS)
       latest = { ms: time.ms, counter: time.counter }
   }
@@ -33,6 +37,7 @@ export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>)
   recall()
   return {
     observe,
+    seesFuture: () => farthest > clock.now() + CLOCK_TOLERANCE_MS,
     next() {
       const now = clock.now()
       // our clock was set back: do not follow a time that everyone else would hold

@@ -38,6 +38,18 @@ export class ClockSkewError extends MaloteError {
   }
 }
 
+/** What a change builds on is dated after it: the change would sort before, and have no effect for good. */
+export class BuildsOnFutureError extends MaloteError {
+  override name = 'BuildsOnFutureError'
+  constructor(ms: number) {
+    const time = new Date(ms).toISOString()
+    super('clock-skew', `it was last changed by an entry dated ${time}, which is ahead of the clock of this machine`, {
+      advice: 'Try again after that time. If the clock of this machine is behind, set it right.',
+      details: { until: time },
+    })
+  }
+}
+
 /** Another process with our identity is alive and was there before: what both write could fork. */
 export class RunningTwiceError extends MaloteError {
   override name = 'RunningTwiceError'

@@ -4,6 +4,7 @@ export { CLOCK_TOLERANCE_MS } from './clock.ts'
 export { type CloseWitness, createCloseWitness } from './close-witness.ts'
 export { decodeEntry, ENTRY_MAX_BYTES, isCosigned, isSigned, recoveryKeyOf, SEEN_MAX, signedShape } from './entry.ts'
 export {
+  BuildsOnFutureError,
   ClockSkewError,
   EntryForeignError,
   EntryTooLargeError,

@@ -7,7 +7,13 @@ import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from './clock.ts'
 import { isCosigned, isSigned } from './entry.ts'
-import { ClockSkewError, LedgerTakenError, NotInNetworkError } from './errors.ts'
+import {
+  BuildsOnFutureError,
+  ClockSkewError,
+  LedgerTakenError,
+  NotInNetworkError,
+  RunningTwiceError,
+} from './errors.ts'
 import type { EntriesEvent, LedgerInit } from './ledger.ts'
 import {
   allOf,
@@ -323,6 +329,82 @@ describe('the own feed', () => {
     const now = a.ledger.append('note', note(2))
     expect(now.feed).not.toBe(future.feed)
     expect(now.ms).toBeLessThan(real + CLOCK_TOLERANCE_MS)
+  })
+})
+
+describe('a clock that was a day ahead and has been corrected', () => {
+  const DAY = 86_400_000
+
+  function corrected() {
+    const clock = new ManualClock()
+    const real = clock.now()
+    const others = testLedger({ clock: new ManualClock(real) })
+    found(others)
+    const a = joined(others, { clock })
+    clock.set(real + DAY)
+    const future = a.ledger.append('note', note(1))
+    const act = a.ledger.append('role', { x: 1 })
+    clock.set(real)
+    return { a, clock, others, future, act, real }
+  }
+
+  it('writes on at once, and what it writes is held by nobody', () => {
+    const { a, others, future, act } = corrected()
+    expect(a.ledger.ownFeed().aheadUntil).toBe(act.ms)
+    const now = [a.ledger.append('note', note(2)), a.ledger.append('role', { x: 2 })]
+    expect(now[1]?.seen).not.toContain(act.id)
+    copy(a, others)
+    expect(others.ledger.held().map(({ id }) => id)).toEqual([future.id, act.id])
+    for (const { id } of now) expect(others.ledger.get(id)).toBeDefined()
+    // what others hold does not pull their clocks, nor is it in their heads
+    const theirs = others.ledger.append('note', note(3))
+    expect(theirs.ms).toBeLessThan(future.ms)
+    expect(others.ledger.heads().map(({ feed }) => feed)).not.toContain(future.feed)
+  })
+
+  it('changes nothing that was last changed in the future, until that time', () => {
+    const { a, clock, future, real } = corrected()
+    expect(() => a.ledger.append('note', note(1))).toThrow(BuildsOnFutureError)
+    expect(() => a.ledger.append('note', note(1))).toThrow(new Date(future.ms).toISOString())
+    expect(a.ledger.append('note', note(2)).seq).toBe(0)
+    clock.set(real + DAY)
+    expect(a.ledger.append('note', note(1)).ms).toBeGreaterThanOrEqual(future.ms)
+  })
+
+  it('is like all others the day after', () => {
+    const { a, clock, others, real } = corrected()
+    a.ledger.append('role', { x: 2 })
+    copy(a, others)
+    const later = others.ledger.append('note', note(4))
+    expect(others.ledger.sync.headsHash()).not.toEqual(a.ledger.sync.headsHash())
+    clock.set(real + DAY)
+    const day = testLedger({ clock, network: a.ledger.network() })
+    day.ledger.ingest(allOf(others))
+    day.ledger.ingest(allOf(a))
+    others.ledger.close()
+    copy(others, a)
+    expect(a.ledger.get(later.id)).toBeDefined()
+    expect(day.ledger.held()).toEqual([])
+    expect(day.ledger.sync.headsHash()).toEqual(a.ledger.sync.headsHash())
+    expect(day.digest()).toEqual(a.digest())
+    expect(a.ledger.ownFeed().aheadUntil).toBeNull()
+    expect(a.ledger.append('role', { x: 3 }).seen.length).toBeGreaterThan(0)
+  })
+})
+
+describe('a second process with our identity', () => {
+  it('stops what is written here if it was there first', () => {
+    let twin: ReturnType<LedgerInit['twin']> = null
+    const a = testLedger({ twin: () => twin })
+    found(a)
+    const other = { run: new Uint8Array(16), since: 1_800_000_000_000, by: a.ledger.self, heard: 0 }
+    twin = { ...other, weAreLater: false }
+    a.ledger.append('note', note(1))
+    twin = { ...other, weAreLater: true }
+    expect(() => a.ledger.append('note', note(2))).toThrow(RunningTwiceError)
+    expect(() => a.ledger.append('note', note(2))).toThrow('since 2027-01-15T08:00:00.000Z')
+    twin = null
+    expect(a.ledger.append('note', note(2)).seq).toBe(2)
   })
 })
 

@@ -14,7 +14,13 @@ import { checkEntries } from './check.ts'
 import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
 import type { CloseWitness } from './close-witness.ts'
 import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
-import { ClockSkewError, LedgerTakenError, NotInNetworkError, RunningTwiceError } from './errors.ts'
+import {
+  BuildsOnFutureError,
+  ClockSkewError,
+  LedgerTakenError,
+  NotInNetworkError,
+  RunningTwiceError,
+} from './errors.ts'
 import { createIngest, type IngestResult } from './ingest.ts'
 import { frontier } from './order.ts'
 import { createOwnFeed, type FeedWitnesses, type LocalSettings, type OwnFeedState } from './own-feed.ts'
@@ -88,7 +94,8 @@ export interface Ledger extends EntryStore {
   join(network: NetworkId): void
   /**
    * Signs, stores and executes an entry; joins the transaction of the caller, if there is one.
-   * @throws {NotInNetworkError} @throws {ClockSkewError} @throws {RunningTwiceError} @throws {EntryTooLargeError}
+   * @throws {NotInNetworkError} @throws {ClockSkewError} @throws {RunningTwiceError} @throws {BuildsOnFutureError}
+   * @throws {EntryTooLargeError}
    */
   append(kind: string, body: CborValue, options?: AppendOptions): Entry
   /** Takes entries from a peer. Never throws for what they are. @throws {NotInNetworkError} */
@@ -175,6 +182,20 @@ export function createLedger(init: LedgerInit): Ledger {
     }
   }
 
+  /** Who names what is ahead of time is held by everybody until then: such entries count as not seen. Decision 0015. */
+  function controlOfNow(): readonly Entry[] {
+    if (!hybrid.seesFuture()) return store.control()
+    const limit = clock.now() + CLOCK_TOLERANCE_MS
+    return store.control().filter(({ ms }) => ms <= limit)
+  }
+
+  function assertBuildsOnPast(kind: string, body: CborValue): void {
+    if (!hybrid.seesFuture()) return
+    const subject = init.kinds(kind)?.subject(body, signer.publicKey) ?? null
+    const latest = subject === null ? null : store.latestAbout(subject)
+    if (latest !== null && latest > clock.now() + CLOCK_TOLERANCE_MS) throw new BuildsOnFutureError(latest)
+  }
+
   /** The earlier one stays; to the other it is told when it connects, mostly before it has written anything. */
   function assertSole(): void {
     const twin = init.twin()
@@ -216,7 +237,8 @@ export function createLedger(init: LedgerInit): Ledger {
       return write(() => {
         const network = store.network()
         if (network === null || kind === FOUND || !store.knowsAuthor(self)) throw new NotInNetworkError()
-        const seen = isControl(kind) ? seenNow(store.control(), self) : []
+        assertBuildsOnPast(kind, body)
+        const seen = isControl(kind) ? seenNow(controlOfNow(), self) : []
         const { incarnation, seq, prev } = own.place()
         return makeEntry(
           { network, incarnation, seq, prev, ...hybrid.next(), kind, seen, body },

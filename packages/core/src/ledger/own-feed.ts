@@ -70,6 +70,8 @@ export interface OwnFeedState {
   readonly members: number
   /** entries of ours that came from others since the start */
   readonly regained: number
+  /** the time of our newest entry, while others hold it as ahead of time */
+  readonly aheadUntil: number | null
 }
 
 export interface OwnFeed {
@@ -217,7 +219,9 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
     state() {
       takeConfirmed()
       const { confirming, members } = count()
-      return { feed: current, reason, confirmedBy: confirming, members, regained }
+      const ms = newest()?.ms ?? 0
+      const aheadUntil = ms > clock.now() + CLOCK_TOLERANCE_MS ? ms : null
+      return { feed: current, reason, confirmedBy: confirming, members, regained, aheadUntil }
     },
     close() {
       takeConfirmed()

@@ -46,6 +46,8 @@ export interface LedgerStore extends EntryStore {
   /** True when a stored entry introduces that author. */
   knowsAuthor(author: NodeId): boolean
   has(head: Head): boolean
+  /** Time of the latest ordinary entry about a subject, null when there is none. */
+  latestAbout(subject: Uint8Array): number | null
   /** The stored entries at one place of a feed; more than one where it forked. */
   at(feed: FeedId, seq: number): Link[]
   /** Stores an entry whose predecessor is stored. Only inside `db.write`. */
@@ -109,6 +111,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectForked = db.prepare<{ seq: number }>(
     'SELECT seq FROM entries WHERE feed_key = ? GROUP BY seq HAVING count(*) > 1 ORDER BY seq LIMIT 1',
   )
+  const selectLatest = db.prepare<{ ms: number | null }>('SELECT max(ms) AS ms FROM entries WHERE subject = ?')
   const selectArrivals = db.prepare<{ arrival: number }>('SELECT arrival FROM entries WHERE feed_key = ? AND seq > ?')
   const selectArrival = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE arrival = ?`)
   const selectPage = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE arrival > ? ORDER BY arrival LIMIT ?`)
@@ -273,6 +276,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       return [...subjects.values()]
     },
     count: () => count,
+    latestAbout: (subject) => selectLatest.get(subject)?.ms ?? null,
     forked: () => heads.forked(),
     forkOf(feed) {
       const key = feedKeys.get(feed)

@@ -27,6 +27,12 @@ export interface PresenceEvent {
   readonly node: NodeId
 }
 
+/** How far this node's clock is ahead of a member's. */
+export interface ClockDifference {
+  readonly node: NodeId
+  readonly ms: number
+}
+
 export interface Presence {
   /** False for this node itself, and for whoever is no member. */
   isConnected(node: NodeId): boolean
@@ -44,6 +50,8 @@ export interface Presence {
   markUnreachable(node: NodeId): void
   /** This node's clock against those of its connected peers. Null without a witness. */
   skew(): Skew | null
+  /** the same against each connected peer */
+  clocks(): ClockDifference[]
   onChange(listener: (event: PresenceEvent) => void): () => void
   /** Another process with this node's identity, as a member has shown and proved it; null when there is none. */
   twin(): Twin | null

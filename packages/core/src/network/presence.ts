@@ -11,7 +11,7 @@ import { PeerSessions } from './peer-sessions.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
 import { type Hello, Session } from './presence-session.ts'
 import { type PresenceState, PresenceStates } from './presence-states.ts'
-import type { MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
+import type { ClockDifference, MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
 import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
 import { medianSkew, type Skew } from './skew.ts'
 import type { FrameStream } from './types.ts'
@@ -155,14 +155,16 @@ class PresenceKeeper implements Presence {
   }
 
   skew(): Skew | null {
+    return medianSkew(this.clocks().map(({ ms }) => ({ offsetMs: -ms })))
+  }
+
+  clocks(): ClockDifference[] {
     const since = this.#init.clock.now() - SAMPLE_LIFE_MS
-    const samples = this.#states
+    return this.#states
       .all()
-      .filter(([, { connected }]) => connected)
-      .map(([, { sample }]) => sample)
-      .filter((sample) => sample !== null)
-      .filter(({ at }) => at >= since)
-    return medianSkew(samples)
+      .flatMap(([node, { connected, sample }]) =>
+        connected && sample !== null && sample.at >= since ? [{ node, ms: -sample.offsetMs }] : [],
+      )
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { systemClock } from '../clock.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
@@ -74,9 +74,9 @@ class Runtime {
   readonly #lock: FolderLock
   readonly #folder: string
   readonly #tuning: Tuning
-  readonly #clock = systemClock
-  readonly #startedAt = systemClock.now()
-  readonly #events = createEventHub(systemClock, (error) => this.#log('event listener', error))
+  readonly #clock: Clock
+  readonly #startedAt: number
+  readonly #events
   readonly #stopping = new AbortController()
   #identity
   #host: NetworkHost | undefined
@@ -89,6 +89,9 @@ class Runtime {
 
   constructor(init: NodeInit, lock: FolderLock) {
     this.#init = init
+    this.#clock = init.clock ?? systemClock
+    this.#startedAt = this.#clock.now()
+    this.#events = createEventHub(this.#clock, (error) => this.#log('event listener', error))
     this.#lock = lock
     this.#folder = join(init.dataDir, 'network')
     this.#tuning = { ...DEFAULT_TUNING, ...init.tuning }

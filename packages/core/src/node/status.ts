@@ -5,6 +5,7 @@ import { toHex } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import type { EventHub } from './events.ts'
+import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
@@ -79,10 +80,10 @@ export function statusView({ host, session, isLeaving, rulesVersion, startedAt, 
 }
 
 function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] {
-  const { members, presence, replicator, ledger, state } = session
+  const { members, replicator, ledger, state } = session
   const found: StatusView['warnings'] = []
   const warn = (code: string, message: string, advice: string | null) => found.push({ code, message, advice })
-  for (const each of integrityWarnings(session)) found.push(each)
+  found.push(...integrityWarnings(session), ...feedWarnings(session))
   const own = members.get(session.self)
   if (own?.state === 'quarantined') warn('quarantined', 'this node is quarantined by an admin', 'Ask an admin.')
   const departure = own === undefined ? undefined : state.membership().departures.get(own.branch)
@@ -97,15 +98,6 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
       : 'Ask the admin to appoint a second one.'
     warn('one-admin', 'the network has only one admin', advice)
   }
-  const skew = presence.skew()
-  if (skew !== null && Math.abs(skew.ms) > CLOCK_TOLERANCE_MS) {
-    const seconds = Math.round(Math.abs(skew.ms) / 1000)
-    warn(
-      'clock-skew',
-      `the clock of this machine is ${seconds} s ${skew.ms > 0 ? 'ahead' : 'behind'}`,
-      'Correct it; until then nothing can be written.',
-    )
-  }
   if (replicator.atRisk() > 0) {
     warn(
       'files-at-risk',
@@ -117,6 +109,14 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
     warn('held-entries', `${ledger.held().length} entries are dated in the future and wait`, null)
   for (const { node, marks, branch } of state.membership().members.values()) {
     for (const mark of marks) warn(mark, `${members.branchLabel(branch)} (${node})`, 'See `malote nodes`.')
+  }
+  for (const { node, mark, file } of state.marks()) {
+    const branch = members.get(node)?.branch
+    warn(
+      mark,
+      `${branch === undefined ? node : members.branchLabel(branch)} (${node}) has offered file ${file} twice, and both were accepted`,
+      'An admin may settle it: `malote assign <file> <node>`.',
+    )
   }
   return found
 }
@@ -152,8 +152,9 @@ export async function runDoctor(
   const skew = session.presence.skew()
   if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
   else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
-    add('clock', 'problem', `${skew.ms} ms off the others`, 'Correct the clock of this machine.')
+    add('clock', 'problem', `${clockText(skew.ms)} ${skew.witnesses} other(s)`, 'Correct the clock of this machine.')
   else add('clock', 'ok', `${skew.ms} ms off ${skew.witnesses} other(s)`)
+  checks.push(feedCheck(session))
   const others = session.members.currentMembers().filter(({ node }) => node !== session.self)
   const absent = others.filter(({ node }) => !session.presence.isConnected(node))
   if (others.length === 0)

@@ -3,6 +3,7 @@
  * values (ids and times are text, sizes are bytes), so that the API passes them on unchanged.
  */
 import type { Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
 
 export interface CallOptions {
   /** Ends the wait; what was already made durable stays. */
@@ -440,6 +441,8 @@ export interface NodeInit {
   rebuild?: boolean
   /** ends a start that waits for other members, as a rebuild may */
   signal?: AbortSignal
+  /** time, as a parameter @default the system's */
+  clock?: Clock
   /** defaults that tests and policies may want to change */
   tuning?: Partial<Tuning>
 }

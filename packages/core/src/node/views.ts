@@ -73,8 +73,15 @@ export function nodeView(session: Session, member: Member): NodeView {
     self,
     state: member.state,
     addresses: self ? session.host.addresses() : [...presence.addresses],
-    marks: [...member.marks],
+    marks: marksOf(session, member),
   }
+}
+
+/** Of its admission, of how it dealt with files, of its feeds. */
+function marksOf({ state }: Session, { node, marks }: Member): string[] {
+  const ofFiles = state.marksOf(node).map(({ mark }) => mark)
+  const ofFeeds = state.forks().some((fork) => fork.node === node) ? ['feed-forked'] : []
+  return [...new Set([...marks, ...ofFiles, ...ofFeeds])]
 }
 
 export function transferView(session: Session, status: TransferStatus): TransferView {
