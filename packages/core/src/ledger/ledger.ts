@@ -148,7 +148,7 @@ export function createLedger(init: LedgerInit): Ledger {
   function execute(entries: readonly Entry[], origin: Origin, from: NodeId | null): void {
     for (const entry of entries) {
       hybrid.observe(entry)
-      if (origin !== 'own' && entry.author === self) own.regained(entry.feed)
+      if (origin !== 'own' && entry.author === self) own.regained(entry.feed, from !== null)
     }
     init.apply(entries)
     db.afterCommit(() => {

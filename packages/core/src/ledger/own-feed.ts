@@ -83,8 +83,11 @@ export interface OwnFeed {
   unconfirmed(): Head | null
   /** A peer ends our feed at this entry. */
   confirm(head: Head, peer: NodeId): void
-  /** An entry of ours came back from a peer: this folder is older than what we wrote, so its feed is not continued. */
-  regained(feed: FeedId): void
+  /**
+   * An entry of ours was not written by this process: this folder is older than what we wrote, or is made anew, so its
+   * feed is not continued. @param isFromPeer it is told as lost and given back
+   */
+  regained(feed: FeedId, isFromPeer: boolean): void
   state(): OwnFeedState
   /** Leaves the mark of an orderly close. */
   close(): void
@@ -208,8 +211,8 @@ export function createOwnFeed(init: OwnFeedInit): OwnFeed {
       confirmedBy.add(peer)
       takeConfirmed()
     },
-    regained(feed) {
-      regained += 1
+    regained(feed, isFromPeer) {
+      if (isFromPeer) regained += 1
       candidate = null
       // a feed begun in this run is nobody else's, unless entries of just that one come
       if (reason === 'opened' && current !== feed) return
