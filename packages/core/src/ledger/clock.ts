@@ -25,13 +25,17 @@ export interface HybridClock {
 export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>): HybridClock {
   let latest: Timestamp = { ms: 0, counter: 0 }
   let farthest = 0
+  /** the earliest of those that were passed over as too far ahead: its time comes */
+  let aheadMs = Number.POSITIVE_INFINITY
   const observe = (time: Timestamp) => {
     farthest = Math.max(farthest, time.ms)
-    if (isLater(time, latest) && time.ms <= clock.now() + CLOCK_TOLERANCE_MS)
-      latest = { ms: time.ms, counter: time.counter }
+    if (!isLater(time, latest)) return
+    if (time.ms <= clock.now() + CLOCK_TOLERANCE_MS) latest = { ms: time.ms, counter: time.counter }
+    else aheadMs = Math.min(aheadMs, time.ms)
   }
   const recall = () => {
     latest = { ms: 0, counter: 0 }
+    aheadMs = Number.POSITIVE_INFINITY
     for (const time of seen()) observe(time)
   }
   recall()
@@ -41,7 +45,7 @@ export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>)
     next() {
       const now = clock.now()
       // our clock was set back: do not follow a time that everyone else would hold
-      if (latest.ms > now + CLOCK_TOLERANCE_MS) recall()
+      if (latest.ms > now + CLOCK_TOLERANCE_MS || aheadMs <= now + CLOCK_TOLERANCE_MS) recall()
       if (now > latest.ms) latest = { ms: now, counter: 0 }
       else if (latest.counter < COUNTER_MAX) latest = { ms: latest.ms, counter: latest.counter + 1 }
       else latest = { ms: latest.ms + 1, counter: 0 }
