@@ -22,7 +22,7 @@ import {
   type NodeId,
   type Root,
 } from '../ids.ts'
-import { fileIdFor } from '../membership/index.ts'
+import { fileIdFor, RefusedError } from '../membership/index.ts'
 import type { Random } from '../random.ts'
 import { type AudienceList, entitled, sameList } from './audience-list.ts'
 import type { Audiences, WritingKey } from './audiences.ts'
@@ -183,6 +183,7 @@ export function createAuthor(init: AuthorInit): Author {
       if (isNewKey) keyring.putFileKey(file, epoch, keys.fileKey)
       const { id } = init.append(kind, whole)
       views.refresh(file)
+      assertEffect(id)
       return id
     } catch (error) {
       // the entry may stand all the same, when what failed came after it
@@ -194,9 +195,19 @@ export function createAuthor(init: AuthorInit): Author {
     }
   }
 
+  /**
+   * What was checked may still be refused: with a clock that was set back an entry sorts before what it builds on.
+   * @throws {RefusedError}
+   */
+  function assertEffect(entry: EntryId): void {
+    const refusal = reads.refusalOf(entry)
+    if (refusal !== null) throw new RefusedError(refusal)
+  }
+
   function plain(kind: string, shared: SharedFile, body: Record<string, CborValue> = {}): EntryId {
     const { id } = init.append(kind, { ...buildsOn(shared), ...body })
     views.refresh(shared.file)
+    assertEffect(id)
     return id
   }
 

@@ -1,0 +1,54 @@
+/**
+ * `npm run simulate -- --seeds N [--from S] [--nodes K] [--jobs J] [--trace]`: many runs of the simulation
+ * (docs/SIMULATION.md). Prints one line per failing seed and exits non-zero when there is one; `--trace` prints what
+ * happened in each run.
+ */
+import { parseArgs } from 'node:util'
+import '../test/simulation/seeded-crypto.ts'
+import { describeFailure, runCampaign } from '../test/simulation/campaign.ts'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '20' },
+    from: { type: 'string', default: '1' },
+    nodes: { type: 'string' },
+    jobs: { type: 'string', default: '2' },
+    trace: { type: 'boolean', default: false },
+  },
+})
+
+function count(name: string, text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`--${name} must be a number`)
+  return value
+}
+
+const from = count('from', values.from)
+const seeds = count('seeds', values.seeds)
+const nodes = values.nodes === undefined ? undefined : count('nodes', values.nodes)
+
+if (values.trace) {
+  const { runSeed } = await import('../test/simulation/run-seed.ts')
+  for (let seed = from; seed < from + seeds; seed++) {
+    const result = await runSeed(seed, { tracing: true, ...(nodes === undefined ? {} : { nodes }) })
+    for (const line of result.trace) console.log(line)
+    for (const problem of result.problems) console.log(problem)
+    if (result.problems.length > 0) process.exitCode = 1
+  }
+} else {
+  const campaign = await runCampaign({
+    from,
+    seeds,
+    nodes,
+    jobs: count('jobs', values.jobs),
+    onResult: (result) => {
+      if (result.problems.length > 0) console.log(describeFailure(result))
+    },
+  })
+  const entries = campaign.results.reduce((sum, each) => sum + each.entries, 0)
+  const cpu = campaign.results.reduce((sum, each) => sum + each.ms, 0)
+  console.log(
+    `${campaign.results.length} seeds, ${entries} entries, ${campaign.failed.length} failed, ${Math.round(campaign.ms / 1000)} s (${Math.round(cpu / campaign.results.length)} ms per seed)`,
+  )
+  if (campaign.failed.length > 0) process.exitCode = 1
+}

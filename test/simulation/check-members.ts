@@ -1,0 +1,327 @@
+/** Section 4, authority: order by causality, rank and id, never by a clock; who may let in, throw out, decide. */
+import { equalBytes, verify } from '../../packages/core/src/crypto/index.ts'
+import {
+  type EntryId,
+  type FeedId,
+  feedIdFrom,
+  idBytes,
+  idFrom,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../../packages/core/src/ids.ts'
+import { type Entry, foldControl } from '../../packages/core/src/ledger/index.ts'
+import { createFold, type MembershipState } from '../../packages/core/src/membership/index.ts'
+import { byFeedOf, type Evidence, fieldOf, idIn, nameOf, parentsOf } from './evidence.ts'
+
+/** Among those whose ancestors are folded the lowest (rank, id) goes next. Rank is worked out here once more. */
+export function checkControlOrder(evidence: Evidence): void {
+  const { control, membership, byId } = evidence
+  const byFeed = byFeedOf(control)
+  const complete = control.filter(({ id }) => evidence.ancestors(id) !== undefined)
+  const order = [...membership.verdicts.keys()]
+  if (order.length !== complete.length) {
+    return void evidence.problem(`control-order: ${order.length} entries were folded, ${complete.length} are complete`)
+  }
+  const parents = new Map(complete.map((entry) => [entry.id, parentsOf(entry, byFeed)]))
+  const left = new Map(complete.map((entry) => [entry.id, entry]))
+  const folded = new Set<EntryId>()
+  const fold = createFold()
+  for (const id of order) {
+    const entry = byId.get(id)
+    const isReady = (each: EntryId) => (parents.get(each) ?? []).every((parent) => folded.has(parent))
+    if (entry === undefined || !isReady(id))
+      return void evidence.problem(`control-order: ${id.slice(0, 8)} came before what it had seen`)
+    const ready = [...left.values()].filter((each) => isReady(each.id))
+    if (ready.length > 1) {
+      const state = fold.state()
+      const sorted = ready
+        .map((each) => ({ id: each.id, rank: rankAt(state, each) }))
+        .sort((a, b) => a.rank - b.rank || (a.id < b.id ? -1 : 1))
+      if (sorted[0]?.id !== id)
+        return void evidence.problem(`control-order: ${id.slice(0, 8)} came before ${sorted[0]?.id.slice(0, 8)}`)
+    }
+    fold.apply(entry)
+    folded.add(id)
+    left.delete(id)
+  }
+}
+
+function rankAt(state: MembershipState, entry: Entry): number {
+  if (entry.cosigned || state.network === null) return 0
+  const member = state.members.get(entry.author)
+  const isPresent = member?.state === 'member' || member?.state === 'quarantined'
+  if (member === undefined || !isPresent || member.role !== 'admin') return 1e9
+  return entry.author === state.network.founder ? 1 : 2 + (member.steps ?? 0)
+}
+
+/** Other times on all control entries but admissions, whose invites end by the clock: nothing about authority changes. */
+export function checkClockFree(evidence: Evidence): void {
+  const times = evidence.world.random.shuffle(evidence.control.map(({ ms }) => ms))
+  const changed = evidence.control.map((entry, at) =>
+    entry.kind === 'admit' ? entry : { ...entry, ms: times[at] ?? 0 },
+  )
+  const { state } = foldControl({
+    entries: changed,
+    initial: createFold(),
+    apply: (fold, entry) => fold.apply(entry),
+    rank: (fold, entry) => fold.rank(entry),
+  })
+  const before = authorityOf(evidence.membership)
+  if (authorityOf(state.state()) !== before) evidence.problem('clock-free-authority: other clocks, other members')
+}
+
+function authorityOf({ members, verdicts, cuts, departures }: MembershipState): string {
+  const rows = [...members.values()].map(({ node, role, state, steps, branch, marks, replacedBy }) => [
+    node,
+    role,
+    state,
+    steps,
+    branch,
+    marks,
+    replacedBy,
+  ])
+  const seeds = [...departures.values()].map(({ branch, seed }) => [branch, seed])
+  return JSON.stringify([rows, [...verdicts].map(([id, verdict]) => [id, verdict?.code ?? null]), [...cuts], seeds])
+}
+
+interface Grant {
+  readonly by: NodeId | null
+  readonly place: number
+}
+
+/** Who made whom admin, by entries that have effect. */
+function grantsOf({ membership, byId }: Evidence): Map<NodeId, Grant[]> {
+  const grants = new Map<NodeId, Grant[]>()
+  const add = (node: NodeId, grant: Grant) => grants.set(node, [...(grants.get(node) ?? []), grant])
+  let place = 0
+  for (const [id, verdict] of membership.verdicts) {
+    place += 1
+    const entry = byId.get(id)
+    if (verdict !== null || entry === undefined) continue
+    const node = fieldOf(entry, 'node')
+    if (entry.kind === 'found') add(entry.author, { by: null, place })
+    if (node === undefined) continue
+    const by = entry.cosigned ? null : entry.author
+    if (entry.kind === 'role' && (entry.body as { role?: string }).role === 'admin')
+      add(nodeIdFromPublicKey(node), { by, place })
+    const invite = entry.kind === 'admit' ? byId.get(idIn(entry, 'invite') ?? ('' as EntryId)) : undefined
+    if (invite !== undefined && (invite.body as { role?: string }).role === 'admin') {
+      add(nodeIdFromPublicKey(node), { by: invite.cosigned ? null : invite.author, place })
+    }
+  }
+  return grants
+}
+
+const NEEDS_AUTHORITY = new Set(['invite', 'revoke', 'role', 'quarantine', 'release', 'upgrade', 'assign'])
+
+/** Nothing that needs an admin was done by somebody whom no grant had made one. */
+export function checkAuthority(evidence: Evidence): void {
+  const grants = grantsOf(evidence)
+  let place = 0
+  for (const [id, verdict] of evidence.membership.verdicts) {
+    place += 1
+    const entry = evidence.byId.get(id)
+    if (entry === undefined || verdict !== null || entry.cosigned || !NEEDS_AUTHORITY.has(entry.kind)) continue
+    const at = place
+    if (!(grants.get(entry.author) ?? []).some((grant) => grant.place < at)) {
+      evidence.problem(
+        `authority: ${entry.kind} ${id.slice(0, 8)} of ${nameOf(evidence, entry.author)}, whom nobody made admin, has effect`,
+      )
+    }
+  }
+}
+
+/** Everybody came in by an invite of an admin that it showed the key of, and no invite was used twice knowingly. */
+export function checkAdmissions(evidence: Evidence): void {
+  const { membership, byId, world } = evidence
+  const uses = new Map<EntryId, Entry[]>()
+  for (const member of membership.members.values()) {
+    const admit = byId.get(member.admit)
+    if (admit?.kind === 'found') continue
+    const name = nameOf(evidence, member.node)
+    const invite = admit === undefined ? undefined : byId.get(idIn(admit, 'invite') ?? ('' as EntryId))
+    if (admit === undefined || invite === undefined || membership.verdicts.get(invite.id) !== null) {
+      evidence.problem(`no-strangers: ${name} is a member without an invite that stands`)
+      continue
+    }
+    const [node, sealing, proof, accepts, key] = [
+      fieldOf(admit, 'node'),
+      fieldOf(admit, 'sealing'),
+      fieldOf(admit, 'proof'),
+      fieldOf(admit, 'accepts'),
+      fieldOf(invite, 'key'),
+    ]
+    const isProven =
+      node !== undefined &&
+      sealing !== undefined &&
+      proof !== undefined &&
+      accepts !== undefined &&
+      key !== undefined &&
+      equalBytes(node, member.key) &&
+      verify(key, proof, 'invite', world.networkId, node, sealing) &&
+      verify(node, accepts, 'join', world.networkId, idBytes(invite.id), sealing)
+    if (!isProven) evidence.problem(`no-strangers: ${name} did not show the key of its invite`)
+    const seen = evidence.ancestors(admit.id) ?? new Set()
+    for (const earlier of uses.get(invite.id) ?? []) {
+      if (seen.has(earlier.id) || evidence.ancestors(earlier.id)?.has(admit.id)) {
+        evidence.problem(`single-use: ${name} came in by an invite that was known to be used`)
+      } else if (!member.marks.includes('invite-reused')) evidence.problem(`single-use: ${name} bears no mark`)
+    }
+    uses.set(invite.id, [...(uses.get(invite.id) ?? []), admit])
+    for (const revoke of evidence.control) {
+      if (
+        revoke.kind !== 'revoke' ||
+        idIn(revoke, 'invite') !== invite.id ||
+        membership.verdicts.get(revoke.id) !== null
+      )
+        continue
+      if (seen.has(revoke.id))
+        evidence.problem(`no-strangers: ${name} came in by an invite that was known to be revoked`)
+    }
+  }
+}
+
+/** Expelled means: by the recovery key, by the only voice, or by two of whom neither made the other admin. */
+export function checkExpulsions(evidence: Evidence): void {
+  const grants = grantsOf(evidence)
+  const first = (node: NodeId) => grants.get(node)?.[0]
+  const descends = (node: NodeId, from: NodeId): boolean => {
+    const visited = new Set<NodeId>()
+    for (let at = first(node)?.by ?? null; at !== null && !visited.has(at); at = first(at)?.by ?? null) {
+      if (at === from) return true
+      visited.add(at)
+    }
+    return false
+  }
+  for (const [target, deciding] of decidingExpulsions(evidence)) {
+    if (deciding.cosigned) continue
+    const votes = expelsOn(evidence, target).map(({ author }) => author)
+    const author = deciding.author
+    const isBacked = votes.some((voter) => voter !== author && !descends(voter, author) && !descends(author, voter))
+    const others = [...grants.keys()].filter((node) => node !== author && isSteadyAdmin(evidence, node))
+    // whoever may have regained the role by another way is not judged here
+    const isPlain = [author, ...votes].every((node) => (grants.get(node)?.length ?? 0) === 1)
+    if (!isBacked && isPlain && others.some((node) => seenGrant(evidence, node, deciding))) {
+      evidence.problem(
+        `two-votes: ${nameOf(evidence, target)} was expelled by ${nameOf(evidence, author)} without a second independent vote`,
+      )
+    }
+  }
+}
+
+function expelsOn({ control, membership }: Evidence, target: NodeId): Entry[] {
+  const order = new Map([...membership.verdicts.keys()].map((id, at) => [id, at]))
+  return control
+    .filter((entry) => {
+      const node = entry.kind === 'expel' ? fieldOf(entry, 'node') : undefined
+      return node?.length === 32 && membership.verdicts.get(entry.id) === null && nodeIdFromPublicKey(node) === target
+    })
+    .sort((a, b) => (order.get(a.id) ?? 0) - (order.get(b.id) ?? 0))
+}
+
+/** For each expelled machine the entry that made it final: after it nobody can expel it again. */
+function decidingExpulsions(evidence: Evidence): Map<NodeId, Entry> {
+  const result = new Map<NodeId, Entry>()
+  for (const { node, state } of evidence.membership.members.values()) {
+    const last = state === 'expelled' ? expelsOn(evidence, node).at(-1) : undefined
+    if (last !== undefined) result.set(node, last)
+  }
+  return result
+}
+
+/** Admin to this day, and nobody ever took it away. */
+function isSteadyAdmin({ membership, control }: Evidence, node: NodeId): boolean {
+  const member = membership.members.get(node)
+  if (member === undefined || member.role !== 'admin' || member.state === 'left' || member.state === 'expelled')
+    return false
+  return !control.some((entry) => {
+    const about = fieldOf(entry, 'node')
+    return (
+      entry.kind === 'role' &&
+      about?.length === 32 &&
+      nodeIdFromPublicKey(about) === node &&
+      (entry.body as { role?: string }).role === 'member'
+    )
+  })
+}
+
+function seenGrant({ membership, ancestors }: Evidence, node: NodeId, deciding: Entry): boolean {
+  const admit = membership.members.get(node)?.admit
+  return admit !== undefined && ancestors(deciding.id)?.has(admit) === true
+}
+
+/** Of a machine that is gone nothing counts beyond what the closing entry names or had seen. */
+export function checkClosedFeeds(evidence: Evidence): void {
+  for (const member of evidence.membership.members.values()) {
+    const closing = closingOf(evidence, member.node)
+    if (closing === null) continue
+    const last = new Map<FeedId, number>()
+    const reach = (feed: FeedId, seq: number) => last.set(feed, Math.max(seq, last.get(feed) ?? -1))
+    for (const [incarnation, seq] of closing.cuts) reach(feedIdFrom(member.key, incarnation), seq)
+    const seen = evidence.ancestors(closing.entry.id) ?? new Set<EntryId>()
+    for (const id of [...seen, closing.entry.id]) {
+      const entry = evidence.byId.get(id)
+      if (entry?.author === member.node) reach(entry.feed, entry.seq)
+    }
+    for (const entry of evidence.entries) {
+      if (entry.author !== member.node || entry.seq <= (last.get(entry.feed) ?? -1) || seen.has(entry.id)) continue
+      if (entry.kind === 'upload' && member.replacedBy !== null) continue // kept as an orphan of the branch
+      if (takesEffect(evidence, entry)) {
+        evidence.problem(
+          `silent-after-cut: ${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, member.node)}, which is gone, has effect`,
+        )
+      }
+    }
+  }
+}
+
+function takesEffect({ membership, state }: Evidence, entry: Entry): boolean {
+  if (membership.verdicts.has(entry.id)) return membership.verdicts.get(entry.id) === null
+  return entry.seen.length === 0 && state.refusalOf(entry.id) === null && !isWaiting(entry)
+}
+
+/** Control entries that name what is not here are judged by nobody. */
+function isWaiting(entry: Entry): boolean {
+  return [
+    'invite',
+    'admit',
+    'role',
+    'quarantine',
+    'release',
+    'expel',
+    'revoke',
+    'leave',
+    'left',
+    'offer',
+    'accept',
+    'decline',
+    'cancel',
+    'assign',
+    'adopt',
+    'upgrade',
+  ].includes(entry.kind)
+}
+
+function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: [Uint8Array, number][] } | null {
+  const { membership, byId, control } = evidence
+  const member = membership.members.get(node)
+  const cutsIn = (entry: Entry | undefined) =>
+    (entry?.body as { cuts?: [Uint8Array, number][] } | undefined)?.cuts ?? []
+  if (member?.state === 'expelled') {
+    const entry = decidingExpulsions(evidence).get(node)
+    return entry === undefined ? null : { entry, cuts: cutsIn(entry) }
+  }
+  if (member?.state !== 'left') return null
+  const admit =
+    member.replacedBy === null
+      ? undefined
+      : byId.get(membership.members.get(member.replacedBy)?.admit ?? ('' as EntryId))
+  if (admit !== undefined) {
+    const invite = byId.get(idFrom<EntryId>(fieldOf(admit, 'invite') ?? new Uint8Array(32)))
+    return { entry: admit, cuts: [...cutsIn(invite), ...cutsIn(admit)] }
+  }
+  const left = control.find(
+    (entry) => entry.kind === 'left' && entry.author === node && membership.verdicts.get(entry.id) === null,
+  )
+  return left === undefined ? null : { entry: left, cuts: cutsIn(left) }
+}

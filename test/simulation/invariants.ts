@@ -1,0 +1,56 @@
+/** What must hold after every run, by name: `docs/SIMULATION.md` says what each of them means. */
+import { checkFiles, checkUploads } from './check-files.ts'
+import { checkNothingForged, checkNothingLost, checkOwnFeeds, checkWellFormed } from './check-ledger.ts'
+import {
+  checkAdmissions,
+  checkAuthority,
+  checkClockFree,
+  checkClosedFeeds,
+  checkControlOrder,
+  checkExpulsions,
+} from './check-members.ts'
+import { checkBulk, checkOrder, checkPlacement } from './check-replay.ts'
+import { type Evidence, gather } from './evidence.ts'
+import { agree, type Outcome } from './scenario.ts'
+
+/** Nodes whose rows are recomputed from their entries; all others have an equal digest. */
+const VERIFIED = 3
+
+const checks: readonly ((evidence: Evidence) => void)[] = [
+  checkWellFormed,
+  checkNothingForged,
+  checkOwnFeeds,
+  checkNothingLost,
+  checkControlOrder,
+  checkClockFree,
+  checkAuthority,
+  checkAdmissions,
+  checkExpulsions,
+  checkClosedFeeds,
+  checkFiles,
+  checkUploads,
+  checkPlacement,
+  checkBulk,
+  checkOrder,
+]
+
+export async function judge({ world, present }: Outcome): Promise<void> {
+  if (!agree(present)) return world.problem(`equal-heads: ${describeDifference(present)}`)
+  for (const node of present.slice(0, VERIFIED)) {
+    const { problems } = await node.up.state.verify()
+    for (const problem of problems) {
+      // what a hostile member made up to be waited for is told, and harms nothing
+      if (!problem.includes('name others that are not here')) world.problem(`verify-clean: ${node.name}: ${problem}`)
+    }
+  }
+  const evidence = gather(world, present)
+  for (const check of checks) check(evidence)
+}
+
+function describeDifference(present: Outcome['present']): string {
+  const counts = present.map(({ name, up }) => {
+    const heads = Buffer.from(up.ledger.sync.headsHash()).toString('hex').slice(0, 6)
+    return `${name} ${up.ledger.count()} entries, heads ${heads}, state ${Buffer.from(up.state.digest()).toString('hex').slice(0, 6)}`
+  })
+  return counts.slice(0, 8).join('; ')
+}

@@ -1,0 +1,60 @@
+/** One seed: its plan, its run, its judgement. */
+
+import { judge } from './invariants.ts'
+import { Prng } from './prng.ts'
+import { createWorld, LARGE_EVERY, LARGE_NODES, type Plan, runScenario } from './scenario.ts'
+
+export interface SeedResult {
+  readonly seed: number
+  readonly nodes: number
+  readonly entries: number
+  readonly steps: number
+  readonly ms: number
+  /** `invariant: what was found`; empty when all is well */
+  readonly problems: readonly string[]
+  readonly trace: readonly string[]
+}
+
+export interface SeedOptions {
+  /** instead of what the seed says */
+  readonly nodes?: number
+  readonly tracing?: boolean
+}
+
+export function planOf(seed: number, options: SeedOptions = {}): Plan {
+  const random = new Prng(`plan ${seed}`)
+  const nodes = options.nodes ?? (seed % LARGE_EVERY === 0 ? LARGE_NODES : random.between(3, 4))
+  const hostile = nodes < 4 ? random.below(2) : nodes >= LARGE_NODES ? random.below(4) : random.below(3)
+  return {
+    seed: `${seed}`,
+    nodes,
+    hostile,
+    entries: nodes >= LARGE_NODES ? 230 : 200,
+    tracing: options.tracing === true,
+  }
+}
+
+export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
+  const began = performance.now()
+  const plan = planOf(seed, options)
+  const world = createWorld(plan)
+  let entries = 0
+  try {
+    const outcome = await runScenario(world, plan)
+    entries = world.founder.up.ledger.count()
+    await judge(outcome)
+  } catch (error) {
+    world.problem(`no-error: ${error instanceof Error ? error.stack : error}`)
+  } finally {
+    world.close()
+  }
+  return {
+    seed,
+    nodes: plan.nodes,
+    entries,
+    steps: world.timeline.steps,
+    ms: performance.now() - began,
+    problems: world.problems,
+    trace: world.lines,
+  }
+}

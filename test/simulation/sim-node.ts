@@ -1,0 +1,300 @@
+/**
+ * One branch machine: a data folder on a memory disk, and, while it runs, the real ledger, shared state, spreading,
+ * commands, author, checks and draw over it. A folder can be copied, and a copy be put back or run beside it.
+ */
+import { copyFileSync, existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Author, createAuthor } from '../../packages/core/src/catalogue/author.ts'
+import { createChecks } from '../../packages/core/src/catalogue/author-checks.ts'
+import { createOwnershipAuthor, type OwnershipAuthor } from '../../packages/core/src/catalogue/author-ownership.ts'
+import { createSharedState, kindInfo, type SharedState } from '../../packages/core/src/catalogue/index.ts'
+import type { SigningKey } from '../../packages/core/src/crypto/index.ts'
+import { type Database, migrationsFolder, openDatabase } from '../../packages/core/src/database/index.ts'
+import { type FeedId, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
+import {
+  createLedger,
+  createSync,
+  type EntriesEvent,
+  folderIdOf,
+  type Ledger,
+  type LocalSettings,
+  type Sync,
+} from '../../packages/core/src/ledger/index.ts'
+import { type Commands, createCommands, createMembers, type Members } from '../../packages/core/src/membership/index.ts'
+import { medianSkew } from '../../packages/core/src/network/skew.ts'
+import { createVersions, type Versions } from '../../packages/core/src/node/session-versions.ts'
+import { createDraw, type Draw } from '../../packages/core/src/replication/index.ts'
+import { createStandIns, type StandIns, type Vault } from './key-stand-ins.ts'
+import { Prng } from './prng.ts'
+import { SimHost, type SimNetwork } from './sim-network.ts'
+import { NodeClock, type Timeline } from './timeline.ts'
+
+/** What a machine keeps on its disk. */
+export interface Folder {
+  readonly path: string
+  readonly settings: Map<string, Uint8Array>
+}
+
+/** What is the same for all nodes of a run. */
+export interface Surroundings {
+  readonly seed: string
+  readonly directory: string
+  readonly timeline: Timeline
+  readonly network: SimNetwork
+  readonly vault: Vault
+  /** soft facts of draws, `seed/file/node`: who has said that it will not take a file */
+  readonly passes: Set<string>
+  readonly headsIntervalMs: number
+  /** running nodes, also clones */
+  running(): readonly SimNode[]
+  /** after each commit on a node */
+  onEntries(node: SimNode, event: EntriesEvent): void
+  onDiverged(node: SimNode, peer: NodeId): void
+  problem(text: string): void
+  trace(text: string): void
+  /** counts up within the run */
+  serial(): number
+}
+
+/** Everything that exists only while the machine is on. */
+export interface Running {
+  readonly db: Database
+  readonly clock: NodeClock
+  readonly host: SimHost
+  readonly ledger: Ledger
+  readonly state: SharedState
+  readonly members: Members
+  readonly versions: Versions
+  readonly sync: Sync
+  readonly commands: Commands
+  readonly author: Author
+  readonly ownership: OwnershipAuthor
+  readonly standIns: StandIns
+  readonly draw: Draw
+}
+
+const DRAW_LOOK_MS = 1000
+
+export class SimNode {
+  readonly name: string
+  readonly key: SigningKey
+  readonly sealing: Uint8Array
+  readonly id: NodeId
+  readonly random: Prng
+  folder: Folder
+  on: Running | null = null
+  /** ms that this clock is ahead */
+  offset = 0
+  /** its key signs whatever someone likes */
+  hostile = false
+  /** two copies of its folder have been running */
+  cloned = false
+  /** in which part of a partition it is */
+  side = 0
+  #willLook = false
+  readonly #around: Surroundings
+
+  constructor(around: Surroundings, name: string, key: SigningKey, folder?: Folder) {
+    this.#around = around
+    this.name = name
+    this.key = key
+    this.id = nodeIdFromPublicKey(key.publicKey)
+    this.random = new Prng(`${around.seed} ${name} ${around.serial()}`)
+    this.sealing = this.random.bytes(32)
+    this.folder = folder ?? { path: this.#newPath(), settings: new Map() }
+  }
+
+  /** @throws {TypeError} while the machine is off */
+  get up(): Running {
+    if (this.on === null) throw new TypeError(`${this.name} is off`)
+    return this.on
+  }
+
+  #newPath(): string {
+    return join(this.#around.directory, `${this.name}-${this.#around.serial()}.db`)
+  }
+
+  hasDisk(): boolean {
+    return existsSync(this.folder.path)
+  }
+
+  start(network: NetworkId | null): void {
+    if (this.on !== null) return
+    this.#willLook = false
+    const { timeline } = this.#around
+    const clock = new NodeClock(timeline, () => this.offset)
+    const db = openDatabase({ path: this.folder.path, migrations: migrationsFolder('shared'), synchronous: 'normal' })
+    const ledger: Ledger = createLedger({
+      db,
+      local: settingsOf(this.folder),
+      network,
+      signer: this.key,
+      clock,
+      random: this.random,
+      kinds: kindInfo,
+      apply: (entries) => state.apply(entries),
+      skew: () => this.#skew(),
+      folderId: () => folderIdOf(this.folder.path),
+      onProblem: (error) => this.#around.problem(`${this.name}: ${error}`),
+    })
+    const state: SharedState = createSharedState({
+      db,
+      entries: ledger,
+      network: () => ledger.network(),
+      onChange: (change) => {
+        if ((change.members || change.files.length > 0) && state.membership().departures.size > 0) this.#lookAtDraws()
+      },
+    })
+    const members = createMembers(() => state.membership())
+    const versions = createVersions({ state, members })
+    const host = new SimHost({
+      id: this.id,
+      network: this.#around.network,
+      admits: (peer) => ledger.count() === 0 || members.isMember(peer),
+    })
+    const sync = createSync({
+      ledger,
+      host,
+      clock,
+      random: this.random,
+      isMember: members.isMember,
+      digest: () => state.digest(),
+      headsIntervalMs: this.#around.headsIntervalMs,
+      onDiverged: (peer) => this.#around.onDiverged(this, peer),
+    })
+    const commands = createCommands({
+      state: () => state.membership(),
+      append: (kind, body, options) => ledger.append(kind, body, options),
+      self: this.id,
+      signer: this.key,
+      clock,
+      cutsOf: versions.cutsOf(ledger),
+      inviteAddresses: () => [],
+    })
+    this.on = {
+      db,
+      clock,
+      host,
+      ledger,
+      state,
+      members,
+      versions,
+      sync,
+      commands,
+      ...this.#writers(ledger, state, versions, clock),
+    }
+    ledger.onEntries((event) => this.#around.onEntries(this, event))
+    this.#around.network.add(host)
+    sync.start()
+  }
+
+  /** Soon, once for all that changes meanwhile. */
+  #lookAtDraws(): void {
+    const { on } = this
+    if (on === null || this.#willLook) return
+    this.#willLook = true
+    on.clock.after(DRAW_LOOK_MS, () => {
+      this.#willLook = false
+      on.draw.look()
+    })
+  }
+
+  #writers(ledger: Ledger, state: SharedState, versions: Versions, clock: NodeClock) {
+    const network = ledger.network() ?? ('' as NetworkId)
+    const { vault, passes } = this.#around
+    const standIns = createStandIns({ network, self: this.id, state, ledger, vault, random: this.random })
+    const checks = createChecks({ self: this.id, reads: state, views: standIns.views })
+    const common = {
+      reads: state,
+      checks,
+      append: (kind: string, body: Parameters<Ledger['append']>[1]) => ledger.append(kind, body),
+    }
+    const author = createAuthor({
+      ...common,
+      ...standIns,
+      network,
+      signer: this.key,
+      clock,
+      random: this.random,
+      notify: () => undefined,
+    })
+    const ownership = createOwnershipAuthor({ ...common, keyring: standIns.keyring })
+    const passName = (seed: string, file: string, node: string) => `${seed}/${file}/${node}`
+    const draw = createDraw({
+      clock,
+      self: this.id,
+      openDraws: () => (this.hostile ? [] : versions.openDraws()),
+      order: (seed, file, candidates) => versions.drawOrder(seed, file, candidates),
+      canAccept: (file) => state.membership().members.get(this.id)?.state === 'member' && ownership.canAccept(file),
+      accept: (seed, files) => void ownership.acceptDrawn(seed, files),
+      hasPassed: (seed, file, node) => passes.has(passName(seed, file, node)),
+      pass: (seed, file) => void passes.add(passName(seed, file, this.id)),
+      isOnline: (node) => node === this.id || this.on?.host.peers.has(node) === true,
+      onProblem: () => undefined, // a wrong clock, a quarantine: it looks again
+    })
+    return { standIns, author, ownership, draw }
+  }
+
+  #skew() {
+    const peers = [...(this.on?.host.peers.keys() ?? [])]
+    const offsets = this.#around.running().filter((node) => node !== this && peers.includes(node.id))
+    return medianSkew(offsets.map((node) => ({ offsetMs: node.offset - this.offset })))
+  }
+
+  /** Orderly: leaves the mark. */
+  async close(): Promise<void> {
+    const { on } = this
+    if (on === null) return
+    on.draw.stop()
+    this.#around.network.remove(on.host)
+    await on.sync.stop()
+    on.ledger.close()
+    on.clock.stop()
+    on.db.close()
+    this.on = null
+  }
+
+  /** Power cut: what was committed is on the disk, no mark is. */
+  async crash(): Promise<void> {
+    const { on } = this
+    if (on === null) return
+    on.clock.stop()
+    on.draw.stop()
+    this.#around.network.remove(on.host)
+    await on.sync.stop()
+    on.db.close()
+    this.on = null
+  }
+
+  /** A copy of the folder as it is on the disk now, also while the node runs. */
+  copyFolder(): Folder {
+    const path = this.#newPath()
+    copyDatabase(this.folder.path, path)
+    return { path, settings: new Map(this.folder.settings) }
+  }
+
+  /** The machine is off; its disk becomes this copy. */
+  putBack(copy: Folder): void {
+    if (this.on !== null) throw new TypeError(`${this.name} is on`)
+    this.folder = copy
+  }
+
+  /** The newest sequence numbers of this node's own feeds. */
+  feeds(): { feed: FeedId; seq: number }[] {
+    return this.up.ledger.heads().filter(({ feed }) => feed.startsWith(Buffer.from(this.key.publicKey).toString('hex')))
+  }
+}
+
+/** Database and write-ahead log; nothing else runs meanwhile, so the two fit. */
+export function copyDatabase(from: string, to: string): void {
+  copyFileSync(from, to)
+  rmSync(`${to}-wal`, { force: true })
+  if (existsSync(`${from}-wal`)) copyFileSync(`${from}-wal`, `${to}-wal`)
+}
+
+function settingsOf({ settings }: Folder): LocalSettings {
+  return {
+    getSetting: (name) => settings.get(name) ?? null,
+    setSetting: (name, value) => void (value === null ? settings.delete(name) : settings.set(name, value)),
+  }
+}

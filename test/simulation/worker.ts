@@ -1,0 +1,11 @@
+/** One process of a campaign: a seed per line comes in, a result per line goes out. */
+import './seeded-crypto.ts'
+import { createInterface } from 'node:readline'
+
+const { runSeed } = await import('./run-seed.ts')
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { seed, nodes } = JSON.parse(line) as { seed: number; nodes?: number }
+  const result = await runSeed(seed, nodes === undefined ? {} : { nodes })
+  process.stdout.write(`${JSON.stringify(result)}\n`)
+}
