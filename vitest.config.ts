@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 const processes = { testTimeout: 60_000, hookTimeout: 60_000 }
-/** measures memory */
-const ALONE = ['test/integration/large-file.test.ts']
+/** measures memory; keeps every core busy */
+const ALONE = ['test/integration/large-file.test.ts', 'test/simulation/simulation.test.ts']
 
 // one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({

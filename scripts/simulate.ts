@@ -1,7 +1,8 @@
 /**
  * `npm run simulate -- --seeds N [--from S] [--nodes K] [--jobs J] [--trace]`: many runs of the simulation
  * (docs/SIMULATION.md). Prints one line per failing seed and exits non-zero when there is one; `--trace` prints what
- * happened in each run.
+ * happened in each run. `--mutations [--rule TEXT] [--seeds N]` shows that it can fail: for each rule a deliberate fault
+ * in a copy of the sources, and the seed that finds it.
  */
 import { parseArgs } from 'node:util'
 import '../test/simulation/seeded-crypto.ts'
@@ -13,6 +14,8 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     nodes: { type: 'string' },
     jobs: { type: 'string', default: '2' },
+    mutations: { type: 'boolean', default: false },
+    rule: { type: 'string' },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -27,7 +30,21 @@ const from = count('from', values.from)
 const seeds = count('seeds', values.seeds)
 const nodes = values.nodes === undefined ? undefined : count('nodes', values.nodes)
 
-if (values.trace) {
+if (values.mutations) {
+  const { mutations } = await import('../test/simulation/mutations.ts')
+  const { checkMutation, runMutation } = await import('../test/simulation/mutate.ts')
+  for (const mutation of mutations) checkMutation(mutation)
+  const chosen = mutations.filter(({ rule }) => values.rule === undefined || rule.includes(values.rule))
+  let missed = 0
+  console.log('| rule | changed | seed | invariant |\n| --- | --- | --- | --- |')
+  for (const mutation of chosen) {
+    const { seed, invariant } = await runMutation(mutation, { seeds, jobs: count('jobs', values.jobs) })
+    if (seed === null) missed += 1
+    console.log(`| ${mutation.rule} | ${mutation.file} | ${seed ?? 'NOT FOUND'} | ${invariant} |`)
+  }
+  console.log(`${chosen.length - missed} of ${chosen.length} faults found`)
+  if (missed > 0) process.exitCode = 1
+} else if (values.trace) {
   const { runSeed } = await import('../test/simulation/run-seed.ts')
   for (let seed = from; seed < from + seeds; seed++) {
     const result = await runSeed(seed, { tracing: true, ...(nodes === undefined ? {} : { nodes }) })

@@ -150,6 +150,7 @@ export function checkUploads(evidence: Evidence): void {
     const file = idFrom<FileId>(fieldOf(entry, 'file') ?? new Uint8Array(16))
     if (state.file(file) !== null) continue
     const isGone =
+      !membership.members.has(node.id) ||
       membership.closed.has(node.id) ||
       membership.departures.has(membership.members.get(node.id)?.branch ?? ('' as BranchId))
     if (!isGone)

@@ -208,7 +208,9 @@ async function restoreSomebody(world: World): Promise<void> {
 
 /** A copy of the folder runs on a second machine while the first goes on. */
 function cloneSomebody(world: World): void {
-  const node = world.random.pick(world.honest().filter((each) => !world.retired.has(each) && each !== world.founder))
+  const node = world.random.pick(
+    world.honest().filter((each) => !world.retired.has(each) && !each.cloned && each !== world.founder),
+  )
   if (node === undefined || world.clones.length > 1) return
   const clone = new SimNode(world, `${node.name}-clone`, node.key, node.copyFolder())
   node.cloned = true
@@ -260,7 +262,7 @@ async function heal(world: World): Promise<SimNode[]> {
 function remember(world: World): void {
   const present = new Set(presentIn(world))
   for (const node of world.running()) {
-    if (!present.has(node) && !world.clones.includes(node)) continue
+    if (!present.has(node) && !(world.clones.includes(node) && belongs(world, node))) continue
     for (const { entry } of node.up.ledger.page(0, 1_000_000)) {
       if (world.written.has(entry.id)) world.atHealing.set(entry.id, node.name)
     }
@@ -269,16 +271,20 @@ function remember(world: World): void {
 
 /** Members that belong to the network as the founder's side sees it. */
 function presentIn(world: World): SimNode[] {
+  return world.nodes.filter((node) => node.on !== null && belongs(world, node))
+}
+
+/** A machine that left, was replaced or expelled is not connected to any more: what it alone has is its own. */
+function belongs(world: World, node: SimNode): boolean {
   const witness = world.founder
-  if (witness.on === null) throw new TypeError('the founder is off')
   const judge = witness.up.members.isMember(witness.id) ? witness : (world.honest()[0] ?? witness)
-  return world.nodes.filter((node) => node.on !== null && judge.up.members.isMember(node.id))
+  return judge.up.members.isMember(node.id)
 }
 
 async function converge(world: World): Promise<void> {
   for (let step = 0; step < HEAL_STEPS; step++) {
     await world.timeline.pass(HEAL_STEP_MS)
-    const clones = world.clones.filter(({ on }) => on !== null)
+    const clones = world.clones.filter((clone) => clone.on !== null && belongs(world, clone))
     if (agree([...presentIn(world), ...clones]) && isQuiet(world)) return
   }
 }
