@@ -124,6 +124,7 @@ function checkChain(evidence: Evidence, row: Row, acts: readonly Act[]): void {
       membership.departures.has(membership.members.get(entry.author)?.branch ?? ('' as BranchId)) ||
       membership.closed.has(entry.author)
     if (refusal === 'not-owner' && (isGone || opens)) continue
+    if (refusal === 'not-owner' && tookVoidOffer(evidence, acts, entry)) continue
     if (refusal === 'conflict' && opens) continue
     if (refusal === 'wrong-epoch') continue
     // its author came in by a machine that was gone by then
@@ -138,6 +139,19 @@ function checkChain(evidence: Evidence, row: Row, acts: readonly Act[]): void {
     if (acts.length > 0 || loser === undefined || winner === undefined || winner.author !== loser.author) continue
     if (loser.ms < winner.ms) evidence.problem(`conflicts-kept: the later of two counts on ${row.file.slice(0, 8)}`)
   }
+}
+
+/** It owned by an offer that a machine made which was gone by then, so that neither counts. */
+function tookVoidOffer({ membership }: Evidence, acts: readonly Act[], { author }: Entry): boolean {
+  const branch = membership.members.get(author)?.branch
+  return acts.some(
+    (act) =>
+      act.kind === 'accept' &&
+      act.branch === branch &&
+      act.refusal === 'unknown-offer' &&
+      act.of !== undefined &&
+      membership.verdicts.get(act.of)?.code === 'feed-closed',
+  )
 }
 
 /** What may happen to an honest update besides standing as a version: somebody's later decision about the file. */

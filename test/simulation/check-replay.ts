@@ -26,7 +26,9 @@ function freshNode({ world }: Evidence): Fresh {
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
     skew: () => null,
-    folderId: () => null,
+    twin: () => null,
+    closeWitness: { folder: () => null, take: () => null, leave: () => false },
+    witnesses: { members: () => [], isSole: () => false },
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   return {

@@ -199,7 +199,7 @@ async function restoreSomebody(world: World): Promise<void> {
   const copy = world.random.pick(world.copies)
   if (copy === undefined || world.retired.has(copy.node) || copy.node.cloned) return
   await copy.node.crash()
-  copy.node.putBack({ path: copy.folder.path, settings: new Map(copy.folder.settings) })
+  copy.node.putBack(copy.folder, world.random.chance(0.5))
   world.copies.splice(world.copies.indexOf(copy), 1)
   copy.node.start(world.networkId)
   world.trace(`${copy.node.name} is restored from a copy`)

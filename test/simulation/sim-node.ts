@@ -8,19 +8,20 @@ import { type Author, createAuthor } from '../../packages/core/src/catalogue/aut
 import { createChecks } from '../../packages/core/src/catalogue/author-checks.ts'
 import { createOwnershipAuthor, type OwnershipAuthor } from '../../packages/core/src/catalogue/author-ownership.ts'
 import { createSharedState, kindInfo, type SharedState } from '../../packages/core/src/catalogue/index.ts'
-import type { SigningKey } from '../../packages/core/src/crypto/index.ts'
+import { type SigningKey, sha256 } from '../../packages/core/src/crypto/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../../packages/core/src/database/index.ts'
 import { type FeedId, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
+import type { CloseWitness } from '../../packages/core/src/ledger/close-witness.ts'
 import {
   createLedger,
   createSync,
   type EntriesEvent,
-  folderIdOf,
   type Ledger,
   type LocalSettings,
   type Sync,
 } from '../../packages/core/src/ledger/index.ts'
 import { type Commands, createCommands, createMembers, type Members } from '../../packages/core/src/membership/index.ts'
+import type { Twin } from '../../packages/core/src/network/index.ts'
 import { medianSkew } from '../../packages/core/src/network/skew.ts'
 import { createVersions, type Versions } from '../../packages/core/src/node/session-versions.ts'
 import { createDraw, type Draw } from '../../packages/core/src/replication/index.ts'
@@ -32,6 +33,8 @@ import { NodeClock, type Timeline } from './timeline.ts'
 /** What a machine keeps on its disk. */
 export interface Folder {
   readonly path: string
+  /** what a copy does not have: where it lies on which machine */
+  readonly place: string
   readonly settings: Map<string, Uint8Array>
 }
 
@@ -44,6 +47,8 @@ export interface Surroundings {
   readonly vault: Vault
   /** soft facts of draws, `seed/file/node`: who has said that it will not take a file */
   readonly passes: Set<string>
+  /** what orderly closes have left in the machines' memory, by place */
+  readonly nonces: Map<string, Uint8Array>
   readonly headsIntervalMs: number
   /** running nodes, also clones */
   running(): readonly SimNode[]
@@ -89,6 +94,8 @@ export class SimNode {
   hostile = false
   /** two copies of its folder have been running */
   cloned = false
+  /** counts up with the starts of all */
+  startedAt = 0
   /** in which part of a partition it is */
   side = 0
   #willLook = false
@@ -101,7 +108,7 @@ export class SimNode {
     this.id = nodeIdFromPublicKey(key.publicKey)
     this.random = new Prng(`${around.seed} ${name} ${around.serial()}`)
     this.sealing = this.random.bytes(32)
-    this.folder = folder ?? { path: this.#newPath(), settings: new Map() }
+    this.folder = folder ?? this.#newFolder(new Map())
   }
 
   /** @throws {TypeError} while the machine is off */
@@ -110,8 +117,40 @@ export class SimNode {
     return this.on
   }
 
-  #newPath(): string {
-    return join(this.#around.directory, `${this.name}-${this.#around.serial()}.db`)
+  #newFolder(settings: Map<string, Uint8Array>): Folder {
+    const place = `${this.name}-${this.#around.serial()}`
+    return { path: join(this.#around.directory, `${place}.db`), place, settings }
+  }
+
+  /** Memory that no disk holds and no power cut survives. */
+  #witness(): CloseWitness {
+    const { nonces } = this.#around
+    const { place } = this.folder
+    return {
+      folder: () => sha256(new TextEncoder().encode(place)),
+      take() {
+        const nonce = nonces.get(place) ?? null
+        nonces.delete(place)
+        return nonce
+      },
+      leave(nonce) {
+        nonces.set(place, nonce)
+        return true
+      },
+    }
+  }
+
+  /** Other processes with this identity that somebody on this side can reach. */
+  #twins(): SimNode[] {
+    return this.#around.running().filter((node) => node !== this && node.id === this.id && node.side === this.side)
+  }
+
+  #twin(): Twin | null {
+    const [other] = this.#twins()
+    if (other === undefined || this.on === null || this.on.host.peers.size === 0) return null
+    const by = [...this.on.host.peers.keys()][0] ?? this.id
+    const weAreLater = this.startedAt > other.startedAt
+    return { by, heard: this.#around.timeline.now, run: new Uint8Array(16), since: other.startedAt, weAreLater }
   }
 
   hasDisk(): boolean {
@@ -121,6 +160,7 @@ export class SimNode {
   start(network: NetworkId | null): void {
     if (this.on !== null) return
     this.#willLook = false
+    this.startedAt = this.#around.serial()
     const { timeline } = this.#around
     const clock = new NodeClock(timeline, () => this.offset)
     const db = openDatabase({ path: this.folder.path, migrations: migrationsFolder('shared'), synchronous: 'normal' })
@@ -134,7 +174,12 @@ export class SimNode {
       kinds: kindInfo,
       apply: (entries) => state.apply(entries),
       skew: () => this.#skew(),
-      folderId: () => folderIdOf(this.folder.path),
+      twin: () => this.#twin(),
+      closeWitness: this.#witness(),
+      witnesses: {
+        members: () => members.currentMembers().flatMap(({ node }) => (node === this.id ? [] : [node])),
+        isSole: (node) => this.on?.host.peers.has(node) === true && this.#twins().length === 0,
+      },
       onProblem: (error) => this.#around.problem(`${this.name}: ${error}`),
     })
     const state: SharedState = createSharedState({
@@ -268,15 +313,15 @@ export class SimNode {
 
   /** A copy of the folder as it is on the disk now, also while the node runs. */
   copyFolder(): Folder {
-    const path = this.#newPath()
-    copyDatabase(this.folder.path, path)
-    return { path, settings: new Map(this.folder.settings) }
+    const copy = this.#newFolder(new Map(this.folder.settings))
+    copyDatabase(this.folder.path, copy.path)
+    return copy
   }
 
-  /** The machine is off; its disk becomes this copy. */
-  putBack(copy: Folder): void {
+  /** The machine is off; its disk becomes this copy, here or laid over the old files. */
+  putBack(copy: Folder, isInPlace: boolean): void {
     if (this.on !== null) throw new TypeError(`${this.name} is on`)
-    this.folder = copy
+    this.folder = { ...copy, place: isInPlace ? this.folder.place : copy.place }
   }
 
   /** The newest sequence numbers of this node's own feeds. */

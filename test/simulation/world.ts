@@ -60,6 +60,7 @@ export class World implements Surroundings {
   readonly directory = makeDirectory()
   readonly vault = new Vault()
   readonly passes = new Set<string>()
+  readonly nonces = new Map<string, Uint8Array>()
   readonly headsIntervalMs: number
   readonly recovery: SigningKey
   readonly nodes: SimNode[] = []
