@@ -10,19 +10,18 @@ import {
   nodeIdFromPublicKey,
 } from '../../packages/core/src/ids.ts'
 import { type Entry, foldControl } from '../../packages/core/src/ledger/index.ts'
-import { createFold, type MembershipState } from '../../packages/core/src/membership/index.ts'
-import { byFeedOf, type Evidence, fieldOf, idIn, nameOf, parentsOf } from './evidence.ts'
+import { createFold, isControlKind, type MembershipState } from '../../packages/core/src/membership/index.ts'
+import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
 
 /** Among those whose ancestors are folded the lowest (rank, id) goes next. Rank is worked out here once more. */
 export function checkControlOrder(evidence: Evidence): void {
   const { control, membership, byId } = evidence
-  const byFeed = byFeedOf(control)
   const complete = control.filter(({ id }) => evidence.ancestors(id) !== undefined)
   const order = [...membership.verdicts.keys()]
   if (order.length !== complete.length) {
     return void evidence.problem(`control-order: ${order.length} entries were folded, ${complete.length} are complete`)
   }
-  const parents = new Map(complete.map((entry) => [entry.id, parentsOf(entry, byFeed)]))
+  const parents = new Map(complete.map((entry) => [entry.id, entry.seen]))
   const left = new Map(complete.map((entry) => [entry.id, entry]))
   const folded = new Set<EntryId>()
   const fold = createFold()
@@ -181,32 +180,43 @@ export function checkAdmissions(evidence: Evidence): void {
   }
 }
 
-/** Expelled means: by the recovery key, by the only voice, or by two of whom neither made the other admin. */
+/** Expelled means: by the recovery key, by the only voice, or by two whose voices no single admin could have made. */
 export function checkExpulsions(evidence: Evidence): void {
   const grants = grantsOf(evidence)
-  const first = (node: NodeId) => grants.get(node)?.[0]
-  const descends = (node: NodeId, from: NodeId): boolean => {
-    const visited = new Set<NodeId>()
-    for (let at = first(node)?.by ?? null; at !== null && !visited.has(at); at = first(at)?.by ?? null) {
-      if (at === from) return true
-      visited.add(at)
-    }
-    return false
-  }
   for (const [target, deciding] of decidingExpulsions(evidence)) {
     if (deciding.cosigned) continue
-    const votes = expelsOn(evidence, target).map(({ author }) => author)
-    const author = deciding.author
-    const isBacked = votes.some((voter) => voter !== author && !descends(voter, author) && !descends(author, voter))
+    const { author } = deciding
+    const votes = expelsOn(evidence, target).map((entry) => entry.author)
+    const isBacked = votes.some((voter) => agree(grants, voter, author))
     const others = [...grants.keys()].filter((node) => node !== author && isSteadyAdmin(evidence, node))
-    // whoever may have regained the role by another way is not judged here
-    const isPlain = [author, ...votes].every((node) => (grants.get(node)?.length ?? 0) === 1)
-    if (!isBacked && isPlain && others.some((node) => seenGrant(evidence, node, deciding))) {
+    if (!isBacked && others.some((node) => seenGrant(evidence, node, deciding))) {
       evidence.problem(
         `two-votes: ${nameOf(evidence, target)} was expelled by ${nameOf(evidence, author)} without a second independent vote`,
       )
     }
   }
+}
+
+/** No admin has both under itself; a root, who made everybody, weighs only when it votes. */
+function agree(grants: ReadonlyMap<NodeId, readonly Grant[]>, a: NodeId, b: NodeId): boolean {
+  if (a === b) return false
+  const isRoot = (node: NodeId) => grants.get(node)?.some(({ by }) => by === null) === true
+  const makes = (maker: NodeId, node: NodeId) => maker === node || !isMadeWithout(grants, node, maker, new Set())
+  return ![...grants.keys()].some(
+    (maker) => (!isRoot(maker) || maker === a || maker === b) && makes(maker, a) && makes(maker, b),
+  )
+}
+
+/** Whether some chain of grants leads from a root to this node past the one in question. */
+function isMadeWithout(
+  grants: ReadonlyMap<NodeId, readonly Grant[]>,
+  node: NodeId,
+  without: NodeId,
+  visited: Set<NodeId>,
+): boolean {
+  if (node === without || visited.has(node)) return false
+  visited.add(node)
+  return (grants.get(node) ?? []).some(({ by }) => by === null || isMadeWithout(grants, by, without, visited))
 }
 
 function expelsOn({ control, membership }: Evidence, target: NodeId): Entry[] {
@@ -264,12 +274,18 @@ export function checkClosedFeeds(evidence: Evidence): void {
       if (entry?.author === member.node) reach(entry.feed, entry.seq)
     }
     for (const entry of evidence.entries) {
-      if (entry.author !== member.node || entry.seq <= (last.get(entry.feed) ?? -1) || seen.has(entry.id)) continue
-      if (entry.kind === 'upload' && member.replacedBy !== null) continue // kept as an orphan of the branch
-      if (takesEffect(evidence, entry)) {
-        evidence.problem(
-          `silent-after-cut: ${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, member.node)}, which is gone, has effect`,
-        )
+      if (entry.author !== member.node || entry.id === closing.entry.id) continue
+      const name = `${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, member.node)}`
+      const isControl = isControlKind(entry.kind)
+      const isBeyond = !seen.has(entry.id) && (isControl || entry.seq > (last.get(entry.feed) ?? -1))
+      if (isBeyond) {
+        // uploads that come late from a machine that was replaced are kept as orphans of the branch
+        const isOrphan = entry.kind === 'upload' && member.replacedBy !== null
+        if (!isOrphan && takesEffect(evidence, entry)) {
+          evidence.problem(`silent-after-cut: ${name}, which is gone, has effect`)
+        }
+      } else if (!isControl && evidence.state.refusalOf(entry.id)?.code === 'feed-closed') {
+        evidence.problem(`nothing-undone: ${name} stood when its feed was closed, and counts no more`)
       }
     }
   }
@@ -277,29 +293,7 @@ export function checkClosedFeeds(evidence: Evidence): void {
 
 function takesEffect({ membership, state }: Evidence, entry: Entry): boolean {
   if (membership.verdicts.has(entry.id)) return membership.verdicts.get(entry.id) === null
-  return entry.seen.length === 0 && state.refusalOf(entry.id) === null && !isWaiting(entry)
-}
-
-/** Control entries that name what is not here are judged by nobody. */
-function isWaiting(entry: Entry): boolean {
-  return [
-    'invite',
-    'admit',
-    'role',
-    'quarantine',
-    'release',
-    'expel',
-    'revoke',
-    'leave',
-    'left',
-    'offer',
-    'accept',
-    'decline',
-    'cancel',
-    'assign',
-    'adopt',
-    'upgrade',
-  ].includes(entry.kind)
+  return !isControlKind(entry.kind) && state.refusalOf(entry.id) === null
 }
 
 function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: [Uint8Array, number][] } | null {

@@ -4,7 +4,7 @@
  */
 
 import type { SharedFile, SharedState } from '../../packages/core/src/catalogue/index.ts'
-import { type EntryId, type FeedId, type FileId, idBytes, idFrom, type NodeId } from '../../packages/core/src/ids.ts'
+import { type EntryId, type FileId, idBytes, idFrom, type NodeId } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { isControlKind, type MembershipState } from '../../packages/core/src/membership/index.ts'
 import type { SimNode } from './sim-node.ts'
@@ -79,22 +79,8 @@ export function idIn(entry: Entry, name: string): EntryId | undefined {
   return bytes === undefined ? undefined : idFrom<EntryId>(bytes)
 }
 
-/** What an entry names, and the nearest control entries before it in its feed. */
-export function parentsOf(entry: Entry, byFeed: ReadonlyMap<FeedId, readonly Entry[]>): EntryId[] {
-  const earlier = (byFeed.get(entry.feed) ?? []).filter(({ seq }) => seq < entry.seq)
-  const nearest = Math.max(-1, ...earlier.map(({ seq }) => seq))
-  return [...entry.seen, ...earlier.filter(({ seq }) => seq === nearest).map(({ id }) => id)]
-}
-
-export function byFeedOf(control: readonly Entry[]): Map<FeedId, Entry[]> {
-  const byFeed = new Map<FeedId, Entry[]>()
-  for (const entry of control) byFeed.set(entry.feed, [...(byFeed.get(entry.feed) ?? []), entry])
-  return byFeed
-}
-
 function ancestryOf(control: readonly Entry[]): Evidence['ancestors'] {
   const byId = new Map(control.map((entry) => [entry.id, entry]))
-  const byFeed = byFeedOf(control)
   const known = new Map<EntryId, ReadonlySet<EntryId> | undefined>()
   const open = new Set<EntryId>()
   return function ancestors(id) {
@@ -104,7 +90,7 @@ function ancestryOf(control: readonly Entry[]): Evidence['ancestors'] {
     open.add(id)
     const all = new Set<EntryId>()
     let isComplete = true
-    for (const parent of parentsOf(entry, byFeed)) {
+    for (const parent of entry.seen) {
       const further = ancestors(parent)
       if (further === undefined) isComplete = false
       all.add(parent)

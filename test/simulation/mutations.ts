@@ -19,15 +19,8 @@ export const mutations: readonly Mutation[] = [
   {
     rule: 'control entries fold after what they had seen',
     file: 'ledger/order.ts',
-    find: 'parents.set(entry.id, [...ids])',
+    find: 'parents.set(entry.id, seen)',
     replace: 'parents.set(entry.id, [])',
-    seed: 1,
-  },
-  {
-    rule: 'control entries fold after the one before in their feed',
-    file: 'ledger/order.ts',
-    find: 'for (const each of previous) ids.add(each.id)',
-    replace: '',
     seed: 1,
   },
   {
@@ -162,8 +155,8 @@ export const mutations: readonly Mutation[] = [
   {
     rule: 'a feed is continued only for a reason',
     file: 'ledger/own-feed.ts',
-    find: 'if (mark !== null && candidate !== null && sameHead(mark, candidate)) {',
-    replace: 'if (candidate !== null) {',
+    find: "      candidate = tip\n      reason = 'unconfirmed'",
+    replace: "      current = tip.feed\n      reason = 'unconfirmed'",
     seed: 1,
   },
   {
@@ -217,17 +210,17 @@ export const mutations: readonly Mutation[] = [
     seed: 1,
   },
   {
-    rule: 'two votes count where neither made the other admin',
-    file: 'membership/draft.ts',
-    find: 'return a !== b && !this.#descends(a, b) && !this.#descends(b, a)',
-    replace: 'return a !== b',
+    rule: 'two votes agree where no single admin could have made both voices',
+    file: 'membership/voices.ts',
+    find: 'return !above(a).some(',
+    replace: 'return ofB.size > 0 || !above(a).some(',
     seed: 1,
   },
   {
     rule: 'one admin alone does not expel',
     file: 'membership/rules-departure.ts',
-    find: 'return draft.hasPower(author.node) && !hasOtherVoice(draft, author.node)',
-    replace: 'return draft.hasPower(author.node)',
+    find: 'return draft.mayAct(entry) && draft.decidesAlone(entry) ? new Set([author.node]) : null',
+    replace: 'return draft.mayAct(entry) ? new Set([author.node]) : null',
     seed: 1,
   },
   {

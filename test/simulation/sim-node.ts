@@ -23,6 +23,7 @@ import {
 import { type Commands, createCommands, createMembers, type Members } from '../../packages/core/src/membership/index.ts'
 import type { Twin } from '../../packages/core/src/network/index.ts'
 import { medianSkew } from '../../packages/core/src/network/skew.ts'
+import { beforeEntry } from '../../packages/core/src/node/before-entry.ts'
 import { createVersions, type Versions } from '../../packages/core/src/node/session-versions.ts'
 import { createDraw, type Draw } from '../../packages/core/src/replication/index.ts'
 import { createStandIns, type StandIns, type Vault } from './key-stand-ins.ts'
@@ -215,6 +216,7 @@ export class SimNode {
       clock,
       cutsOf: versions.cutsOf(ledger),
       inviteAddresses: () => [],
+      ...beforeEntry(ledger),
     })
     this.on = {
       db,

@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { describeFailure, runCampaign } from './campaign.ts'
 
-const SEEDS = 300
-const LARGE = 30
+const SEEDS = 60
+const LARGE = 6
 
 describe('simulation', () => {
   it(`${SEEDS} seeds, ${LARGE} of them with 70 nodes: after healing everybody agrees and no rule was broken`, {
