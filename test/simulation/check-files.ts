@@ -124,7 +124,7 @@ function checkChain(evidence: Evidence, row: Row, acts: readonly Act[]): void {
       membership.departures.has(membership.members.get(entry.author)?.branch ?? ('' as BranchId)) ||
       membership.closed.has(entry.author)
     if (refusal === 'not-owner' && (isGone || opens)) continue
-    if (refusal === 'not-owner' && tookVoidOffer(evidence, acts, entry)) continue
+    if (refusal === 'not-owner' && tookWhatWasVoid(evidence, acts, entry)) continue
     if (refusal === 'conflict' && opens) continue
     if (refusal === 'wrong-epoch') continue
     // its author came in by a machine that was gone by then
@@ -141,16 +141,22 @@ function checkChain(evidence: Evidence, row: Row, acts: readonly Act[]): void {
   }
 }
 
-/** It owned by an offer that a machine made which was gone by then, so that neither counts. */
-function tookVoidOffer({ membership }: Evidence, acts: readonly Act[], { author }: Entry): boolean {
-  const branch = membership.members.get(author)?.branch
+/**
+ * It owned by what turned out not to have been: an offer of a machine that was gone by then, a departure or replacement
+ * that was contested. Nobody but it had reason to believe so; such a claim would let anyone write beside anybody's file.
+ */
+function tookWhatWasVoid({ membership, world }: Evidence, acts: readonly Act[], { author }: Entry): boolean {
+  const member = membership.members.get(author)
+  const branch = member?.branch
+  if (member?.marks.includes('replacement-lost') === true) return true
   return acts.some(
     (act) =>
-      act.kind === 'accept' &&
+      (act.kind === 'accept' || act.kind === 'adopt') &&
       act.branch === branch &&
-      act.refusal === 'unknown-offer' &&
-      act.of !== undefined &&
-      membership.verdicts.get(act.of)?.code === 'feed-closed',
+      act.refusal !== null &&
+      act.refusal !== 'contradicted' &&
+      act.refusal !== 'draw-lost' &&
+      world.written.get(act.entry.id)?.isAcknowledged === true,
   )
 }
 

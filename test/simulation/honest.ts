@@ -28,7 +28,7 @@ function ownFiles(node: SimNode): FileId[] {
 }
 
 function others(world: World, node: SimNode): SimNode[] {
-  return world.membersSeenBy(node).filter((each) => each !== node)
+  return world.membersSeenBy(node).filter((each) => each.id !== node.id)
 }
 
 function otherBranch(world: World, node: SimNode) {
