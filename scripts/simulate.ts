@@ -2,7 +2,7 @@
  * `npm run simulate -- --seeds N [--from S] [--nodes K] [--jobs J] [--trace]`: many runs of the simulation
  * (docs/SIMULATION.md). Prints one line per failing seed and exits non-zero when there is one; `--trace` prints what
  * happened in each run. `--mutations [--rule TEXT] [--seeds N]` shows that it can fail: for each rule a deliberate fault
- * in a copy of the sources, and the seed that finds it.
+ * in a copy of the sources, and the seed that finds it. `--spread [--nodes K]` measures how an entry spreads among very many.
  */
 import { parseArgs } from 'node:util'
 import '../test/simulation/seeded-crypto.ts'
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '2' },
     mutations: { type: 'boolean', default: false },
     rule: { type: 'string' },
+    spread: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
 })
@@ -30,7 +31,13 @@ const from = count('from', values.from)
 const seeds = count('seeds', values.seeds)
 const nodes = values.nodes === undefined ? undefined : count('nodes', values.nodes)
 
-if (values.mutations) {
+if (values.spread) {
+  const { measureSpread } = await import('../test/simulation/spread.ts')
+  const spread = await measureSpread({ seed: '1', nodes: nodes ?? 1000, connections: 20, delayMs: 2000, entries: 2 })
+  console.log(
+    `${nodes ?? 1000} nodes with at most ${spread.connections} connections: an entry of ${spread.entryBytes} bytes is everywhere after ${spread.worstDelays} message delays (mean ${spread.meanDelays}); ${spread.bytesRatio.toFixed(2)} times its size sent by each node`,
+  )
+} else if (values.mutations) {
   const { mutations } = await import('../test/simulation/mutations.ts')
   const { checkMutation, runMutation } = await import('../test/simulation/mutate.ts')
   for (const mutation of mutations) checkMutation(mutation)
