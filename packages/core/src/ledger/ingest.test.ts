@@ -167,6 +167,15 @@ describe('an entry with a bad signature', () => {
     expect(b.ledger.ingest([signedBytes(one)])).toMatchObject({ stored: 2 })
   })
 
+  it('waits also between a founding entry that waits and a later one of that feed', () => {
+    const { b, notes, founding } = setting(2)
+    const [one, two] = notes as [Entry, Entry]
+    for (const signed of [...founding, one].map(spoil)) {
+      expect(b.ledger.ingest([signed])).toMatchObject({ waiting: 1, refused: [] })
+    }
+    expect(b.ledger.ingest([signedBytes(two)])).toMatchObject({ stored: 3 })
+  })
+
   it('is taken up to the last valid signature in bulk', () => {
     const { b, notes, founding } = setting(4)
     const [one, two, three, four] = notes as [Entry, Entry, Entry, Entry]

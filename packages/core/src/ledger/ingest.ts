@@ -69,6 +69,8 @@ export function createIngest(init: IngestInit): Ingest {
   const held = new WaitingPool(init.heldLimits ?? HELD_LIMITS, 'refuse')
   let cancelRelease: (() => void) | undefined
   let stopped = false
+  /** Known by the founding entry (its id is the network's) also while that waits for somebody to vouch for it. */
+  let founder: NodeId | undefined
 
   /** The stored entry that this one follows; undefined when there is none; null for the first of a feed. */
   function predecessor(entry: Entry) {
@@ -206,7 +208,8 @@ export function createIngest(init: IngestInit): Ingest {
   }
 
   function wait(entry: Entry, result: IngestResult): void {
-    if (entry.kind !== FOUND && !store.knowsAuthor(entry.author)) {
+    if (entry.kind === FOUND) founder = entry.author
+    if (entry.author !== founder && !store.knowsAuthor(entry.author)) {
       result.refused.push({ ...UNKNOWN_AUTHOR, id: entry.id })
       return
     }

@@ -57,11 +57,14 @@ function close(): void {
   }
 }
 
-/** As fetching does: again and again, until nothing new was taken; twice, since what waits for another shows nowhere. */
+/**
+ * As fetching does: again and again, until nothing new was taken. What waits for another shows nowhere: the founding
+ * entry first, then what it introduces, then whoever vouches for both.
+ */
 function deliver({ ledger }: Node, all: readonly (readonly SignedBytes[])[], live: boolean): void {
   const from = { peer: nodeIdFromPublicKey(generateSigningKey().publicKey), live }
   const taken = () => ledger.count() + ledger.held().length
-  for (let before = taken(), idle = 0; idle < 2; before = taken()) {
+  for (let before = taken(), idle = 0; idle < 3; before = taken()) {
     for (const batch of all) ledger.ingest(batch, from)
     idle = taken() === before ? idle + 1 : 0
   }
