@@ -7,6 +7,7 @@
 import type { BranchId, EntryId } from '../ids.ts'
 import {
   type EntryOf,
+  type Place as FeedPlace,
   type FileEntry,
   isAfter,
   isFreedBy,
@@ -27,8 +28,8 @@ export interface ContentFold {
 export interface ContentInit {
   readonly entries: readonly FileEntry[]
   readonly epochs: readonly OwnershipEpoch[]
-  /** branches that never owned the file but had reason to believe so: what they wrote is kept beside */
-  readonly claimants: ReadonlySet<BranchId>
+  /** per branch, acts by which it had reason to believe that it took the file: what it wrote since is kept beside */
+  readonly claimants: ReadonlyMap<BranchId, readonly FeedPlace[]>
   /** entries that do not count where they stand in their feeds, with the reason */
   readonly excluded: ReadonlyMap<EntryId, { code: string; reason: string }>
   /** of an orphan, an admin may purge what nobody owns */
@@ -120,19 +121,15 @@ function keepBeside(draft: Draft, entry: FileEntry) {
 /** In which epoch's segment an entry stands: the newest one of its branch that began before it. */
 function placeOf(entry: FileEntry, { epochs, claimants }: ContentInit): Place {
   const { branch } = entry.member
-  let ownsLater = false
   for (let index = epochs.length - 1; index >= 0; index--) {
     const epoch = epochs[index]
     if (epoch === undefined || epoch.branch !== branch) continue
-    if (epoch.begin !== null && !isFreedBy(entry, epoch.begin)) {
-      ownsLater = true
-      continue
-    }
+    if (epoch.begin !== null && !isFreedBy(entry, epoch.begin)) continue
     if (isBeyondEnd(entry, epoch)) return { in: 'beside' }
     return isFrozen(entry, epoch) ? { in: 'frozen' } : { in: index }
   }
   // before its first acceptance a branch has no say at all
-  return claimants.has(branch) && !ownsLater ? { in: 'beside' } : null
+  return claimants.get(branch)?.some((claim) => isFreedBy(entry, claim)) === true ? { in: 'beside' } : null
 }
 
 function isBeyondEnd(entry: FileEntry, { end }: OwnershipEpoch): boolean {

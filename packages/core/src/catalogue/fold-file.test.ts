@@ -252,6 +252,33 @@ describe('handing over', () => {
     expect(fold.versions.find(({ entry }) => entry === late.id)).toMatchObject({ conflict: true, size: 77 })
   })
 
+  test('what the one wrote who lost stays beside, also when an admin gives it the file in the end', () => {
+    const { world, ana, bia, caio } = network()
+    const file = ana.upload()
+    const first = ana.offer(file, bia)
+    bia.sync(ana)
+    ana.close('cancel', file, first)
+    const second = ana.offer(file, caio)
+    caio.sync(ana)
+    const [byBia, early] = [bia.accept(file, first), caio.update(file, { size: 76 })]
+    caio.accept(file, second)
+    world.tick()
+    const written = [bia.update(file, { size: 77 }), caio.update(file, { size: 78 })] as const
+    const isBia = world.fold(file.file).verdicts.get(byBia.id) === null
+    const [loser, lost] = isBia ? [caio, written[1]] : [bia, written[0]]
+    const conflict = () => world.fold(file.file).versions.find(({ entry }) => entry === lost.id)
+    expect(conflict()).toMatchObject({ conflict: true })
+    world.founder.sync(bia, caio)
+    world.tick()
+    const assign = world.founder.assign(file, loser)
+    loser.sync(world.founder)
+    loser.accept(file, assign)
+    expect(world.fold(file.file).file?.owner).toBe(loser.branch)
+    expect(conflict()).toMatchObject({ conflict: true })
+    // before it had any reason to believe that the file was its own
+    expect(code(world, file, early)).toBe('not-owner')
+  })
+
   test('two acceptances that could not know of each other mark the author of the offers', () => {
     const { world, ana, bia, caio } = network()
     const file = ana.upload()

@@ -50,7 +50,7 @@ export function foldFile(init: FileFoldInit): FileFold {
       entries,
       epochs,
       excluded,
-      claimants: done?.claimants ?? new Set(),
+      claimants: done?.claimants ?? new Map(),
       orphan: done?.orphan ?? false,
     })
   const ownership = foldOwnership({

@@ -46,7 +46,8 @@ export interface OwnershipInit {
 
 export interface OwnershipFold {
   readonly epochs: readonly OwnershipEpoch[]
-  readonly claimants: ReadonlySet<BranchId>
+  /** per branch, acts by which it had reason to believe that it took the file */
+  readonly claimants: ReadonlyMap<BranchId, readonly Place[]>
   readonly orphan: boolean
   readonly offer: SharedFile['offer']
   readonly verdicts: Verdicts
@@ -63,7 +64,7 @@ class OwnershipWalk {
   readonly #init: OwnershipInit
   readonly #epochs: Epoch[] = []
   readonly #handovers = new Map<EntryId, Handover>()
-  readonly #claimants = new Set<BranchId>()
+  readonly #claimants = new Map<BranchId, Place[]>()
   readonly #verdicts: Verdicts = new Map()
   readonly #marks = new Map<EntryId, SharedMark>()
 
@@ -239,8 +240,12 @@ class OwnershipWalk {
         this.#marks.set(entry, { file: this.#init.file, mark: 'offer-contradicted', entry, node })
       }
     }
-    this.#claimants.add(act.branch)
+    this.#claim(act)
     return refuse('contradicted', 'another acceptance, which had not seen this one, comes first')
+  }
+
+  #claim(act: OwnershipAct): void {
+    this.#claimants.set(act.branch, [...(this.#claimants.get(act.branch) ?? []), act])
   }
 
   #draw(act: ActOf<'accept'>, epoch: Epoch): Refusal | null {
@@ -257,7 +262,7 @@ class OwnershipWalk {
     const winner = drawWinner(network, seed, file, open)
     for (const each of valid) {
       if (each === winner) continue
-      if (open.includes(each)) this.#claimants.add(each.branch)
+      if (open.includes(each)) this.#claim(each)
       const lost = open.includes(each)
         ? refuse('draw-lost', 'another acceptance of the draw comes first')
         : refuse('not-owner', 'another branch has taken the file')
@@ -277,7 +282,7 @@ class OwnershipWalk {
     const { membership } = this.#init
     if (!this.#isOrphan(epoch, act.index)) {
       const adopted = epoch.begin === null ? undefined : this.#epochs.at(-2)?.endedBy
-      if (adopted?.kind === 'adopt' && !membership.hasSeen(act.entry, adopted.entry)) this.#claimants.add(act.branch)
+      if (adopted?.kind === 'adopt' && !membership.hasSeen(act.entry, adopted.entry)) this.#claim(act)
       return refuse('not-orphaned', 'the file has an owner')
     }
     const content = this.#contentWith(epoch, { by: 'departure' })
