@@ -302,6 +302,10 @@ describe('handing over', () => {
     world.tick()
     loser.accept(file, assign)
     expect(world.fold(file.file).file?.owner).toBe(loser.branch)
+    // once: the mark stays, the right to assign does not
+    world.meet()
+    expect(code(world, file, world.founder.assign(file, ana))).toBe('not-assignable')
+    expect(world.fold(file.file).marks).toHaveLength(2)
   })
 
   test('a file goes to another branch and back', () => {

@@ -67,6 +67,8 @@ class OwnershipWalk {
   readonly #claimants = new Map<BranchId, Place[]>()
   readonly #verdicts: Verdicts = new Map()
   readonly #marks = new Map<EntryId, SharedMark>()
+  /** two acceptances contradict each other, and no assignment has been accepted since */
+  #isDisputed = false
 
   constructor(init: OwnershipInit) {
     this.#init = init
@@ -169,7 +171,7 @@ class OwnershipWalk {
       (each) => each.epoch === epoch && this.#isOpen(each) && act.ms - each.act.ms >= OFFER_OPEN_MS,
     )
     const isFree = this.#isOrphan(epoch, act.index) || this.#isDeparted(epoch, act.index)
-    if (!isFree && !unanswered && this.#marks.size === 0) {
+    if (!isFree && !unanswered && !this.#isDisputed) {
       return refuse('not-assignable', 'the file has an owner and nothing is to be settled')
     }
     this.#record(act, epoch, null)
@@ -216,6 +218,7 @@ class OwnershipWalk {
     const end = this.#endBy(handover, act)
     const unproven = this.#refuseProof(act, this.#contentWith(epoch, end), of(act))
     if (unproven !== null) return unproven
+    if (handover.act.kind === 'assign') this.#isDisputed = false
     // what had not been seen does not stop it
     for (const each of handover.closings) {
       this.#verdicts.set(each.entry, TOO_LATE)
@@ -236,6 +239,7 @@ class OwnershipWalk {
     }
     const other = winner.kind === 'accept' ? this.#handovers.get(of(winner)) : undefined
     if (other?.act.kind === 'offer' && handover.act.kind === 'offer' && other !== handover) {
+      this.#isDisputed = true
       for (const { entry, node } of [other.act, handover.act]) {
         this.#marks.set(entry, { file: this.#init.file, mark: 'offer-contradicted', entry, node })
       }
