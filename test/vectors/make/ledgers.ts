@@ -1,7 +1,7 @@
 /** ledgers/*.json: whole small ledgers with everything that follows from them. */
 import { kindInfo } from '../../../packages/core/src/catalogue/kind-info.ts'
 import { createSharedState } from '../../../packages/core/src/catalogue/shared-state.ts'
-import { plainRow } from '../../../packages/core/src/catalogue/state-rows.ts'
+import { createStateRows } from '../../../packages/core/src/catalogue/state-rows.ts'
 import {
   OUTSIDE_DIGEST,
   type Row,
@@ -13,7 +13,7 @@ import { type Actor, audienceBody, World } from '../../../packages/core/src/cata
 import { EVERYTHING, play, type Step } from '../../../packages/core/src/catalogue/worlds/testing.ts'
 import { sign, signingKeyFromSeed } from '../../../packages/core/src/crypto/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../../../packages/core/src/database/index.ts'
-import { EVERYONE, idBytes } from '../../../packages/core/src/ids.ts'
+import { EVERYONE, idBytes, type NetworkId } from '../../../packages/core/src/ids.ts'
 import { compareOrdinary, createLedger, type Entry } from '../../../packages/core/src/ledger/index.ts'
 import { ManualClock, memorySettings } from '../../../packages/core/src/ledger/testing.ts'
 import { systemRandom } from '../../../packages/core/src/random.ts'
@@ -327,18 +327,25 @@ function cell(value: Scalar | undefined) {
   return value instanceof Uint8Array ? { bytes: hex(value) } : (value ?? null)
 }
 
-/** Every row that is part of the digest, its columns in their order. */
-function rowsOf(db: Database) {
+/** Every row that is part of the digest, its columns in their order, sorted by its key: however they are kept. */
+function rowsOf(db: Database, network: NetworkId) {
+  const rows = createStateRows(db, () => network)
   return (Object.values(tables) as unknown as TableSpec<Row>[])
     .filter(({ inDigest }) => inDigest)
     .flatMap((spec) => {
       const columns = spec.columns.filter((column) => !OUTSIDE_DIGEST.has(column))
-      const keys = spec.columns.slice(0, spec.keys).join(', ')
-      return db
-        .prepare<Row>(`SELECT ${spec.columns.join(', ')} FROM ${spec.name} ORDER BY ${keys}`)
-        .all()
-        .map((row) => [spec.name, ...columns.map((column) => cell(plainRow(row)[column]))])
+      const keys = spec.columns.slice(0, spec.keys)
+      return rows
+        .select(spec)
+        .sort((a, b) => keys.reduce((sum, key) => sum || compareCells(a[key], b[key]), 0))
+        .map((row) => [spec.name, ...columns.map((column) => cell(row[column]))])
     })
+}
+
+function compareCells(a: Scalar | undefined, b: Scalar | undefined): number {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b)
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0
 }
 
 async function ledgerOf(name: string, about: string, world: World) {
@@ -382,7 +389,7 @@ async function ledgerOf(name: string, about: string, world: World) {
         buckets: hex(ledger.sync.buckets()),
         hash: hex(ledger.sync.headsHash()),
       },
-      rows: rowsOf(db),
+      rows: rowsOf(db, network),
       digest: hex(state.digest()),
     }
   } finally {
