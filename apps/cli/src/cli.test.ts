@@ -569,7 +569,7 @@ describe('ledger', () => {
 
   it('is listed, with what was refused and why', async () => {
     expect(await json(['ledger', '--since', '1'])).toEqual({ items: [entries[1]], next: null })
-    expect((await run(['ledger'])).out).toContain('REFUSED: the author does not own the file (not-owner)')
+    expect((await run(['ledger'])).out).toContain('REFUSED (not-owner): the author does not own the file')
   })
 
   it('is followed, each entry once', async () => {

@@ -20,7 +20,7 @@ const columns: readonly Column<LedgerEntryView>[] = [
 ]
 
 function refusedText({ refused }: LedgerEntryView): string {
-  return refused === null ? '' : `REFUSED: ${refused.reason} (${refused.code})`
+  return refused === null ? '' : `REFUSED (${refused.code}): ${refused.reason}`
 }
 
 function entryLine(entry: LedgerEntryView): string {

@@ -10,7 +10,7 @@ import { createSharedState, createSharing, DEFAULT_WEIGHT, kindInfo } from '../c
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
-import type { NetworkId } from '../ids.ts'
+import type { NetworkId, NodeId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
 import { createCommands, createMembers, SoftwareTooOldError, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
@@ -27,6 +27,7 @@ import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createIntegrity } from './integrity.ts'
+import { controlWithVouchers } from './joining.ts'
 import { createLeaver } from './leaver.ts'
 import { createKept, createSettings } from './local-state.ts'
 import { createReactions } from './reactions.ts'
@@ -43,6 +44,7 @@ import { isOfUse } from './stored-roots.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 
 const DISCONNECTED = 'presence/disconnected'
+const ADMITTED_BY = 'joining/admitted-by'
 
 export interface SessionInit {
   /** `<data>/network`, made by the caller */
@@ -134,6 +136,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   )
   const network = fromDisk(() => init.begin(ledger))
   const members = createMembers(() => state.membership())
+  // a new folder that begins without this node in it is a newcomer's
+  let trusts = !init.isNew || members.get(self) !== undefined
   const others = () =>
     members
       .currentMembers()
@@ -278,6 +282,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     events,
     bell,
     tuning,
+    trusts: () => trusts,
     capacity: init.capacity,
     log,
   })
@@ -335,7 +340,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     host,
     clock,
     state: () => state.membership(),
-    controlEntries: () => ledger.control(),
+    controlEntries: () => controlWithVouchers(ledger, network),
     append: (kind, body) => ledger.append(kind, body),
     cutsOf: versions.cutsOf(ledger),
     addresses: () => [
@@ -376,6 +381,18 @@ export async function openSession(init: SessionInit): Promise<Session> {
     bell,
     closing: closing.signal,
     capacity: init.capacity,
+    trusts: () => trusts,
+    trust() {
+      trusts = true
+      offerCapacity()
+      draw.look()
+      handoffs.look()
+    },
+    admittedBy() {
+      const node = settings.getSetting(ADMITTED_BY)
+      return node === null ? null : (Buffer.from(node).toString() as NodeId)
+    },
+    setAdmittedBy: (node) => settings.setSetting(ADMITTED_BY, node === null ? null : new TextEncoder().encode(node)),
     ownBranch: versions.ownBranch(self),
     livingBranches: versions.livingBranches,
     nodeOf: versions.nodeOf,
@@ -412,6 +429,12 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const wiring = wireEvents(session, events, { after: init.isNew ? 0 : ledger.count() })
   const handoffs = handoffsOf(session, { policy: init.handoffs, log })
   bell.on(handoffs.look)
+  bell.on(() => {
+    const by = session.admittedBy()
+    if (by === null) return
+    const others = sync.peerHeads().filter(({ peer }) => peer !== by && members.isMember(peer))
+    if (others.some(({ inSync }) => inSync)) session.setAdmittedBy(null)
+  })
 
   async function close(): Promise<void> {
     closing.abort(new Error('the node is stopping'))

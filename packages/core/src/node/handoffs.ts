@@ -157,7 +157,7 @@ export function handoffsOf(
       const isLeaving = member !== undefined && state.membership().departures.get(member.branch)?.node === self
       const isActing = member?.state === 'member' && members.branchOf(self)?.node === self && !isLeaving
       // while disconnected an old offer may have been taken back long ago
-      return isActing && host.isOpen() ? member.branch : null
+      return isActing && host.isOpen() && session.trusts() ? member.branch : null
     },
     offered: () => state.offered(),
     named: () => init.policy.from?.flatMap(branchOf) ?? null,

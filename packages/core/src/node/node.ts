@@ -6,11 +6,11 @@ import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
-import type { NetworkId } from '../ids.ts'
+import type { NetworkId, NodeId } from '../ids.ts'
 import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
-import { createJoiner, foundBody, newRecoveryKey, RULES_VERSION } from '../membership/index.ts'
+import { type Admitted, createJoiner, foundBody, newRecoveryKey, RULES_VERSION } from '../membership/index.ts'
 import { createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
-import { shuffled, systemRandom } from '../random.ts'
+import { systemRandom } from '../random.ts'
 import { readAnchor, writeAnchor } from './anchor.ts'
 import { openSession } from './components.ts'
 import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkError } from './errors.ts'
@@ -18,7 +18,7 @@ import { createEventHub } from './events.ts'
 import { createFiles } from './files.ts'
 import { DEFAULT_HANDOFF_POLICY } from './handoffs.ts'
 import { createIdentity, loadIdentity } from './identity.ts'
-import { foldControlEntries } from './joining.ts'
+import { compareWithOthers, foldControlEntries } from './joining.ts'
 import { refuseLoss } from './leaver.ts'
 import { type Leaving, newLeaving } from './leaving.ts'
 import { createLedgerVerbs } from './ledger.ts'
@@ -40,8 +40,7 @@ export const DEFAULT_TUNING: Tuning = {
   drawSilenceMs: 10_000,
   rulesVersion: RULES_VERSION,
 }
-/** Members whose heads a newcomer compares before it trusts what it was given, beside the one that admitted it. */
-const COMPARED_PEERS = 3
+/** For a newcomer to compare heads with other members, ms. */
 const COMPARE_MS = 10_000
 
 /** While a newcomer knocks it has no members, and waits for nobody else. */
@@ -290,6 +289,7 @@ class Runtime {
           await session.sync.fetch(from, { signal })
           for (const peer of addresses) session.presence.learn(peer.node, peer.addresses)
           await session.sharing.grants.takeGrants(grants)
+          await this.#compare(session, { from, ticket, addresses }, signal)
         } catch (error) {
           await session.close()
           this.#removeFolder()
@@ -299,27 +299,37 @@ class Runtime {
         this.#writeAnchor(session)
       },
     })
-    const admitted = await joiner.register(request, { signal })
-    const session = this.#current()
-    // admitted is admitted: what cannot be compared now is compared by the sync that goes on anyway
-    const others = admitted.addresses
-      .map(({ node }) => node)
-      .filter((node) => node !== admitted.from && node !== session.self)
-    const compare = AbortSignal.any([signal, AbortSignal.timeout(COMPARE_MS)])
-    await Promise.all(
-      shuffled(others, systemRandom)
-        .slice(0, COMPARED_PEERS)
-        .map((peer) => this.#compareWith(session, peer, compare)),
-    )
-    this.#tellJoined(session)
+    await joiner.register(request, { signal })
+    this.#tellJoined(this.#current())
   }
 
-  async #compareWith(session: Session, peer: Session['self'], signal: AbortSignal): Promise<void> {
-    try {
-      await session.sync.fetch(peer, { signal })
-    } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#log(`comparing heads with ${peer}`, error)
+  /** Admitted is admitted: what cannot be compared now is compared by the sync that goes on, and `status` tells until then. */
+  async #compare(
+    session: Session,
+    { from, ticket, addresses }: Pick<Admitted, 'from' | 'ticket' | 'addresses'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isOther = (node: NodeId) => node !== from && node !== session.self
+    const named = new Map<NodeId, string[]>()
+    for (const address of ticket.addresses) {
+      const node = address.slice(address.lastIndexOf('/') + 1) as NodeId
+      if (isOther(node)) named.set(node, [...(named.get(node) ?? []), address])
     }
+    for (const [node, list] of named) this.#hostNow().learn(node, list)
+    session.setAdmittedBy(from)
+    const answered = await compareWithOthers({
+      named: [...named.keys()].filter(session.members.isMember),
+      others: addresses.map(({ node }) => node).filter((node) => isOther(node) && session.members.isMember(node)),
+      random: systemRandom,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(COMPARE_MS)]),
+      compare: (peer, both) => session.sync.fetch(peer, { signal: both }),
+      onFailure: (peer, error) => {
+        if (!this.#stopping.signal.aborted) this.#log(`comparing heads with ${peer}`, error)
+      },
+    })
+    signal.throwIfAborted()
+    if (answered.length > 0) session.setAdmittedBy(null)
+    session.trust()
   }
 
   async #leave(leaving: Leaving): Promise<void> {

@@ -51,6 +51,8 @@ export interface ReplicationWiring {
   readonly events: EventHub
   readonly bell: Bell
   readonly tuning: Tuning
+  /** false for a newcomer that has yet to compare what it was given */
+  readonly trusts: () => boolean
   /** bytes this node offers; null = what the disk has */
   readonly capacity: number | null
   readonly log: (message: string, error?: unknown) => void
@@ -181,7 +183,7 @@ export function createReplication(rooms: ReplicationWiring): {
     clock,
     self,
     silenceMs: tuning.drawSilenceMs,
-    openDraws: () => versions.openDraws(),
+    openDraws: () => (rooms.trusts() ? versions.openDraws() : []),
     order: (seed, file, candidates) => versions.drawOrder(seed, file, candidates),
     canAccept: (file) => sharing.ownership.canAccept(file),
     accept: (seed, files) => void sharing.ownership.acceptDrawn(seed, files),

@@ -40,6 +40,12 @@ export interface Session {
   /** bytes this node offers to the network; null = what the disk has */
   readonly capacity: number | null
 
+  /** False while a newcomer has not compared with others what it was given: until then it answers nobody's offers. */
+  trusts(): boolean
+  trust(): void
+  /** who let this node in, while nobody else has told the same; survives a restart */
+  admittedBy(): NodeId | null
+  setAdmittedBy(node: NodeId | null): void
   ownBranch(): BranchId
   /** branches that are members now */
   livingBranches(): BranchId[]

@@ -90,6 +90,13 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
   if (isLeaving) warn('leaving', 'this branch is leaving the network', null)
   else if (departure?.left === null)
     warn('leaving', 'this branch is leaving the network', 'Finish with `malote unregister`.')
+  const by = session.admittedBy()
+  if (by !== null && members.currentMembers().length > 2) {
+    const branch = members.get(by)?.branch
+    const name = branch === undefined ? by : members.branchLabel(branch)
+    const message = `all that this node knows of the network it has from ${name}`
+    warn('not-compared', message, 'It goes when another branch is reached and tells the same.')
+  }
   const admins = members.admins()
   if (admins.length === 0) warn('no-admin', 'the network has no admin', 'Restore one with `malote recover`.')
   else if (admins.length === 1) {
