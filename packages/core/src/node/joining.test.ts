@@ -74,7 +74,9 @@ describe('control entries without a signature of their own', () => {
       },
       other,
     )
-    expect(foldControlEntries(network, [...entries.slice(0, 2), stranger], RULES_VERSION).invites.has(invite)).toBe(false)
+    expect(foldControlEntries(network, [...entries.slice(0, 2), stranger], RULES_VERSION).invites.has(invite)).toBe(
+      false,
+    )
   })
 })
 
