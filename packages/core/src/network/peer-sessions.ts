@@ -52,8 +52,10 @@ export class PeerSessions {
   }
 
   endAll(): void {
-    this.#main?.end()
-    for (const session of this.#others) session.end()
+    const ending = [this.#main, ...this.#others]
+    this.#main = null
+    this.#others.clear()
+    for (const session of ending) session?.end()
   }
 
   onHello(session: Session): void {

@@ -180,7 +180,8 @@ class PresenceKeeper implements Presence {
   // ---------------------------------------------------------------------------------------------------- sessions
 
   #onConnection(node: NodeId): void {
-    if (!this.#isMember(node)) return
+    // one that is refused after the handshake looks open for a moment, and nobody would tell of its end
+    if (!this.#isMember(node) || !this.#hasConnection(node)) return
     const state = this.#states.of(node)
     this.#states.seen(node)
     this.#setConnected(node, true)
@@ -247,7 +248,11 @@ class PresenceKeeper implements Presence {
       return
     }
     state.aloneSince = this.#init.clock.now()
-    if (this.#stopped.signal.aborted || end === 'broken') return
+    if (this.#stopped.signal.aborted) return
+    if (end === 'broken') {
+      if (!this.#hasConnection(peer)) this.#setConnected(peer, false)
+      return
+    }
     // after silence the connection only looks open; after a farewell or refusal there is nothing to say over it
     state.hasLeft = end === 'bye' || end === 'refused'
     this.#setConnected(peer, false)

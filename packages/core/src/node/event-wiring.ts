@@ -2,6 +2,7 @@
 import type { FileChange, MemberChange, SharedChange, SharedFile, ViewEvent } from '../catalogue/index.ts'
 import { type BranchId, type EntryId, type FileId, idFrom } from '../ids.ts'
 import type { EventHub } from './events.ts'
+import { forkWarnings } from './feed-warnings.ts'
 import { entryView } from './ledger.ts'
 import type { Session } from './session.ts'
 import { transferView } from './views.ts'
@@ -91,8 +92,9 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     transfers.onEnded((status) => events.emit('transfer:ended', transferView(session, status))),
   ]
   return {
-    sharedChanged({ fileChanges, memberChanges }) {
+    sharedChanged({ fileChanges, memberChanges, forks }) {
       for (const each of memberChanges) tellMember(each)
+      for (const { code, message } of forkWarnings(session, forks)) events.emit('warning', { code, message })
       for (const each of fileChanges) if (sharing.views.get(each.file) !== null) changes.set(each.file, each)
     },
     stop() {

@@ -1,4 +1,5 @@
 /** What the operator should know of this node's feed, of forks, of second processes with one identity, and of clocks. */
+import type { SharedFork } from '../catalogue/index.ts'
 import type { NodeId } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { Session } from './session.ts'
@@ -11,7 +12,12 @@ const TWIN_ADVICE =
   'Stop one of the two: a copied data folder is no second branch (invite that with `malote invite`). If the other machine is not yours, have an admin quarantine this node.'
 
 export function feedWarnings(session: Session): Warning[] {
-  return [...twinWarnings(session), ...ownFeedWarnings(session), ...forkWarnings(session), ...clockWarnings(session)]
+  return [
+    ...twinWarnings(session),
+    ...ownFeedWarnings(session),
+    ...forkWarnings(session, session.state.forks()),
+    ...clockWarnings(session),
+  ]
 }
 
 function nameOf({ members }: Session, node: NodeId): string {
@@ -56,8 +62,8 @@ function ownFeedWarnings({ ledger }: Session): Warning[] {
   return found
 }
 
-function forkWarnings(session: Session): Warning[] {
-  return session.state.forks().map(({ node, seq, entries }) => ({
+export function forkWarnings(session: Session, forks: readonly SharedFork[]): Warning[] {
+  return forks.map(({ node, seq, entries }) => ({
     code: 'feed-forked',
     message: `${nameOf(session, node)} has written two entries at place ${seq} of one feed: ${entries.join(' and ')}`,
     advice: 'Both count. Two machines have run with one data folder: see that only one does.',
