@@ -3,7 +3,7 @@
  * short message whether they differ and in a second one where. Spec: docs/specs/ledger-sync.md, "Heads".
  */
 import { sha256 } from '../crypto/index.ts'
-import { type EntryId, type FeedId, feedAuthor, feedIncarnation, fromHex, idBytes } from '../ids.ts'
+import { type EntryId, type FeedId, feedAuthor, feedIncarnation, idBytes } from '../ids.ts'
 import type { Head } from './types.ts'
 
 export interface Tip extends Head {
@@ -19,7 +19,7 @@ export const BUCKET_HASH_BYTES = 16
 
 /** Incarnations are random, so their first byte spreads feeds evenly. */
 export function bucketOf(feed: FeedId): number {
-  return (fromHex(feed.slice(65, 67))[0] ?? 0) % BUCKETS
+  return Number.parseInt(feed.slice(65, 67), 16) % BUCKETS
 }
 
 export class HeadIndex {

@@ -124,6 +124,7 @@ export function createIngest(init: IngestInit): Ingest {
       db.afterRollback(() => store.reload())
       const accepted: Entry[] = []
       for (const entry of entries) accept(entry, accepted, result)
+      store.flush()
       if (accepted.length > 0) init.execute(accepted, from)
     })
     scheduleRelease()

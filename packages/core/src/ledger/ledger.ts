@@ -170,6 +170,7 @@ export function createLedger(init: LedgerInit): Ledger {
       db.afterRollback(() => store.reload())
       const entry = draft()
       store.insert(entry)
+      store.flush()
       execute([entry], 'own', null)
       return entry
     })

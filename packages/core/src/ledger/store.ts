@@ -2,7 +2,7 @@
  * The entries on disk, and in memory what is small and asked often: control entries, tips, known authors. Whatever is
  * in memory follows from the tables and is rebuilt from them at open and after a rollback.
  */
-import type { Database } from '../database/index.ts'
+import { createBulkInsert, type Database } from '../database/index.ts'
 import {
   type EntryId,
   type FeedId,
@@ -18,7 +18,7 @@ import {
 } from '../ids.ts'
 import { decodeEntry, detached, FOUND, introducedBy, recoveryKeyOf } from './entry.ts'
 import { LedgerDamagedError, NotInNetworkError } from './errors.ts'
-import { HeadIndex } from './heads.ts'
+import { HeadIndex, type Tip } from './heads.ts'
 import type { Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
 
 /** An entry with what this node knows of it besides. */
@@ -50,8 +50,10 @@ export interface LedgerStore extends EntryStore {
   latestAbout(subject: Uint8Array): number | null
   /** The stored entries at one place of a feed; more than one where it forked. */
   at(feed: FeedId, seq: number): Link[]
-  /** Stores an entry whose predecessor is stored. Only inside `db.write`. */
+  /** Stores an entry whose predecessor is stored. Only inside `db.write`; it stands in the tables after `flush`. */
   insert(entry: Entry): void
+  /** Writes what was inserted. The last thing before anybody reads the tables. */
+  flush(): void
   /** Entries of a feed with a higher sequence number, in order. */
   after(feed: FeedId, seq: number, limit: number): Entry[]
   /** Arrival numbers of the entries of a feed with a higher sequence number. */
@@ -90,10 +92,26 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const insertFeed = db.prepare('INSERT INTO feeds (author, incarnation) VALUES (?, ?)')
   const insertTip = db.prepare('INSERT INTO tips (feed_key, seq, id, ms, counter) VALUES (?, ?, ?, ?, ?)')
   const moveTip = db.prepare('UPDATE tips SET seq = ?, id = ?, ms = ?, counter = ? WHERE tip_key = ?')
-  const insertEntry = db.prepare(
-    `INSERT INTO entries (arrival, feed_key, seq, id, short_id, ms, counter, kind, subject, is_control, bytes, sig, cosig)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  )
+  const rows = createBulkInsert(db, {
+    table: 'entries',
+    columns: [
+      'arrival',
+      'feed_key',
+      'seq',
+      'id',
+      'short_id',
+      'ms',
+      'counter',
+      'kind',
+      'subject',
+      'is_control',
+      'bytes',
+      'sig',
+      'cosig',
+    ],
+  })
+  /** ends of feeds that are not in the table yet, by their row */
+  const moved = new Map<number, Tip>()
   const selectShort = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE short_id = ?`)
   const selectIds = db.prepare<{ arrival: number; id: Uint8Array }>(
     'SELECT arrival, id FROM entries WHERE short_id = ?',
@@ -159,6 +177,8 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     controlById.clear()
     control.length = 0
     recovery = null
+    rows.clear()
+    moved.clear()
     const feedsByKey = new Map<number, FeedId>()
     for (const row of db
       .prepare<{ feed_key: number; author: Uint8Array; incarnation: Uint8Array }>('SELECT * FROM feeds')
@@ -200,6 +220,12 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     return key
   }
 
+  const flush = () => {
+    rows.flush()
+    for (const [key, { seq, id, ms, counter }] of moved) moveTip.run(seq, idBytes(id), ms, counter, key)
+    moved.clear()
+  }
+
   reload()
   return {
     heads,
@@ -215,6 +241,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       if (tips.some((tip) => tip.id === head.id && tip.seq === head.seq)) return true
       const key = feedKeys.get(head.feed)
       if (key === undefined || head.seq > heads.highest(head.feed)) return false
+      flush()
       const id = idBytes(head.id)
       return selectAt.all(key, head.seq).some((row) => Buffer.compare(row.id, id) === 0)
     },
@@ -224,6 +251,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       if (tips.length === 1 && tips[0]?.seq === seq) return [...tips]
       const key = feedKeys.get(feed)
       if (key === undefined || seq > heads.highest(feed)) return []
+      flush()
       return selectAt.all(key, seq).map((row) => ({ id: idFrom<EntryId>(row.id), ms: row.ms, counter: row.counter }))
     },
     insert(entry) {
@@ -233,7 +261,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       const raw = idBytes(id)
       const key = feedKeyOf(feed)
       const subject = info === undefined || isControl ? null : info.subject(entry.body, entry.authorKey)
-      insertEntry.run(
+      rows.add([
         count + 1,
         key,
         seq,
@@ -247,15 +275,16 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
         bytes,
         sig,
         cosig,
-      )
+      ])
       count += 1
       const tip = heads.of(feed).find((each) => each.id === entry.prev)
-      let tipKey = tip?.tipKey
-      if (tipKey === undefined) tipKey = Number(insertTip.run(key, seq, raw, ms, counter).lastInsertRowid)
-      else moveTip.run(seq, raw, ms, counter, tipKey)
-      heads.put({ feed, seq, id, ms, counter, tipKey }, tip?.id)
+      const tipKey = tip?.tipKey ?? Number(insertTip.run(key, seq, raw, ms, counter).lastInsertRowid)
+      const next = { feed, seq, id, ms, counter, tipKey }
+      if (tip !== undefined) moved.set(tipKey, next)
+      heads.put(next, tip?.id)
       if (isControl) remember(network === null ? entry : detached(entry, network))
     },
+    flush,
     get(id) {
       const known = controlById.get(id)
       if (known !== undefined) return known

@@ -1,4 +1,5 @@
 /** The asking side of a fetch: compares heads with one peer and brings what it has more. */
+import { setImmediate } from 'node:timers/promises'
 
 import type { Clock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
@@ -150,6 +151,9 @@ async function readEntries(ledger: Ledger, stream: FrameStream, wait: Wait, tall
     if (frame.type !== 'entries' || frame.entries.length === 0) {
       throw new DecodeError(`a ${frame.type} frame where entries are expected`)
     }
+    // frames that have arrived already would follow each other without letting anybody else have a turn
+    await setImmediate()
+    wait.signal?.throwIfAborted()
     const result = ledger.ingest(frame.entries, { peer: stream.peer, live: false })
     blame(result)
     tally.stored += result.stored

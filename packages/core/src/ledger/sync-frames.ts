@@ -1,5 +1,5 @@
 /** Frames of the `ledger` protocol. Spec: docs/specs/ledger-sync.md. Pure. */
-import { type CborValue, DecodeError, decodeCbor, encodeCbor, shape } from '../codec/index.ts'
+import { type CborValue, DecodeError, decodeCbor, encodeCbor, shape, viewCbor } from '../codec/index.ts'
 import { type EntryId, type FeedId, feedAuthor, feedIdFrom, feedIncarnation, idBytes, idFrom } from '../ids.ts'
 import { signedShape } from './entry.ts'
 import { BUCKET_HASH_BYTES, BUCKETS } from './heads.ts'
@@ -81,7 +81,9 @@ function encodeHead({ feed, seq, id }: Head): CborValue {
 
 /** @throws {DecodeError} */
 export function decodeSyncFrame(bytes: Uint8Array): SyncFrame {
-  const value = decodeCbor(bytes, FRAME_MAX_BYTES)
+  // entries of a fetch are stored and forgotten: they need not be copied out of their frame
+  const isFetched = bytes[1] === TYPES.indexOf('entries')
+  const value = isFetched ? viewCbor(bytes, FRAME_MAX_BYTES) : decodeCbor(bytes, FRAME_MAX_BYTES)
   const type = TYPES[Array.isArray(value) ? number(value[0]) : -1]
   switch (type) {
     case 'status': {

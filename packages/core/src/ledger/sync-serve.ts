@@ -49,18 +49,40 @@ function differing(view: SyncView, theirs: Uint8Array): { differs: Uint8Array; h
   return { differs, heads }
 }
 
+/** Entries that are put in order of feeds at a time: what lies between them on disk fits the page cache. */
+const WINDOW = 16_384
+
 /**
- * In order of our arrival: whatever an entry needs (its predecessor, its author's admission) arrived before it here, so
- * it does there. Eight bytes of memory per entry, the entries themselves one by one.
+ * What an entry needs (its predecessor, its author's admission) goes before it: that is so in order of our arrival, and
+ * stays so when, within a window of it, feeds follow each other in the order of their first entries there. Such runs let
+ * the asker check one signature for many entries. Twelve bytes of memory per entry, the entries themselves one by one.
  */
 function* wanted(view: SyncView, ranges: readonly Range[]): Generator<SignedBytes> {
   const arrivals: number[] = []
-  for (const { feed, after } of ranges) for (const arrival of view.arrivalsAfter(feed, after)) arrivals.push(arrival)
+  const feedOf: number[] = []
+  for (const [feed, range] of ranges.entries()) {
+    for (const arrival of view.arrivalsAfter(range.feed, range.after)) {
+      arrivals.push(arrival)
+      feedOf.push(feed)
+    }
+  }
+  const order = Uint32Array.from(arrivals.keys()).sort((a, b) => (arrivals[a] ?? 0) - (arrivals[b] ?? 0))
   let last = 0
-  for (const arrival of Float64Array.from(arrivals).sort()) {
-    if (arrival === last) continue // asked for twice
-    last = arrival
-    const entry = view.byArrival(arrival)
-    if (entry !== undefined) yield entry
+  for (let from = 0; from < order.length; from += WINDOW) {
+    const runs = new Map<number, number[]>()
+    for (const index of order.subarray(from, from + WINDOW)) {
+      const [arrival = 0, feed = 0] = [arrivals[index], feedOf[index]]
+      if (arrival === last) continue // asked for twice
+      last = arrival
+      const run = runs.get(feed)
+      if (run === undefined) runs.set(feed, [arrival])
+      else run.push(arrival)
+    }
+    for (const run of runs.values()) {
+      for (const arrival of run) {
+        const entry = view.byArrival(arrival)
+        if (entry !== undefined) yield entry
+      }
+    }
   }
 }
