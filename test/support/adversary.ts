@@ -63,9 +63,15 @@ export function sharedRows(dataDir: string, file: string): { epochs: EpochRow[];
   const db = new DatabaseSync(join(dataDir, 'network', 'shared.db'), { readOnly: true })
   const id = idBytes(file as FileId)
   try {
-    const epochs = db.prepare('SELECT epoch, audience, key, wrap FROM epochs WHERE file = ? ORDER BY epoch').all(id)
+    const epochs = db
+      .prepare(
+        'SELECT epochs.epoch, epochs.audience, key, wrap FROM epochs JOIN files USING (file_key) WHERE file = ? ORDER BY epochs.epoch',
+      )
+      .all(id)
     const version = db
-      .prepare('SELECT root FROM versions WHERE file = ? AND conflict = 0 ORDER BY version DESC')
+      .prepare(
+        'SELECT root FROM versions JOIN files USING (file_key) WHERE file = ? AND conflict = 0 ORDER BY versions.version DESC',
+      )
       .get(id)
     const row = db.prepare('SELECT meta FROM files WHERE file = ?').get(id)
     const hex = (value: unknown) => Buffer.from(value as Uint8Array).toString('hex')

@@ -183,33 +183,24 @@ export function markFromRow(row: MarkRow): SharedMark {
   }
 }
 
-/** Every root and box of a file, with what it is. */
+/** Every root and box of a file, with what it is; each once. */
 export function refsOfFile(file: SharedFile | null, versions: readonly SharedVersion[]): RefRow[] {
-  const refs: RefRow[] = []
-  const add = (subject: FileId, hash: Root | BoxHash, kind: RefKind, version: number) =>
-    refs.push({ hash: idBytes(hash), subject: idBytes(subject), kind, version })
+  const refs = new Map<string, RefRow>()
+  const add = (of: FileId, hash: Root | BoxHash, kind: RefKind) => {
+    const name = `${kind} ${hash}`
+    if (!refs.has(name)) refs.set(name, { hash: idBytes(hash), file: idBytes(of), kind })
+  }
   if (file !== null) {
-    add(file.file, file.meta, 'meta', file.version)
-    if (file.preview !== null) add(file.file, file.preview, 'preview', file.version)
+    add(file.file, file.meta, 'meta')
+    if (file.preview !== null) add(file.file, file.preview, 'preview')
   }
   for (const each of versions) {
-    add(each.file, each.root, 'root', each.version)
-    for (const root of each.formerRoots) add(each.file, root, 'former-root', each.version)
-    add(each.file, each.meta, 'meta', each.version)
-    if (each.preview !== null) add(each.file, each.preview, 'preview', each.version)
+    add(each.file, each.root, 'root')
+    for (const root of each.formerRoots) add(each.file, root, 'former-root')
+    add(each.file, each.meta, 'meta')
+    if (each.preview !== null) add(each.file, each.preview, 'preview')
   }
-  return refs
-}
-
-export function refsOfAudience(audience: SharedAudience | null): RefRow[] {
-  const refs: RefRow[] = []
-  for (const { grants, list } of audience?.keys ?? []) {
-    if (audience === null) break
-    const subject = idBytes(audience.audience)
-    refs.push({ hash: idBytes(grants), subject, kind: 'grants', version: 0 })
-    if (list !== null) refs.push({ hash: idBytes(list), subject, kind: 'list', version: 0 })
-  }
-  return refs
+  return [...refs.values()]
 }
 
 function bytesOrNull(id: EntryId | BranchId | BoxHash | null): Uint8Array | null {

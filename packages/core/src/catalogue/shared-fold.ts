@@ -53,9 +53,11 @@ export function foldSubject(init: {
   network: NetworkId
   membership: MembershipState
   entries: EntryReader
+  /** all ordinary entries about it, for who has them at hand */
+  about?: readonly Entry[]
 }): SubjectFold {
   const { subject, membership, network } = init
-  const entries = init.entries.bySubject(subject)
+  const entries = init.about ?? init.entries.bySubject(subject)
   if (subject.length === AUTHOR_BYTES) return foldAuthor(subject, membership, entries)
   const fileId = idFrom<FileId>(subject)
   const ofFile = entries.filter(({ kind }) => isFileKind(kind))

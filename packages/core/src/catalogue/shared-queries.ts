@@ -51,7 +51,7 @@ export interface SharedQueries {
   versions(file: FileId): SharedVersion[]
   epochs(file: FileId): SharedEpoch[]
   audience(audience: AudienceId): SharedAudience | null
-  /** In order of file ids. @param options limit 1..1,000, default 100 */
+  /** In the order in which this node learned of them. @param options limit 1..1,000, default 100 */
   files(filter?: FileFilter, options?: { after?: FileId; limit?: number }): SharedFilePage
   /** every file, also purged ones */
   allFiles(): Generator<SharedFile>
@@ -86,6 +86,7 @@ export interface SharedQueries {
 interface WriteSide {
   everOwnedBy(branch: BranchId): Generator<FileId>
   refusalsOf(entry: EntryId): RefusalRow[]
+  /** @param before @param after all refs of one file */
   writeRefs(before: readonly RefRow[], after: readonly RefRow[]): void
 }
 
@@ -97,16 +98,16 @@ const NOTHING = new Uint8Array(0)
 export function createSharedQueries(db: Database, rows: StateRows): SharedQueries & WriteSide {
   const fileColumns = tables.files.columns.join(', ')
 
-  /** Rows of `files` in order of their ids; reads each page anew, so that others may write in between. */
+  /** Rows of `files` in the order in which they came; reads each page anew, so that others may write in between. */
   function* walk(condition: string, ...values: (Uint8Array | string)[]): Generator<SharedFile> {
-    const page = db.prepare<FileRow>(
-      `SELECT ${fileColumns} FROM files WHERE ${condition} AND file > ? ORDER BY file LIMIT ${PAGE}`,
+    const page = db.prepare<FileRow & { file_key: number }>(
+      `SELECT file_key, ${fileColumns} FROM files WHERE ${condition} AND file_key > ? ORDER BY file_key LIMIT ${PAGE}`,
     )
-    let after: Uint8Array = NOTHING
+    let after = 0
     for (;;) {
       const found = page.all(...values, after)
       for (const row of found) {
-        after = row.file
+        after = row.file_key
         yield fileFromRow(plainRow(row))
       }
       if (found.length < PAGE) return
@@ -125,9 +126,9 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
   /** All versions of the file that was the first here to name the root. */
   function versionsNaming(root: Root, kind: 'root' | 'former-root'): SharedVersion[] {
     const found = db
-      .prepare<{ subject: Uint8Array }>('SELECT subject FROM refs WHERE hash = ? AND kind = ? ORDER BY rowid LIMIT 1')
+      .prepare<{ file: Uint8Array }>('SELECT file FROM refs WHERE hash = ? AND kind = ? ORDER BY ref_key LIMIT 1')
       .get(idBytes(root), kind)
-    return found === undefined ? [] : queries.versions(idFrom<FileId>(found.subject))
+    return found === undefined ? [] : queries.versions(idFrom<FileId>(found.file))
   }
 
   const queries: SharedQueries & WriteSide = {
@@ -140,7 +141,7 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
     audience: (audience) => audienceFromRows(audience, rows.select(tables.audienceKeys, idBytes(audience))),
     files(filter = {}, { after, limit = PAGE_DEFAULT } = {}) {
       const size = Math.min(Math.max(1, limit), PAGE_MAX)
-      const conditions = ['file > ?']
+      const conditions = ['file_key > coalesce((SELECT file_key FROM files WHERE file = ?), 0)']
       const values: (Uint8Array | string)[] = [after === undefined ? NOTHING : idBytes(after)]
       if (filter.owner !== undefined) {
         conditions.push('owner = ?')
@@ -150,7 +151,7 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
         conditions.push(`state IN (${filter.states.map(() => '?').join(', ')})`)
         values.push(...filter.states)
       }
-      const sql = `SELECT ${fileColumns} FROM files WHERE ${conditions.join(' AND ')} ORDER BY file LIMIT ${size}`
+      const sql = `SELECT ${fileColumns} FROM files WHERE ${conditions.join(' AND ')} ORDER BY file_key LIMIT ${size}`
       const items = db
         .prepare<FileRow>(sql)
         .all(...values)
@@ -183,12 +184,12 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       versionsNaming(root, 'former-root').find(({ formerRoots }) => formerRoots.includes(root)) ?? null,
     boxOwner(hash) {
       const found = db
-        .prepare<{ subject: Uint8Array; version: number }>(
-          "SELECT subject, version FROM refs WHERE hash = ? AND kind IN ('meta', 'preview') ORDER BY rowid LIMIT 1",
+        .prepare<{ file: Uint8Array }>(
+          "SELECT file FROM refs WHERE hash = ? AND kind IN ('meta', 'preview') ORDER BY ref_key LIMIT 1",
         )
         .get(idBytes(hash))
       if (found === undefined) return null
-      const file = queries.file(idFrom<FileId>(found.subject))
+      const file = queries.file(idFrom<FileId>(found.file))
       if (file === null) return null
       if (file.meta === hash || file.preview === hash) return { file: file.file, epoch: file.epoch }
       const version = queries.versions(file.file).find((each) => each.meta === hash || each.preview === hash)
@@ -220,14 +221,10 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
         .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ? ORDER BY subject')
         .all(idBytes(entry)),
     writeRefs(before, after) {
-      const name = ({ hash, subject, kind, version }: RefRow) => `${toHex(hash)} ${toHex(subject)} ${kind} ${version}`
+      const name = ({ hash, kind }: RefRow) => `${kind} ${toHex(hash)}`
       const gone = new Map(before.map((ref) => [name(ref), ref]))
-      for (const ref of after) {
-        if (!gone.delete(name(ref))) rows.put(tables.refs, ref)
-      }
-      for (const { hash, subject, kind, version } of gone.values()) {
-        rows.remove(tables.refs, hash, subject, kind, version)
-      }
+      for (const ref of after) if (!gone.delete(name(ref))) rows.insertRef(ref)
+      for (const { hash, file, kind } of gone.values()) rows.removeRef({ hash, file, kind })
     },
   }
   return queries

@@ -160,7 +160,9 @@ describe('rows and changes', () => {
     const state = createSharedState({ db, entries, network: () => world.network })
     db.write(() => state.apply(entries.add(world.entries)))
     expect((await state.verify()).problems).toEqual([])
-    db.prepare('UPDATE versions SET size = size + 1 WHERE file = ?').run(idBytes(file.file))
+    db.prepare('UPDATE versions SET size = size + 1 WHERE file_key = (SELECT file_key FROM files WHERE file = ?)').run(
+      idBytes(file.file),
+    )
     const { problems } = await state.verify()
     expect(problems).toEqual([
       `file or audience ${file.file}: its rows in versions are not what the entries say`,

@@ -13,6 +13,7 @@ import {
   type NetworkId,
   type NodeId,
   nodeIdFromPublicKey,
+  toHex,
 } from '../ids.ts'
 import { type Apply, type Entry, foldsLast } from '../ledger/index.ts'
 import {
@@ -24,7 +25,7 @@ import {
   understandsRules,
 } from '../membership/index.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
-import { audienceFromRows, fileFromRow, refsOfAudience, refsOfFile, versionFromRow } from './file-rows.ts'
+import { fileFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
 import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
@@ -156,6 +157,27 @@ export function createSharedState(init: SharedStateInit): SharedState {
     refoldAudience(idFrom<AudienceId>(subject), fold, pending)
   }
 
+  /**
+   * A file of which all entries have come just now has no rows yet, so none are looked for: most of what a newcomer
+   * catches up with.
+   * @param about the entries of it that have come
+   * @returns false when it has to be folded as every other
+   */
+  function foldNewFile(subject: Uint8Array, about: readonly Entry[], pending: Pending): boolean {
+    const { membership } = control
+    const file = idFrom<FileId>(subject)
+    if (subject.length === AUTHOR_BYTES || membership.acts.has(file)) return false
+    if (entries.countAbout(subject, about.length + 1) !== about.length) return false
+    const fold = foldSubject({ subject, network: networkId(), membership, entries, about })
+    const { files, versions, epochs, marks, audienceKeys, refusals } = fold.rows
+    const [row] = files
+    if (row === undefined || marks.length > 0 || audienceKeys.length > 0 || refusals.length > 0) return false
+    const after = fold.file?.file ?? null
+    rows.insertFile(row, versions, epochs, refsOfFile(after, fold.file?.versions ?? []))
+    pending.files.set(file, { file, before: null, after })
+    return true
+  }
+
   function refoldFile(file: FileId, fold: SubjectFold, pending: Pending): void {
     const key = [idBytes(file)]
     const files = rows.replace(tables.files, key, fold.rows.files)
@@ -177,7 +199,6 @@ export function createSharedState(init: SharedStateInit): SharedState {
   function refoldAudience(audience: AudienceId, fold: SubjectFold, pending: Pending): void {
     const keys = rows.replace(tables.audienceKeys, [idBytes(audience)], fold.rows.audienceKeys)
     if (!keys.changed) return
-    queries.writeRefs(refsOfAudience(audienceFromRows(audience, keys.before)), refsOfAudience(fold.audience))
     pending.audiences.add(audience)
   }
 
@@ -192,12 +213,30 @@ export function createSharedState(init: SharedStateInit): SharedState {
     })
   }
 
-  function touch(entry: Entry, subjects: Subjects): void {
+  /** @returns what an ordinary entry is about; null for control entries and such as are about nothing */
+  function touch(entry: Entry): Uint8Array | null {
     const info = kindInfo(entry.kind)
-    if (info?.isControl === true) return
+    if (info?.isControl === true) return null
     const subject = info?.subject(entry.body, entry.authorKey) ?? null
     if (subject === null) refuseShapeless(entry)
-    else addSubject(subjects, subject)
+    return subject
+  }
+
+  /** @param subjects what is to be folded again in any case */
+  function foldAdded(added: readonly Entry[], subjects: Subjects, pending: Pending): void {
+    const about = new Map<string, { readonly subject: Uint8Array; readonly entries: Entry[] }>()
+    for (const entry of added) {
+      const subject = touch(entry)
+      if (subject === null) continue
+      const name = toHex(subject)
+      const known = about.get(name)
+      if (known === undefined) about.set(name, { subject, entries: [entry] })
+      else known.entries.push(entry)
+    }
+    for (const [name, { subject, entries: list }] of about) {
+      if (subjects.has(name) || !foldNewFile(subject, list, pending)) subjects.set(name, subject)
+    }
+    for (const subject of subjects.values()) refold(subject, pending)
   }
 
   /** Everything from the entries: tables that were emptied, or entries that waited for newer rules. */
@@ -206,7 +245,10 @@ export function createSharedState(init: SharedStateInit): SharedState {
     rows.setBehind(false)
     writeMembership(emptyMembership(), control.membership)
     const subjects: Subjects = new Map()
-    for (const entry of allEntries(entries)) touch(entry, subjects)
+    for (const entry of allEntries(entries)) {
+      const subject = touch(entry)
+      if (subject !== null) addSubject(subjects, subject)
+    }
     for (const file of control.membership.acts.keys()) addSubject(subjects, idBytes(file))
     for (const subject of subjects.values()) refold(subject, pending)
     for (const row of forkRows(entries)) rows.put(tables.forks, row)
@@ -278,8 +320,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       }
       if (!understandsRules(control.membership)) return rows.setBehind(true)
       if (rows.isBehind()) return rebuild(pending)
-      for (const entry of added) touch(entry, subjects)
-      for (const subject of subjects.values()) refold(subject, pending)
+      foldAdded(added, subjects, pending)
       pending.forks.push(...noteForks(rows, entries, added).map(forkFromRow))
     })
   }

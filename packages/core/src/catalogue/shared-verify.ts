@@ -23,7 +23,7 @@ import {
   type SharedEntries,
   type SubjectRows,
 } from './shared-fold.ts'
-import { elementOf, plainRow, type StateRows, sameRows } from './state-rows.ts'
+import { columnsOf, elementOf, plainRow, type StateRows, sameRows, sourceOf } from './state-rows.ts'
 import { type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
 export interface VerifyResult {
@@ -188,8 +188,15 @@ function nameOf(subject: Uint8Array): string {
   return `${subject.length === AUTHOR_BYTES ? 'member' : 'file or audience'} ${toHex(subject)}`
 }
 
-/** A page at a time, in the order of the key, so that no statement stays open while others write. */
+/** Some rows at a time, in the order of the key, so that no statement stays open while others write. */
 function* storedRows(db: Database, spec: TableSpec<Row>): Generator<Row> {
+  if (spec.ofFile) {
+    for (const { file } of storedRows(db, tables.files as unknown as TableSpec<Row>)) {
+      const sql = `SELECT ${columnsOf(spec).join(', ')} FROM ${sourceOf(spec)} WHERE files.file = ?`
+      for (const row of db.prepare<Row>(sql).all(file)) yield plainRow(row)
+    }
+    return
+  }
   const keys = spec.columns.slice(0, spec.keys).join(', ')
   const columns = spec.columns.join(', ')
   const limit = 500

@@ -4,15 +4,32 @@
  */
 import { type CborValue, encodeCbor } from '../codec/index.ts'
 import { asBuffer, domain, SetHash } from '../crypto/index.ts'
-import type { Database } from '../database/index.ts'
+import { createBulkInsert, type Database } from '../database/index.ts'
 import { type EntryId, idFrom, type NetworkId } from '../ids.ts'
-import { OUTSIDE_DIGEST, type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
+import {
+  type EpochRow,
+  type FileRow,
+  OUTSIDE_DIGEST,
+  type RefRow,
+  type Row,
+  type Scalar,
+  type TableSpec,
+  tables,
+  type VersionRow,
+} from './state-tables.ts'
 
 /** What a row adds to the set: its table's name and its columns in order. */
 export function elementOf<R extends Row>(network: NetworkId, spec: TableSpec<R>, row: R): Uint8Array {
   const values: CborValue[] = [spec.name]
   for (const column of spec.columns) if (!OUTSIDE_DIGEST.has(column)) values.push(row[column] ?? null)
-  return Buffer.concat([domain('state-row', network), encodeCbor(values)])
+  return encodeCbor(values, prefixOf(network))
+}
+
+let prefix: { readonly network: NetworkId; readonly bytes: Uint8Array } | undefined
+
+function prefixOf(network: NetworkId): Uint8Array {
+  if (prefix?.network !== network) prefix = { network, bytes: domain('state-row', network) }
+  return prefix.bytes
 }
 
 export interface StateRows {
@@ -28,6 +45,10 @@ export interface StateRows {
     key: readonly Scalar[],
     rows: readonly R[],
   ): { readonly before: readonly R[]; readonly changed: boolean }
+  /** Writes the rows of a file that has none yet, without looking for any. They stand in the tables after `save`. */
+  insertFile(file: FileRow, versions: readonly VersionRow[], epochs: readonly EpochRow[], refs: readonly RefRow[]): void
+  insertRef(ref: RefRow): void
+  removeRef(ref: RefRow): void
   /** Entries whose refusals changed since the last call. */
   takeJudged(): EntryId[]
   digest(): Uint8Array
@@ -51,6 +72,13 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   let hash = new SetHash()
   let behind = false
   let cached: Uint8Array | undefined
+  let lastFileKey: number | undefined
+  const bulk = {
+    files: createBulkInsert(db, { table: 'files', columns: ['file_key', ...tables.files.columns] }),
+    versions: createBulkInsert(db, { table: 'versions', columns: ['file_key', ...tables.versions.columns.slice(1)] }),
+    epochs: createBulkInsert(db, { table: 'epochs', columns: ['file_key', ...tables.epochs.columns.slice(1)] }),
+    refs: createBulkInsert(db, { table: 'refs', columns: tables.refs.columns }),
+  }
 
   function load(): void {
     const saved = db.prepare<SavedDigest>('SELECT lanes, behind FROM digest WHERE id = 1').get()
@@ -58,6 +86,13 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
     behind = saved?.behind === 1
     cached = undefined
     judged.clear()
+    for (const each of Object.values(bulk)) each.clear()
+  }
+
+  function nextFileKey(): number {
+    lastFileKey ??= db.prepare<{ last: number | null }>('SELECT max(file_key) AS last FROM files').get()?.last ?? 0
+    lastFileKey += 1
+    return lastFileKey
   }
 
   function count<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R | undefined): void {
@@ -74,13 +109,18 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   function write<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R): boolean {
     if (before !== undefined && sameRow(spec, before, after)) return false
     count(spec, before, after)
-    db.prepare(sqlOf(spec, 'insert', insertSql)).run(...spec.columns.map((column) => after[column] ?? null))
+    const values = spec.columns.map((column) => after[column] ?? null)
+    // what is changed stays where it is: versions and epochs lean on the key of their file
+    if (before !== undefined) {
+      db.prepare(sqlOf(spec, 'update', updateSql)).run([...values.slice(spec.keys), ...values.slice(0, spec.keys)])
+    } else if (spec.name === tables.files.name) db.prepare(INSERT_FILE).run([nextFileKey(), ...values])
+    else db.prepare(sqlOf(spec, 'insert', insertSql)).run(values)
     return true
   }
 
   function drop<R extends Row>(spec: TableSpec<R>, before: R): void {
     count(spec, before, undefined)
-    db.prepare(`DELETE FROM ${spec.name} WHERE ${where(spec, spec.keys)}`).run(...keyOf(spec, before))
+    db.prepare(sqlOf(spec, 'delete', deleteSql)).run(keyOf(spec, before))
   }
 
   const rows: StateRows = {
@@ -109,6 +149,23 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
       for (const row of gone.values()) drop(spec, row)
       return { before, changed: changed || gone.size > 0 }
     },
+    insertFile(file, versions, epochs, refs) {
+      count(tables.files, undefined, file)
+      for (const row of versions) count(tables.versions, undefined, row)
+      for (const row of epochs) count(tables.epochs, undefined, row)
+      const key = nextFileKey()
+      bulk.files.add([key, ...tables.files.columns.map((column) => file[column])])
+      for (const row of versions)
+        bulk.versions.add(tables.versions.columns.map((column) => (column === 'file' ? key : row[column])))
+      for (const row of epochs)
+        bulk.epochs.add(tables.epochs.columns.map((column) => (column === 'file' ? key : row[column])))
+      for (const { hash, file, kind } of refs) bulk.refs.add([hash, file, kind])
+    },
+    insertRef: ({ hash, file, kind }) => bulk.refs.add([hash, file, kind]),
+    removeRef({ hash, file, kind }) {
+      bulk.refs.flush()
+      db.prepare('DELETE FROM refs WHERE hash = ? AND file = ? AND kind = ?').run(hash, file, kind)
+    },
     takeJudged() {
       const entries = [...judged]
       judged.clear()
@@ -127,9 +184,14 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
       for (const spec of Object.values(tables)) db.exec(`DELETE FROM ${spec.name}`)
       hash = new SetHash()
       cached = undefined
+      lastFileKey = undefined
     },
-    begin: () => db.afterRollback(load),
+    begin() {
+      lastFileKey = undefined
+      db.afterRollback(load)
+    },
     save() {
+      for (const each of Object.values(bulk)) each.flush()
       db.prepare('INSERT OR REPLACE INTO digest (id, lanes, behind) VALUES (1, ?, ?)').run(hash.save(), behind ? 1 : 0)
     },
   }
@@ -153,21 +215,51 @@ function sqlOf<R extends Row>(
   return text
 }
 
+const INSERT_FILE = `INSERT INTO files (file_key, ${tables.files.columns.join(', ')}) VALUES (?, ${tables.files.columns
+  .map(() => '?')
+  .join(', ')})`
+
+/** Also for `verify`, which reads tables whole. */
+export function columnsOf<R extends Row>({ name, columns, ofFile }: TableSpec<R>): string[] {
+  return columns.map((column) => (ofFile && column === 'file' ? 'files.file' : `${name}.${column}`))
+}
+
+export function sourceOf<R extends Row>({ name, ofFile }: TableSpec<R>): string {
+  // CROSS: SQLite is to begin with the file
+  return ofFile ? `files CROSS JOIN ${name} ON ${name}.file_key = files.file_key` : name
+}
+
 function selectSql<R extends Row>(spec: TableSpec<R>, purpose: string): string {
   const keys = Number(purpose.slice('select '.length))
-  return `SELECT ${spec.columns.join(', ')} FROM ${spec.name} WHERE ${where(spec, keys)}`
-}
-
-function insertSql<R extends Row>(spec: TableSpec<R>): string {
-  const marks = spec.columns.map(() => '?').join(', ')
-  return `INSERT OR REPLACE INTO ${spec.name} (${spec.columns.join(', ')}) VALUES (${marks})`
-}
-
-function where<R extends Row>(spec: TableSpec<R>, keys: number): string {
-  if (keys === 0) return 'true'
-  return spec.columns
+  const conditions = columnsOf(spec)
     .slice(0, keys)
     .map((column) => `${column} = ?`)
+  const condition = conditions.length === 0 ? 'true' : conditions.join(' AND ')
+  return `SELECT ${columnsOf(spec).join(', ')} FROM ${sourceOf(spec)} WHERE ${condition}`
+}
+
+const KEY_OF_FILE = '(SELECT file_key FROM files WHERE file = ?)'
+
+function insertSql<R extends Row>({ name, columns, ofFile }: TableSpec<R>): string {
+  const into = columns.map((column) => (ofFile && column === 'file' ? 'file_key' : column))
+  const marks = columns.map((column) => (ofFile && column === 'file' ? KEY_OF_FILE : '?'))
+  return `INSERT INTO ${name} (${into.join(', ')}) VALUES (${marks.join(', ')})`
+}
+
+function updateSql<R extends Row>(spec: TableSpec<R>): string {
+  const set = spec.columns.slice(spec.keys).map((column) => `${column} = ?`)
+  return `UPDATE ${spec.name} SET ${set.join(', ')} WHERE ${where(spec)}`
+}
+
+function deleteSql<R extends Row>(spec: TableSpec<R>): string {
+  return `DELETE FROM ${spec.name} WHERE ${where(spec)}`
+}
+
+/** One row by its key. */
+function where<R extends Row>({ columns, keys, ofFile }: TableSpec<R>): string {
+  return columns
+    .slice(0, keys)
+    .map((column) => (ofFile && column === 'file' ? `file_key = ${KEY_OF_FILE}` : `${column} = ?`))
     .join(' AND ')
 }
 

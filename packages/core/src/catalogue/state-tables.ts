@@ -12,6 +12,8 @@ export interface TableSpec<R extends Row> {
   readonly columns: readonly (keyof R & string)[]
   /** false for what follows from other rows */
   readonly inDigest: boolean
+  /** the first column, a file's id, stands in `files`; here stands `file_key` */
+  readonly ofFile: boolean
 }
 
 export type NetworkRow = {
@@ -117,16 +119,17 @@ export type AudienceKeyRow = {
 export type CapacityRow = { node: string; weight: number; entry: Uint8Array }
 export type MarkRow = { file: Uint8Array; mark: string; entry: Uint8Array; node: string }
 export type ForkRow = { feed: string; node: string; seq: number; first: Uint8Array; second: Uint8Array }
-export type RefKind = 'root' | 'former-root' | 'meta' | 'preview' | 'list' | 'grants'
-export type RefRow = { hash: Uint8Array; subject: Uint8Array; kind: RefKind; version: number }
+export type RefKind = 'root' | 'former-root' | 'meta' | 'preview'
+export type RefRow = { hash: Uint8Array; file: Uint8Array; kind: RefKind }
 
 function table<R extends Row>(
   name: string,
   keys: number,
   columns: (keyof R & string)[],
-  inDigest = true,
+  options: { inDigest?: boolean; ofFile?: boolean } = {},
 ): TableSpec<R> {
-  return { name, keys, columns, inDigest }
+  const { inDigest = true, ofFile = false } = options
+  return { name, keys, columns, inDigest, ofFile }
 }
 
 export const tables = {
@@ -180,33 +183,33 @@ export const tables = {
     'offer_to',
     'offer_ms',
   ]),
-  versions: table<VersionRow>('versions', 2, [
-    'file',
-    'version',
-    'root',
-    'size',
-    'chunk',
-    'epoch',
-    'meta',
-    'preview',
-    'entry',
-    'author',
-    'branch',
-    'ms',
-    'conflict',
-    'former_roots',
-  ]),
-  epochs: table<EpochRow>('epochs', 2, [
-    'file',
-    'epoch',
-    'audience',
-    'key',
-    'wrap',
-    'proof',
-    'older',
-    'entry',
-    'closed',
-  ]),
+  versions: table<VersionRow>(
+    'versions',
+    2,
+    [
+      'file',
+      'version',
+      'root',
+      'size',
+      'chunk',
+      'epoch',
+      'meta',
+      'preview',
+      'entry',
+      'author',
+      'branch',
+      'ms',
+      'conflict',
+      'former_roots',
+    ],
+    { ofFile: true },
+  ),
+  epochs: table<EpochRow>(
+    'epochs',
+    2,
+    ['file', 'epoch', 'audience', 'key', 'wrap', 'proof', 'older', 'entry', 'closed'],
+    { ofFile: true },
+  ),
   audienceKeys: table<AudienceKeyRow>('audience_keys', 2, [
     'audience',
     'key',
@@ -220,7 +223,7 @@ export const tables = {
   capacities: table<CapacityRow>('capacities', 1, ['node', 'weight', 'entry']),
   marks: table<MarkRow>('marks', 3, ['file', 'mark', 'entry', 'node']),
   forks: table<ForkRow>('forks', 1, ['feed', 'node', 'seq', 'first', 'second']),
-  refs: table<RefRow>('refs', 4, ['hash', 'subject', 'kind', 'version'], false),
+  refs: table<RefRow>('refs', 3, ['hash', 'file', 'kind'], { inDigest: false }),
 } as const
 
 /** The reasons are for people: the digest covers the codes alone, so that a wording may change. */

@@ -99,6 +99,12 @@ export class MemoryEntries implements SharedEntries {
     return this.#bySubject.get(name) ?? []
   }
 
+  countAbout(subject: Uint8Array, limit: number): number {
+    const name = toHex(subject)
+    this.asked.add(name)
+    return Math.min(limit, this.#bySubject.get(name)?.length ?? 0)
+  }
+
   subjectsOf(author: NodeId): Uint8Array[] {
     return [...this.#bySubject]
       .filter(([, entries]) => entries.some((entry) => entry.author === author))

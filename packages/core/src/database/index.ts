@@ -1,5 +1,5 @@
-export { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError, FolderLockedError } from './errors.ts'
 export { type BulkInsert, createBulkInsert } from './bulk-insert.ts'
+export { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError, FolderLockedError } from './errors.ts'
 export { type FolderLock, lockFolder } from './lock.ts'
 export { migrationsFolder } from './migrations.ts'
 export { type Database, type DatabaseInit, openDatabase } from './open.ts'

@@ -74,8 +74,11 @@ CREATE TABLE refusals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refusals_by_entry ON refusals (entry);
 
+-- `file_key` is local and counts up, so that new files are appended here and in the two tables below, whatever their ids:
+-- of the rows of a new file only the entries of small indexes go to random places.
 CREATE TABLE files (
-  file BLOB PRIMARY KEY,
+  file_key INTEGER PRIMARY KEY,
+  file BLOB NOT NULL UNIQUE,
   state TEXT NOT NULL,
   owner BLOB NOT NULL,
   ownership BLOB NOT NULL,
@@ -93,13 +96,13 @@ CREATE TABLE files (
   offer BLOB,
   offer_to BLOB,
   offer_ms INTEGER
-) STRICT, WITHOUT ROWID;
-CREATE INDEX files_by_owner ON files (owner, file);
+) STRICT;
+CREATE INDEX files_by_owner ON files (owner);
 CREATE INDEX files_by_offer ON files (offer_to, file) WHERE offer_to IS NOT NULL;
 
 -- `former_roots`: replaced by sealing anew, one after the other.
 CREATE TABLE versions (
-  file BLOB NOT NULL,
+  file_key INTEGER NOT NULL,
   version INTEGER NOT NULL,
   root BLOB NOT NULL,
   size INTEGER NOT NULL,
@@ -113,11 +116,11 @@ CREATE TABLE versions (
   ms INTEGER NOT NULL,
   conflict INTEGER NOT NULL,
   former_roots BLOB NOT NULL,
-  PRIMARY KEY (file, version)
+  PRIMARY KEY (file_key, version)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE epochs (
-  file BLOB NOT NULL,
+  file_key INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
   audience BLOB NOT NULL,
   key BLOB NOT NULL,
@@ -126,7 +129,7 @@ CREATE TABLE epochs (
   older BLOB,
   entry BLOB NOT NULL,
   closed INTEGER NOT NULL,
-  PRIMARY KEY (file, epoch)
+  PRIMARY KEY (file_key, epoch)
 ) STRICT, WITHOUT ROWID;
 
 -- `place`: of the key among those of its audience, from 0.
@@ -158,16 +161,16 @@ CREATE TABLE marks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX marks_by_node ON marks (node);
 
--- Whose a root or box is: what a holder asks before it serves, keeps or drops one. Follows from the rows above; in the
+-- Whose a root or box of a file is: what a holder asks before it serves, keeps or drops one. Follows from the rows above; in the
 -- order in which this node learned of it, since who names another's root later does not get a say over it.
--- `kind`: root, former-root, meta, preview (subject: the file), list, grants (subject: the audience, version 0).
+-- `kind`: root, former-root, meta, preview.
 CREATE TABLE refs (
+  ref_key INTEGER PRIMARY KEY,
   hash BLOB NOT NULL,
-  subject BLOB NOT NULL,
-  kind TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  UNIQUE (hash, subject, kind, version)
+  file BLOB NOT NULL,
+  kind TEXT NOT NULL
 ) STRICT;
+CREATE INDEX refs_by_hash ON refs (hash);
 
 -- The sum of the set hash over all rows, and whether entries wait for newer rules to be executed.
 CREATE TABLE digest (
