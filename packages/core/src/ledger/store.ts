@@ -117,9 +117,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     'SELECT arrival, id FROM entries WHERE short_id = ?',
   )
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
-  const countSubject = db.prepare<{ n: number }>(
-    'SELECT count(*) AS n FROM (SELECT 1 FROM entries WHERE subject = ? LIMIT ?)',
-  )
+  const selectAbout = db.prepare('SELECT arrival FROM entries WHERE subject = ? LIMIT ?')
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
     'SELECT DISTINCT subject FROM entries WHERE feed_key = ? AND subject IS NOT NULL',
   )
@@ -296,7 +294,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       return row === undefined ? undefined : read(row)
     },
     control: () => control,
-    countAbout: (subject, limit) => countSubject.get(subject, limit)?.n ?? 0,
+    countAbout: (subject, limit) => selectAbout.all(subject, limit).length,
     bySubject: (subject) => selectSubject.all(subject).map(read),
     subjectsOf(author) {
       const prefix = `${Buffer.from(publicKeyFromNodeId(author)).toString('hex')}/`
