@@ -167,7 +167,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
     const { membership } = control
     const file = idFrom<FileId>(subject)
     if (subject.length === AUTHOR_BYTES || membership.acts.has(file)) return false
-    if (entries.countAbout(subject, about.length + 1) !== about.length) return false
+    if (entries.countAbout(subject) !== about.length) return false
     const fold = foldSubject({ subject, network: networkId(), membership, entries, about })
     const { files, versions, epochs, marks, audienceKeys, refusals } = fold.rows
     const [row] = files

@@ -22,14 +22,7 @@ import {
 export function elementOf<R extends Row>(network: NetworkId, spec: TableSpec<R>, row: R): Uint8Array {
   const values: CborValue[] = [spec.name]
   for (const column of spec.columns) if (!OUTSIDE_DIGEST.has(column)) values.push(row[column] ?? null)
-  return encodeCbor(values, prefixOf(network))
-}
-
-let prefix: { readonly network: NetworkId; readonly bytes: Uint8Array } | undefined
-
-function prefixOf(network: NetworkId): Uint8Array {
-  if (prefix?.network !== network) prefix = { network, bytes: domain('state-row', network) }
-  return prefix.bytes
+  return encodeCbor(values, domain('state-row', network))
 }
 
 export interface StateRows {

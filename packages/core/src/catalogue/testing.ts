@@ -99,10 +99,10 @@ export class MemoryEntries implements SharedEntries {
     return this.#bySubject.get(name) ?? []
   }
 
-  countAbout(subject: Uint8Array, limit: number): number {
+  countAbout(subject: Uint8Array): number {
     const name = toHex(subject)
     this.asked.add(name)
-    return Math.min(limit, this.#bySubject.get(name)?.length ?? 0)
+    return this.#bySubject.get(name)?.length ?? 0
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {

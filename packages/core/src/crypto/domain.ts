@@ -28,5 +28,14 @@ export const NO_NETWORK = '0'.repeat(64) as NetworkId
 
 /** The domain string: product, format version, purpose, network. Ends in NUL, so that no domain is a prefix of another. */
 export function domain(purpose: Purpose, network: NetworkId): Uint8Array {
-  return encoder.encode(`malote/1/${purpose}/${network}\0`)
+  // of one network in nearly all processes: they are asked for with every hash and signature
+  if (known.network !== network) known = { network, domains: new Map() }
+  const made = known.domains.get(purpose) ?? encoder.encode(`malote/1/${purpose}/${network}\0`)
+  known.domains.set(purpose, made)
+  return made
+}
+
+let known: { readonly network: NetworkId | null; readonly domains: Map<Purpose, Uint8Array> } = {
+  network: null,
+  domains: new Map(),
 }

@@ -1,6 +1,8 @@
 import { createHash, hash } from 'node:crypto'
 import { Blake3Hasher } from '@napi-rs/blake-hash'
 
+const ONE_SHOT_BYTES = 4096
+
 /** BLAKE3, 32 bytes: names everything in the store (chunks, manifests, boxes). */
 export function blake3(...parts: Uint8Array[]): Uint8Array {
   const hasher = new Blake3Hasher()
@@ -28,6 +30,10 @@ export function blake3Stream(): { update(part: Uint8Array): void; digest(): Uint
 export function sha256(...parts: Uint8Array[]): Uint8Array {
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return new Uint8Array(hash('sha256', only, 'buffer'))
+  let bytes = 0
+  for (const part of parts) bytes += part.length
+  // a hash object costs more than a small copy
+  if (bytes <= ONE_SHOT_BYTES) return new Uint8Array(hash('sha256', Buffer.concat(parts, bytes), 'buffer'))
   const hasher = createHash('sha256')
   for (const part of parts) hasher.update(part)
   return new Uint8Array(hasher.digest())

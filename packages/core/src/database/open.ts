@@ -60,6 +60,8 @@ export function openDatabase(init: DatabaseInit): Database {
     sqlite.pragma('secure_delete = ON') // what a branch may no longer see must not linger in free pages
     sqlite.pragma('cache_size = -16384')
     sqlite.pragma('temp_store = MEMORY')
+    // a page that several commits change is moved into the file once: half of the writing while a newcomer catches up
+    sqlite.pragma('wal_autocheckpoint = 8192')
     migrate(sqlite, init)
     assertWhole(sqlite, init.path)
   } catch (error) {

@@ -209,7 +209,7 @@ export function createLedger(init: LedgerInit): Ledger {
     get: (id) => store.get(id),
     control: () => store.control(),
     bySubject: (subject) => store.bySubject(subject),
-    countAbout: (subject, limit) => store.countAbout(subject, limit),
+    countAbout: (subject) => store.countAbout(subject),
     subjectsOf: (author) => store.subjectsOf(author),
     count: () => store.count(),
     forked: () => store.forked(),

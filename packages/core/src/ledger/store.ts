@@ -117,7 +117,8 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     'SELECT arrival, id FROM entries WHERE short_id = ?',
   )
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
-  const selectAbout = db.prepare('SELECT arrival FROM entries WHERE subject = ? LIMIT ?')
+  // no `LIMIT ?` here: SQLite plans a statement anew for every value of it
+  const countSubject = db.prepare<number>('SELECT count(*) FROM entries WHERE subject = ?').pluck()
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
     'SELECT DISTINCT subject FROM entries WHERE feed_key = ? AND subject IS NOT NULL',
   )
@@ -294,7 +295,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       return row === undefined ? undefined : read(row)
     },
     control: () => control,
-    countAbout: (subject, limit) => selectAbout.all(subject, limit).length,
+    countAbout: (subject) => countSubject.get(subject) ?? 0,
     bySubject: (subject) => selectSubject.all(subject).map(read),
     subjectsOf(author) {
       const prefix = `${Buffer.from(publicKeyFromNodeId(author)).toString('hex')}/`
