@@ -152,7 +152,7 @@ function recordingStream(path: string, reads: Uint8Array[]): FrameStream {
 }
 
 /** The other end: gives the recorded frames, one for each read, as a network would that is never the slower one. */
-export function replayingStream(path: string): FrameStream {
+export function replayingStream(path: string, onRead: () => void): FrameStream {
   const file = openSync(path, 'r')
   const header = Buffer.alloc(4)
   return {
@@ -161,6 +161,7 @@ export function replayingStream(path: string): FrameStream {
     write: async () => undefined,
     writeParts: async () => undefined,
     async read() {
+      onRead()
       if (readSync(file, header, 0, 4, null) < 4) return null
       const frame = new Uint8Array(header.readUInt32BE(0))
       readSync(file, frame, 0, frame.length, null)

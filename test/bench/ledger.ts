@@ -30,6 +30,9 @@ import {
 
 const MiB = 1024 * 1024
 const SINGLE = 200
+const PLAIN_BATCH = 1000
+/** Entries after which it is the baseline's turn, so that whatever else the machine does slows both. */
+const TURN = 4000
 
 interface Target {
   readonly db: Database
@@ -79,68 +82,110 @@ interface CatchUp extends Rate {
   readonly peakMiB: number
 }
 
-async function catchUp(target: Target, source: Source): Promise<CatchUp> {
-  const host = { open: async () => replayingStream(source.frames) } as unknown as Host
+async function catchUp(target: Target, source: Source, plain: PlainInserts): Promise<CatchUp> {
   const delay = monitorEventLoopDelay({ resolution: 2 })
-  delay.enable()
-  const cpu = process.cpuUsage()
-  const began = performance.now()
+  const watch = stopwatch()
   let peak = 0
-  const watch = setInterval(() => {
+  let turns = 0
+  /** between two frames */
+  const onRead = () => {
     peak = Math.max(peak, process.memoryUsage.rss())
-  }, 100)
+    if (target.ledger.count() < (turns + 1) * TURN) return
+    turns += 1
+    watch.stop()
+    delay.disable()
+    plain.step(TURN)
+    delay.enable()
+    watch.start()
+  }
+  const host = { open: async () => replayingStream(source.frames, onRead) } as unknown as Host
+  delay.enable()
+  watch.start()
   const { stored } = await fetchFrom(
     { ledger: target.ledger, host, clock: systemClock, claims: new Claims(systemClock) },
     nodeIdFromPublicKey(source.world.founder.key.publicKey),
     new AbortController().signal,
   )
-  const seconds = (performance.now() - began) / 1000
-  const { user, system } = process.cpuUsage(cpu)
-  clearInterval(watch)
+  watch.stop()
   delay.disable()
   if (stored !== source.entries) throw new Error(`${stored} of ${source.entries} entries were taken`)
   return {
-    perSecond: stored / seconds,
-    perCpuSecond: (stored / (user + system)) * 1e6,
+    perSecond: (stored / watch.ms()) * 1000,
+    perCpuSecond: (stored / watch.cpu()) * 1e6,
     delayMs: { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 },
     peakMiB: peak / MiB,
   }
 }
 
-/** The rows of `entries` as they are in `path`, into an empty table with the same indexes, 1,000 in a transaction. */
-function plainInserts(path: string, folder: string): Rate {
-  const from = openDatabase({ path, migrations: migrationsFolder('shared') })
-  const to = openDatabase({
-    path: join(folder, 'plain.db'),
-    migrations: migrationsFolder('shared'),
-    synchronous: 'normal',
-  })
-  const columns = from.prepare<{ name: string }>("SELECT name FROM pragma_table_info('entries')").all()
-  const names = columns.map(({ name }) => name)
-  const insert = to.prepare(`INSERT INTO entries (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
-  const page = from.prepare<Record<string, unknown>>(
-    'SELECT * FROM entries WHERE arrival > ? ORDER BY arrival LIMIT 1000',
-  )
+function stopwatch() {
   let ms = 0
   let cpu = 0
-  let rows = 0
-  for (let last = 0; ; ) {
-    const batch = page.all(last).map((row) => names.map((name) => row[name]))
-    if (batch.length === 0) break
-    last = batch.at(-1)?.[names.indexOf('arrival')] as number
-    const before = process.cpuUsage()
-    const began = performance.now()
-    to.write(() => {
-      for (const row of batch) insert.run(...row)
-    })
-    ms += performance.now() - began
-    const { user, system } = process.cpuUsage(before)
-    cpu += user + system
-    rows += batch.length
+  let began = 0
+  let before = process.cpuUsage()
+  return {
+    start() {
+      before = process.cpuUsage()
+      began = performance.now()
+    },
+    stop() {
+      ms += performance.now() - began
+      const { user, system } = process.cpuUsage(before)
+      cpu += user + system
+    },
+    ms: () => ms,
+    /** microseconds */
+    cpu: () => cpu,
   }
-  from.close()
-  to.close()
-  return { perSecond: (rows / ms) * 1000, perCpuSecond: (rows / cpu) * 1e6 }
+}
+
+interface PlainInserts {
+  /** Inserts the next rows; reading them first does not count. */
+  step(rows: number): void
+  rate(): Rate
+  close(): void
+}
+
+/** Rows of `entries` as they are in `from`, into an empty table with the same indexes, 1,000 in a transaction. */
+function plainInserts(from: string, path: string): PlainInserts {
+  const source = openDatabase({ path: from, migrations: migrationsFolder('shared') })
+  const db = openDatabase({ path, migrations: migrationsFolder('shared'), synchronous: 'normal' })
+  const names = source
+    .prepare<{ name: string }>("SELECT name FROM pragma_table_info('entries')")
+    .all()
+    .map(({ name }) => name)
+  const insert = db.prepare(`INSERT INTO entries (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`)
+  const page = source.prepare<Record<string, unknown>>(
+    `SELECT ${names.join(', ')} FROM entries WHERE arrival > ? ORDER BY arrival LIMIT ${PLAIN_BATCH}`,
+  )
+  let rows = 0
+  let ms = 0
+  let cpu = 0
+  return {
+    step(wanted) {
+      for (const until = rows + wanted; rows < until; ) {
+        const batch = page.all(rows).map((row) => Object.values(row))
+        if (batch.length === 0) return
+        const before = process.cpuUsage()
+        const began = performance.now()
+        db.write(() => {
+          for (const row of batch) insert.run(row)
+        })
+        ms += performance.now() - began
+        const { user, system } = process.cpuUsage(before)
+        cpu += user + system
+        rows += batch.length
+      }
+    },
+    rate: () => ({ perSecond: (rows / ms) * 1000, perCpuSecond: (rows / cpu) * 1e6 }),
+    close() {
+      source.close()
+      db.close()
+    },
+  }
+}
+
+function removeDatabase(path: string): void {
+  for (const name of [path, `${path}-wal`, `${path}-shm`]) rmSync(name, { force: true })
 }
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number
@@ -195,28 +240,29 @@ export async function benchLedger(entries = 100_000, runs = 3): Promise<void> {
     const { network } = source.world
     const member = source.world.actors.at(-1)
     if (member === undefined) throw new Error('no members')
-    const plain: Rate[] = []
+    const plain = { stored: [] as Rate[], folded: [] as Rate[] }
     const stored: CatchUp[] = []
     const folded: CatchUp[] = []
+    const path = join(folder, 'target.db')
     for (let run = 0; run < runs; run++) {
-      const path = join(folder, 'target.db')
       for (const fold of [false, true]) {
-        for (const name of ['target.db', 'target.db-wal', 'target.db-shm']) rmSync(join(folder, name), { force: true })
+        for (const name of ['target.db', 'plain.db']) removeDatabase(join(folder, name))
+        const baseline = plainInserts(join(folder, 'source.db'), join(folder, 'plain.db'))
         const target = openTarget(path, network, member.key, { fold })
-        ;(fold ? folded : stored).push(await catchUp(target, source))
+        ;(fold ? folded : stored).push(await catchUp(target, source, baseline))
         target.close()
+        ;(fold ? plain.folded : plain.stored).push(baseline.rate())
+        baseline.close()
       }
-      plain.push(plainInserts(path, folder))
-      for (const name of ['plain.db', 'plain.db-wal', 'plain.db-shm']) rmSync(join(folder, name), { force: true })
     }
-    rate('catch-up: authenticated and stored', stored, plain, '>= 0.5')
-    rate('catch-up: the same, and folded', folded, plain, '>= 0.3')
+    rate('catch-up: authenticated and stored', stored, plain.stored, '>= 0.5')
+    rate('catch-up: the same, and folded', folded, plain.folded, '>= 0.3')
     told('event loop delay meanwhile, p99', `${median(folded.map((run) => run.delayMs.p99)).toFixed(1)} ms`)
     told('event loop delay meanwhile, longest', `${median(folded.map((run) => run.delayMs.max)).toFixed(1)} ms`)
     told('memory meanwhile, at most', `${median(folded.map((run) => run.peakMiB)).toFixed(0)} MiB`)
     told('answering a fetch', `${Math.round(1000 / source.msPerEntry.serve)}/s`)
-    benchSingle(join(folder, 'target.db'), source, member.key)
-    sizes(join(folder, 'target.db'), source)
+    benchSingle(path, source, member.key)
+    sizes(path, source)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

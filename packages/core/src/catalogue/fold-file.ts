@@ -37,12 +37,17 @@ export function foldFile(init: FileFoldInit): FileFold {
   const { file, network, membership, acts } = init
   const verdicts: Verdicts = new Map()
   const entries = inOrder(init.entries).flatMap((entry) => readFileEntry(membership, entry, verdicts) ?? [])
+  /** uploads whose author this file's id is bound to */
+  const bound = new Set<EntryId>()
+  for (const entry of entries) {
+    if (entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) === file) bound.add(entry.id)
+  }
   const excluded = new Map<EntryId, Refusal>()
   for (const entry of entries) {
-    const refusal = refusePlace(entry, init)
+    const refusal = refusePlace(entry, bound, init)
     if (refusal !== null) excluded.set(entry.id, refusal)
   }
-  const { upload, isOrphan } = findUpload(entries, excluded, init)
+  const { upload, isOrphan } = findUpload(entries, excluded, bound)
   if (isOrphan && upload !== null) excluded.delete(upload.id)
 
   const fold = (epochs: readonly OwnershipEpoch[], done?: OwnershipFold): ContentFold =>
@@ -106,8 +111,12 @@ function rowOf(
 }
 
 /** Judged by the place in the author's feed, not by time. */
-function refusePlace(entry: FileEntry, { file, network, membership, leaveOf }: FileFoldInit): Refusal | null {
-  if (entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) !== file) {
+function refusePlace(
+  entry: FileEntry,
+  bound: ReadonlySet<EntryId>,
+  { membership, leaveOf }: FileFoldInit,
+): Refusal | null {
+  if (entry.kind === 'upload' && !bound.has(entry.id)) {
     return refuse('bad-file', 'the file id is not of its author')
   }
   if (isBeyondCut(membership, entry)) return refuse('feed-closed', 'beyond the end of its author’s feed')
@@ -124,12 +133,9 @@ function refusePlace(entry: FileEntry, { file, network, membership, leaveOf }: F
 function findUpload(
   entries: readonly FileEntry[],
   excluded: ReadonlyMap<EntryId, Refusal>,
-  { file, network }: FileFoldInit,
+  bound: ReadonlySet<EntryId>,
 ): { upload: EntryOf<'upload'> | null; isOrphan: boolean } {
-  const uploads = entries.filter(
-    (entry): entry is EntryOf<'upload'> =>
-      entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) === file,
-  )
+  const uploads = entries.filter((entry): entry is EntryOf<'upload'> => entry.kind === 'upload' && bound.has(entry.id))
   const counting = uploads.find((entry) => !excluded.has(entry.id))
   if (counting !== undefined) return { upload: counting, isOrphan: false }
   const late = uploads.find(

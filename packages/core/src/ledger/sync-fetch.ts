@@ -8,6 +8,7 @@ import type { FrameStream, Host, Wait } from '../network/index.ts'
 import { bucketOf } from './heads.ts'
 import type { IngestResult } from './ingest.ts'
 import type { Ledger } from './ledger.ts'
+import { createSlices } from './slices.ts'
 import {
   decodeSyncFrame,
   encodeSyncFrame,
@@ -145,22 +146,27 @@ async function readHeads(stream: FrameStream, wait: Wait): Promise<{ differs: Ui
 /** @returns feeds of which an entry came whose predecessor is not here */
 async function readEntries(ledger: Ledger, stream: FrameStream, wait: Wait, tally: Tally): Promise<Set<FeedId>> {
   const missing = new Set<FeedId>()
+  const slices = createSlices()
   for (;;) {
     const frame = await readFrame(stream, wait)
     if (frame.type === 'done') return missing
     if (frame.type !== 'entries' || frame.entries.length === 0) {
       throw new DecodeError(`a ${frame.type} frame where entries are expected`)
     }
-    // frames that have arrived already would follow each other without letting anybody else have a turn
-    await setImmediate()
-    wait.signal?.throwIfAborted()
-    const result = ledger.ingest(frame.entries, { peer: stream.peer, live: false })
-    blame(result)
-    tally.stored += result.stored
-    tally.useless += frame.entries.length - result.stored
-    // the search for a fork repeats less than twice what we have; a peer that sends more wastes our time
-    if (tally.useless > 2 * ledger.count() + USELESS_MAX) throw new DecodeError('too many entries that are of no use')
-    for (const feed of result.missing) missing.add(feed)
+    for (const slice of slices.of(frame.entries)) {
+      // without a break what has arrived already would be stored without letting anybody else have a turn
+      await setImmediate()
+      wait.signal?.throwIfAborted()
+      const began = performance.now()
+      const result = ledger.ingest(slice, { peer: stream.peer, live: false })
+      slices.took(slice.length, performance.now() - began)
+      blame(result)
+      tally.stored += result.stored
+      tally.useless += slice.length - result.stored
+      // the search for a fork repeats less than twice what we have; a peer that sends more wastes our time
+      if (tally.useless > 2 * ledger.count() + USELESS_MAX) throw new DecodeError('too many entries that are of no use')
+      for (const feed of result.missing) missing.add(feed)
+    }
   }
 }
 
