@@ -164,6 +164,7 @@ const statusFields = {
     held: count(),
     waiting: count(),
     diverged: count(),
+    catchingUp: nullable(Type.Object({ have: count(), expected: count() })),
   }),
   reachability: Type.Object({ tcp: Type.String(), udp: Type.String(), relay: Type.String(), nat: Type.String() }),
   disk: Type.Object({ used: bytes('used'), free: bytes('free'), capacity: nullable(bytes('offered to the network')) }),

@@ -73,7 +73,7 @@ export const networkCommands: readonly CommandSpec[] = [
       const text = invite === '-' ? await readStdin(context) : invite
       if (text.length > MAX_INVITE) throw new InviteTooLongError()
       const body = { invite: text, ...(options.via === undefined ? {} : { ip: String(options.via) }) }
-      const status = await client.ask(client.api.POST('/register', { body }))
+      const status = await withCatchUp(context, client, () => client.ask(client.api.POST('/register', { body })))
       context.print(
         status,
         `joined ${showText(status.network?.name ?? '')} as ${showText(status.branch ?? '')}; ${status.members.total} members`,
@@ -138,6 +138,25 @@ export const networkCommands: readonly CommandSpec[] = [
     },
   },
 ]
+
+/** Shows how far the node is with taking in the ledger, while `work` waits for it. */
+async function withCatchUp<T>(context: Context, client: MaloteClient, work: () => Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  const progress = createProgress('entries', { enabled: context.hasProgress, unit: 'count' })
+  const follow = (async () => {
+    for await (const { data } of client.events({ types: ['ledger:progress'], signal: ended.signal })) {
+      const { have, expected } = data as { readonly have: number; readonly expected: number }
+      progress.update(have, expected)
+    }
+  })().catch(() => undefined) // progress is a courtesy: the request tells the outcome
+  try {
+    return await work()
+  } finally {
+    ended.abort()
+    await follow
+    progress.end()
+  }
+}
 
 type LeaveProgress = {
   readonly phase: string

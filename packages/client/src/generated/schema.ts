@@ -1191,6 +1191,10 @@ export interface components {
                 held: number;
                 waiting: number;
                 diverged: number;
+                catchingUp: {
+                    have: number;
+                    expected: number;
+                } | null;
             };
             reachability: {
                 tcp: string;
@@ -1245,6 +1249,10 @@ export interface components {
                 held: number;
                 waiting: number;
                 diverged: number;
+                catchingUp: {
+                    have: number;
+                    expected: number;
+                } | null;
             };
             reachability: {
                 tcp: string;

@@ -70,10 +70,12 @@ export function foldFile(init: FileFoldInit): FileFold {
   const content = fold(ownership.epochs, ownership)
   for (const part of [content.verdicts, ownership.verdicts]) for (const [id, verdict] of part) verdicts.set(id, verdict)
 
-  const { draft } = content
+  // versions and epochs are those of a file: without one there are none
+  const row = content.draft === null || upload === null ? null : rowOf(file, upload, content.draft, ownership)
+  const draft = row === null ? null : content.draft
   const epochs = draft?.epochs.map((epoch) => ({ ...epoch, closed: epoch.epoch < draft.epoch })) ?? []
   return {
-    file: draft === null || upload === null ? null : rowOf(file, upload, draft, ownership),
+    file: row,
     versions: draft === null ? [] : [...draft.versions, ...draft.conflicts],
     epochs,
     verdicts,

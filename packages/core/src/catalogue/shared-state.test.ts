@@ -40,6 +40,23 @@ describe('rows and changes', () => {
     expect(node.changes).toHaveLength(2)
   })
 
+  test('a file that is a file no more takes its versions and refs along', async () => {
+    const world = new World()
+    const ana = world.admit()
+    ana.upload()
+    const cuts = ana.cuts()
+    const node = replica(world)
+    const file = ana.upload()
+    node.deliver(world.entries)
+    const root = node.state.versions(file.file)[0]?.root as Root
+    expect(node.state.versionOfRoot(root)).not.toBeNull()
+    world.founder.write('expel', { node: ana.key.publicKey, cuts })
+    node.deliver(world.entries)
+    expect(node.state.file(file.file)).toBeNull()
+    expect(node.state.versionOfRoot(root)).toBeNull()
+    expect((await node.state.verify()).problems).toEqual([])
+  })
+
   test('a transaction that fails changes neither rows nor digest nor membership', () => {
     const world = new World()
     const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })

@@ -180,12 +180,15 @@ export function createSharedState(init: SharedStateInit): SharedState {
 
   function refoldFile(file: FileId, fold: SubjectFold, pending: Pending): void {
     const key = [idBytes(file)]
-    const files = rows.replace(tables.files, key, fold.rows.files)
+    // versions and epochs lean on the row of their file, which must be there while they are looked for
+    const isGone = fold.rows.files.length === 0
+    const files = isGone ? null : rows.replace(tables.files, key, fold.rows.files)
     const versions = rows.replace(tables.versions, key, fold.rows.versions)
     const epochs = rows.replace(tables.epochs, key, fold.rows.epochs)
+    const { before: filesBefore, changed } = files ?? rows.replace(tables.files, key, [])
     const marks = rows.replace(tables.marks, key, fold.rows.marks)
-    if (!files.changed && !versions.changed && !epochs.changed && !marks.changed) return
-    const [row] = files.before
+    if (!changed && !versions.changed && !epochs.changed && !marks.changed) return
+    const [row] = filesBefore
     const before = row === undefined ? null : fileFromRow(row)
     const after = fold.file?.file ?? null
     queries.writeRefs(

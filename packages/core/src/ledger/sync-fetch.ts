@@ -26,29 +26,42 @@ const HEADS_MAX = 200_000
 const FORK_STEP = 16
 /** A feed is not fetched from two peers at once, unless the first has had this long for it. */
 const CLAIM_MS = 5000
+/** and so much more for each entry that it has brought */
+const ENTRY_MS = 10
 /** Entries of no use that a fetch may bring beyond what a search for a fork explains. */
 const USELESS_MAX = 10_000
 
 /** Which feeds are being fetched, so that 70 peers do not bring the same. */
 export class Claims {
   readonly #clock: Clock
-  readonly #since = new Map<FeedId, number>()
+  readonly #taken = new Map<FeedId, Lease>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  take(feed: FeedId): boolean {
-    const since = this.#since.get(feed)
-    const now = this.#clock.now()
-    if (since !== undefined && now - since < CLAIM_MS && now >= since) return false
-    this.#since.set(feed, now)
-    return true
+  lease(): Lease {
+    return { since: this.#clock.now(), stored: 0 }
   }
 
-  release(feed: FeedId): void {
-    this.#since.delete(feed)
+  take(feed: FeedId, lease: Lease): boolean {
+    const other = this.#taken.get(feed)
+    const now = this.#clock.now()
+    const isOpen = other === undefined || now < other.since || now >= other.since + CLAIM_MS + other.stored * ENTRY_MS
+    if (isOpen) this.#taken.set(feed, lease)
+    return isOpen
   }
+
+  release(feed: FeedId, lease: Lease): void {
+    if (this.#taken.get(feed) === lease) this.#taken.delete(feed)
+  }
+}
+
+/** One fetch's hold on the feeds that it brings. */
+export interface Lease {
+  readonly since: number
+  /** entries that it has brought: who delivers keeps its hold */
+  stored: number
 }
 
 export interface FetchInit {
@@ -58,11 +71,16 @@ export interface FetchInit {
   claims: Claims
   /** dial when there is no connection @default false */
   mayDial?: boolean
+  /** told after each slice: entries that are still to come */
+  onLeft?: (entries: number) => void
 }
 
 interface Tally {
   stored: number
   useless: number
+  /** of the feeds that this fetch brings, as the peer's heads say */
+  expected: number
+  readonly lease: Lease
 }
 
 /** Where the common part of a forked feed is looked for. */
@@ -87,17 +105,18 @@ export async function fetchFrom(init: FetchInit, peer: NodeId, signal: AbortSign
   const connectedOnly = init.mayDial !== true
   const stream = await host.open(peer, 'ledger', { ...wait, maxFrameBytes: FRAME_MAX_BYTES, connectedOnly })
   const claimed = new Set<FeedId>()
+  const lease = claims.lease()
   try {
     const own = ledger.sync.unconfirmedOwn()
     await stream.write(encodeSyncFrame({ type: 'ask', buckets: ledger.sync.buckets() }), wait)
     const { differs, heads } = await readHeads(stream, wait)
     if (own !== null && hasOwn(own, differs, heads)) ledger.confirmOwnFeed(own, peer)
 
-    const tally: Tally = { stored: 0, useless: 0 }
+    const tally: Tally = { stored: 0, useless: 0, expected: 0, lease }
     const searches = new Map<FeedId, Search>()
     const claim = (feed: FeedId) => {
       if (claimed.has(feed)) return true
-      if (!claims.take(feed)) return false
+      if (!claims.take(feed, lease)) return false
       claimed.add(feed)
       return true
     }
@@ -109,8 +128,9 @@ export async function fetchFrom(init: FetchInit, peer: NodeId, signal: AbortSign
       const part = ranges.slice(first, first + WANT_MAX)
       if (part.length > 0) {
         const before = tally.stored
+        tally.expected = Math.max(tally.expected, tally.stored + entriesIn(ledger, lacking, claimed))
         await stream.write(encodeSyncFrame({ type: 'want', ranges: part }), wait)
-        const missing = await readEntries(ledger, stream, wait, tally)
+        const missing = await readEntries(init, stream, wait, tally)
         if (stepBack(part, missing, searches) || tally.stored > before) progressed = true
       }
       lacking = lacking.filter((head) => !ledger.sync.knows(head))
@@ -127,7 +147,7 @@ export async function fetchFrom(init: FetchInit, peer: NodeId, signal: AbortSign
     stream.abort(error instanceof Error ? error : undefined)
     throw error
   } finally {
-    for (const feed of claimed) claims.release(feed)
+    for (const feed of claimed) claims.release(feed, lease)
   }
 }
 
@@ -144,7 +164,8 @@ async function readHeads(stream: FrameStream, wait: Wait): Promise<{ differs: Ui
 }
 
 /** @returns feeds of which an entry came whose predecessor is not here */
-async function readEntries(ledger: Ledger, stream: FrameStream, wait: Wait, tally: Tally): Promise<Set<FeedId>> {
+async function readEntries(init: FetchInit, stream: FrameStream, wait: Wait, tally: Tally): Promise<Set<FeedId>> {
+  const { ledger, onLeft } = init
   const missing = new Set<FeedId>()
   const slices = createSlices()
   for (;;) {
@@ -162,6 +183,8 @@ async function readEntries(ledger: Ledger, stream: FrameStream, wait: Wait, tall
       slices.took(slice.length, performance.now() - began)
       blame(result)
       tally.stored += result.stored
+      tally.lease.stored += result.stored
+      onLeft?.(Math.max(0, tally.expected - tally.stored))
       tally.useless += slice.length - result.stored
       // the search for a fork repeats less than twice what we have; a peer that sends more wastes our time
       if (tally.useless > 2 * ledger.count() + USELESS_MAX) throw new DecodeError('too many entries that are of no use')
@@ -188,6 +211,15 @@ function hasOwn(own: Head, differs: Uint8Array, heads: readonly Head[]): boolean
   if ((((differs[bucket >> 3] ?? 0) >> (bucket & 7)) & 1) === 0) return true
   const ends = heads.filter((head) => head.feed === own.feed)
   return ends.length === 1 && ends[0]?.seq === own.seq && ends[0].id === own.id
+}
+
+/** How many entries the peer has beyond ours, of the feeds that are brought from it. */
+function entriesIn(ledger: Ledger, lacking: readonly Head[], claimed: ReadonlySet<FeedId>): number {
+  let entries = 0
+  for (const { feed, seq } of lacking) {
+    if (claimed.has(feed)) entries += Math.max(0, seq - ledger.sync.reach(feed))
+  }
+  return entries
 }
 
 /** One range per feed of which the peer has an entry that we lack. */

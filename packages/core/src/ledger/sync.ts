@@ -18,6 +18,7 @@ import type { EntriesEvent, Ledger } from './ledger.ts'
 import { blame, Claims, type FetchResult, fetchFrom } from './sync-fetch.ts'
 import { decodeSyncFrame, FRAME_MAX_BYTES, type Status, type SyncFrame } from './sync-frames.ts'
 import { createLink, type Link } from './sync-link.ts'
+import { type CatchUp, createSyncProgress } from './sync-progress.ts'
 import { FRAME_TIMEOUT_MS, serveFetch } from './sync-serve.ts'
 import { createThrottle } from './throttle.ts'
 import type { Entry, SignedBytes } from './types.ts'
@@ -56,6 +57,8 @@ export interface SyncInit {
   headsIntervalMs?: number
   /** A member has the same entries and another state. Told once per peer and heads. */
   onDiverged?: (peer: NodeId) => void
+  /** Catching up goes on, or has ended. */
+  onProgress?: (progress: CatchUp) => void
   /** What went wrong with a peer: for the log. */
   onPeerError?: (peer: NodeId, error: unknown) => void
 }
@@ -79,6 +82,8 @@ export interface Sync {
   divergedFrom(): NodeId[]
   /** Fetches that run now. */
   fetching(): number
+  /** null while nothing, or little, is on its way */
+  catchingUp(): CatchUp | null
   peerHeads(): PeerHeads[]
   /**
    * Compares with one peer and fetches what it has more, dialling it if need be: what a newcomer does first.
@@ -99,6 +104,7 @@ export function createSync(init: SyncInit): Sync {
   const links = new Map<NodeId, Link>()
   const claims = new Claims(clock)
   const throttle = createThrottle(clock)
+  const progress = createSyncProgress({ clock, count: () => ledger.count(), tell: init.onProgress })
   const recent = new Map<string, Recent>()
   const past = new Set<string>()
   const told = new Map<NodeId, string>()
@@ -233,6 +239,15 @@ export function createSync(init: SyncInit): Sync {
     runFetches()
   }
 
+  async function fetchNow(peer: NodeId, signal: AbortSignal, options: { mayDial?: boolean }): Promise<FetchResult> {
+    const { left, end } = progress.begin()
+    try {
+      return await fetchFrom({ ledger, host, clock, claims, ...options, onLeft: left }, peer, signal)
+    } finally {
+      end()
+    }
+  }
+
   function runFetches(): void {
     while (running.size < FETCH_SLOTS) {
       const at = queue.findIndex((peer) => !running.has(peer))
@@ -242,7 +257,7 @@ export function createSync(init: SyncInit): Sync {
       const theirs = links.get(peer)?.theirs
       if (links.get(peer) === undefined || (theirs != null && equalBytes(theirs.heads, ledger.sync.headsHash())))
         continue
-      const run = fetchFrom({ ledger, host, clock, claims }, peer, stopping.signal)
+      const run = fetchNow(peer, stopping.signal, {})
         .then(
           ({ stored }) => {
             links.get(peer)?.fetches.worked()
@@ -351,12 +366,13 @@ export function createSync(init: SyncInit): Sync {
         .filter(({ diverged }) => diverged)
         .map(({ peer }) => peer),
     fetching: () => running.size,
+    catchingUp: () => progress.now(),
     peerHeads,
     fetch: (peer, options = {}) =>
-      fetchFrom(
-        { ledger, host, clock, claims, mayDial: true },
+      fetchNow(
         peer,
         options.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, options.signal]),
+        { mayDial: true },
       ),
   }
 }

@@ -178,6 +178,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       events.emit('ledger:diverged', { node })
       integrity.alarm()
     },
+    onProgress: (progress) => events.emit('ledger:progress', progress),
     onPeerError: (peer, error) => log(`ledger sync with ${peer}`, error),
   })
   const integrity = createIntegrity({

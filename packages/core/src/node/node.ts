@@ -79,6 +79,7 @@ class Runtime {
   readonly #stopping = new AbortController()
   #identity
   #host: NetworkHost | undefined
+  #joining: Session | undefined
   #session: Session | undefined
   /** founding, joining and leaving, one after the other */
   #change: Promise<unknown> = Promise.resolve()
@@ -284,6 +285,7 @@ class Runtime {
           ledger.join(ticket.network)
           return ticket.network
         })
+        this.#joining = session
         try {
           // without the ledger of the one that admitted it this node does not know its own network
           await session.sync.fetch(from, { signal })
@@ -294,6 +296,8 @@ class Runtime {
           await session.close()
           this.#removeFolder()
           throw error
+        } finally {
+          this.#joining = undefined
         }
         this.#session = session
         this.#writeAnchor(session)
@@ -441,6 +445,7 @@ class Runtime {
     return {
       host: this.#hostNow(),
       session: this.#session ?? null,
+      joining: this.#joining ?? null,
       isLeaving: this.#leaving !== undefined,
       rulesVersion: this.#tuning.rulesVersion,
       startedAt: this.#startedAt,

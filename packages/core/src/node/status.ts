@@ -18,6 +18,8 @@ export const VERSION: string = (
 export interface StatusInit {
   readonly host: NetworkHost
   readonly session: Session | null
+  /** a newcomer's, which takes in the ledger before this node counts as a member's */
+  readonly joining: Session | null
   readonly isLeaving: boolean
   /** newest rules version that this software executes */
   readonly rulesVersion: number
@@ -25,7 +27,15 @@ export interface StatusInit {
   readonly now: number
 }
 
-export function statusView({ host, session, isLeaving, rulesVersion, startedAt, now }: StatusInit): StatusView {
+export function statusView({
+  host,
+  session,
+  joining,
+  isLeaving,
+  rulesVersion,
+  startedAt,
+  now,
+}: StatusInit): StatusView {
   const common = {
     id: host.id,
     reachability: host.reachability(),
@@ -43,7 +53,15 @@ export function statusView({ host, session, isLeaving, rulesVersion, startedAt, 
       connected: false,
       members: { total: 0, connected: 0 },
       files: { total: 0, bytes: 0, atRisk: 0 },
-      ledger: { entries: 0, state: '', inSyncWith: 0, held: 0, waiting: 0, diverged: 0 },
+      ledger: {
+        entries: joining?.ledger.count() ?? 0,
+        state: '',
+        inSyncWith: 0,
+        held: 0,
+        waiting: 0,
+        diverged: 0,
+        catchingUp: joining?.sync.catchingUp() ?? null,
+      },
       disk: { used: 0, free: 0, capacity: null },
       warnings: [],
     }
@@ -73,6 +91,7 @@ export function statusView({ host, session, isLeaving, rulesVersion, startedAt, 
       held: ledger.held().length,
       waiting: ledger.waiting() + state.waiting(),
       diverged: sync.divergedFrom().length,
+      catchingUp: sync.catchingUp(),
     },
     disk: { used, free, capacity: session.capacity },
     warnings: warnings(session, isLeaving),

@@ -140,7 +140,16 @@ export interface StatusView {
   connected: boolean
   members: { total: number; connected: number }
   files: { total: number; bytes: number; atRisk: number }
-  ledger: { entries: number; state: string; inSyncWith: number; held: number; waiting: number; diverged: number }
+  ledger: {
+    entries: number
+    state: string
+    inSyncWith: number
+    held: number
+    waiting: number
+    diverged: number
+    /** null while nothing, or little, is on its way from other members */
+    catchingUp: { have: number; expected: number } | null
+  }
   reachability: { tcp: string; udp: string; relay: string; nat: string }
   disk: { used: number; free: number; capacity: number | null }
   addresses: string[]
@@ -191,6 +200,8 @@ export interface EventMap {
   'leave:progress': { phase: 'drain' | 'draw' | 'farewell' | 'done'; done: number; total: number; message: string }
   'ledger:entry': LedgerEntryView
   'ledger:diverged': { node: string }
+  /** Catching up with other members goes on; at its end `have` is `expected`. */
+  'ledger:progress': { have: number; expected: number }
   warning: { code: string; message: string }
 }
 export type EventName = keyof EventMap
