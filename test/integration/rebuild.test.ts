@@ -231,6 +231,7 @@ describe('with both databases gone', () => {
     const node = await start(at.branch)
     await expectHealed(founder, node, false)
     expect(() => node.files.get(secret)).toThrow()
+    expect((await node.doctor()).map(({ name }) => name)).not.toContain('only-here')
   })
 
   it('says so when nothing tells which network it was', async () => {
@@ -263,6 +264,7 @@ describe('a sound node', () => {
     const own = node.ledger.entries({ limit: 1000 }).items.at(-1)
     expect(before.has(own?.feed ?? '')).toBe(false)
     expect(node.files.get(secret).name).toBe('segredo.txt')
+    expect((await node.doctor()).find(({ name }) => name === 'only-here')?.message).toMatch(/^1 file/)
     await until('it is finished', () => !existsSync(join(at.branch, 'network', 'rebuilding')))
   })
 })

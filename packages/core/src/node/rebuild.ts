@@ -42,7 +42,7 @@ export async function continueRebuild(init: RebuildInit): Promise<Rebuild | null
   const files = setAsideFiles(folder)
   if (files === null) return null
   const known = readAnchor(folder)?.addresses ?? []
-  for (const { node, addresses } of known) session.presence.learn(node, addresses)
+  for (const { node, addresses } of known) init.host.learn(node, [...addresses])
   if (files.shared.length === 0 && isMember(session)) {
     // whoever removed the folders wants nothing more of them
     endRebuild(folder)
@@ -59,6 +59,8 @@ export async function continueRebuild(init: RebuildInit): Promise<Rebuild | null
     remains.close()
     throw error
   }
+  // who is a member is known by now
+  for (const { node, addresses } of known) session.presence.learn(node, addresses)
   const { entries } = remains.left()
   init.log(`rebuilt: ${session.ledger.count()} entries are here, ${entries} wait for what other members have`)
   return follow(init, remains)

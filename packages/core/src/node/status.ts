@@ -7,6 +7,7 @@ import type { NetworkHost } from '../network/index.ts'
 import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
+import { keyChecks } from './key-checks.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
 
@@ -175,6 +176,7 @@ export async function runDoctor(
   const verified = await init.verify()
   if (verified.ok) add('database', 'ok', 'every entry is as it was signed, and the state is what the entries say')
   else add('database', 'problem', verified.problems.join('; '), verified.advice)
+  checks.push(...keyChecks(session))
   const skew = session.presence.skew()
   if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
   else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
