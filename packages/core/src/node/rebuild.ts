@@ -14,6 +14,7 @@ import type { Session } from './session.ts'
 /** For a member to be found and to answer, where there is no ledger to start with. */
 const REACH_MS = 60_000
 const ASK_AGAIN_MS = 1000
+const DIAL_MS = 8000
 /** What arrives in so short a time is looked at together. */
 const SETTLE_MS = 500
 
@@ -42,7 +43,6 @@ export async function continueRebuild(init: RebuildInit): Promise<Rebuild | null
   const files = setAsideFiles(folder)
   if (files === null) return null
   const known = readAnchor(folder)?.addresses ?? []
-  for (const { node, addresses } of known) init.host.learn(node, [...addresses])
   if (files.shared.length === 0 && isMember(session)) {
     // whoever removed the folders wants nothing more of them
     endRebuild(folder)
@@ -72,24 +72,38 @@ function isMember({ members, self, ledger }: Session): boolean {
 
 /** Whoever is connected or was known: what it gives is checked against the founding entry like everything else. */
 async function fetchFromAnyone(init: RebuildInit): Promise<void> {
-  const { session, host, clock } = init
+  const { host, clock, signal } = init
   const known = readAnchor(init.folder)?.addresses ?? []
   const end = clock.now() + REACH_MS
   while (clock.now() < end) {
-    const connected = host.connections().map(({ peer }) => peer)
-    for (const peer of new Set<NodeId>([...connected, ...known.map(({ node }) => node)])) {
-      if (peer === session.self) continue
-      try {
-        await session.sync.fetch(peer, { signal: init.signal })
-      } catch (error) {
-        init.signal.throwIfAborted()
-        init.log(`fetching the ledger from ${peer}`, error)
-      }
-      if (isMember(session)) return
+    for (const { node, addresses } of known) {
+      const isConnected = host.connections().some(({ peer }) => peer === node)
+      // nobody is a member here yet, so nobody is dialled unless asked for by address
+      if (!isConnected)
+        await attempt(init, `reaching ${node}`, host.dial([...addresses], { signal, timeoutMs: DIAL_MS }))
+      if (await fetched(init, node)) return
     }
-    await sleep(clock, ASK_AGAIN_MS, init.signal)
+    for (const { peer } of host.connections()) if (await fetched(init, peer)) return
+    await sleep(clock, ASK_AGAIN_MS, signal)
   }
   throw new NobodyToRebuildFromError()
+}
+
+/** @returns whether this node now knows its network and its own admission */
+async function fetched(init: RebuildInit, peer: NodeId): Promise<boolean> {
+  if (!init.host.connections().some((each) => each.peer === peer)) return false
+  await attempt(init, `fetching the ledger from ${peer}`, init.session.sync.fetch(peer, { signal: init.signal }))
+  return isMember(init.session)
+}
+
+/** One that fails is one of many. @throws the signal's reason */
+async function attempt({ signal, log }: RebuildInit, what: string, work: Promise<unknown>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    signal.throwIfAborted()
+    log(what, error)
+  }
 }
 
 /** Offers again after what arrives; ends when nothing is left and others, where there are any, agree. */
