@@ -431,6 +431,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const handoffs = handoffsOf(session, { policy: init.handoffs, log })
   bell.on(handoffs.look)
   bell.on(() => {
+    // a ring may come after the databases are closed
+    if (closing.signal.aborted) return
     const by = session.admittedBy()
     if (by === null) return
     const others = sync.peerHeads().filter(({ peer }) => peer !== by && members.isMember(peer))
