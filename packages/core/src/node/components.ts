@@ -9,8 +9,7 @@ import { join } from 'node:path'
 import { createSharedState, createSharing, DEFAULT_WEIGHT, kindInfo } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
-import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
-import type { NetworkId, NodeId } from '../ids.ts'
+import type { NetworkId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
 import { createCommands, createMembers, SoftwareTooOldError, serveRegister } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
@@ -20,15 +19,16 @@ import { createTransfers } from '../transfer/index.ts'
 import { createAccess } from './access.ts'
 import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
-import { readingFailure } from './errors.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
+import { openDatabases } from './folder-databases.ts'
 import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createIntegrity } from './integrity.ts'
 import { controlWithVouchers } from './joining.ts'
 import { createLeaver } from './leaver.ts'
+import { removeLeftovers } from './leftovers.ts'
 import { createKept, createSettings } from './local-state.ts'
 import { createReactions } from './reactions.ts'
 import { createReaders } from './readers.ts'
@@ -41,10 +41,10 @@ import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
 import { VERSION } from './status.ts'
 import { isOfUse } from './stored-roots.ts'
+import { createTrust } from './trust.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 
 const DISCONNECTED = 'presence/disconnected'
-const ADMITTED_BY = 'joining/admitted-by'
 
 export interface SessionInit {
   /** `<data>/network`, made by the caller */
@@ -74,23 +74,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const bell = createBell()
   /** false while `begin` writes the first entries, before the rooms that would be told exist */
   let started = false
-  const opened: Database[] = []
-  const openFile = (name: 'shared' | 'local') => {
-    const db = openDatabase({ path: join(init.folder, `${name}.db`), migrations: migrationsFolder(name) })
-    opened.push(db)
-    return db
-  }
-  /** What cannot be read closes what was opened, and bears one name. */
-  const fromDisk = <T>(read: () => T): T => {
-    try {
-      return read()
-    } catch (error) {
-      for (const each of opened) each.close()
-      throw init.isNew ? error : readingFailure(error)
-    }
-  }
-  const sharedDb = fromDisk(() => openFile('shared'))
-  const localDb = fromDisk(() => openFile('local'))
+  const databases = openDatabases(init)
+  const { shared: sharedDb, local: localDb, fromDisk } = databases
   const settings = createSettings(localDb)
   const kept = createKept(localDb)
 
@@ -107,7 +92,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       apply: (entries) => state.apply(entries),
       skew: () => presence.skew(),
       twin: () => presence.twin(),
-      closeWitness: createCloseWitness({ databasePath: join(init.folder, 'shared.db') }),
+      closeWitness: createCloseWitness({ databasePath: databases.path }),
       witnesses: {
         members: () => others(),
         isSole: (node) => presence.isSole(node),
@@ -136,8 +121,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
   )
   const network = fromDisk(() => init.begin(ledger))
   const members = createMembers(() => state.membership())
-  // a new folder that begins without this node in it is a newcomer's
-  let trusts = !init.isNew || members.get(self) !== undefined
+  const trust = createTrust(settings, !init.isNew || members.get(self) !== undefined)
   const others = () =>
     members
       .currentMembers()
@@ -283,7 +267,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     events,
     bell,
     tuning,
-    trusts: () => trusts,
+    trusts: trust.has,
     capacity: init.capacity,
     log,
   })
@@ -357,7 +341,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
 
   const reseal = createResealer({ state, sharing, store, transfers })
 
-  let removing: Promise<void> | undefined
+  let removing = Promise.resolve()
   let closed: Promise<void> | undefined
   const session: Session = {
     network,
@@ -382,18 +366,15 @@ export async function openSession(init: SessionInit): Promise<Session> {
     bell,
     closing: closing.signal,
     capacity: init.capacity,
-    trusts: () => trusts,
+    trusts: trust.has,
     trust() {
-      trusts = true
+      trust.gain()
       offerCapacity()
       draw.look()
       handoffs.look()
     },
-    admittedBy() {
-      const node = settings.getSetting(ADMITTED_BY)
-      return node === null ? null : (Buffer.from(node).toString() as NodeId)
-    },
-    setAdmittedBy: (node) => settings.setSetting(ADMITTED_BY, node === null ? null : new TextEncoder().encode(node)),
+    admittedBy: trust.admittedBy,
+    setAdmittedBy: trust.setAdmittedBy,
     ownBranch: versions.ownBranch(self),
     livingBranches: versions.livingBranches,
     nodeOf: versions.nodeOf,
@@ -433,10 +414,10 @@ export async function openSession(init: SessionInit): Promise<Session> {
   bell.on(() => {
     // a ring may come after the databases are closed
     if (closing.signal.aborted) return
-    const by = session.admittedBy()
+    const by = trust.admittedBy()
     if (by === null) return
     const others = sync.peerHeads().filter(({ peer }) => peer !== by && members.isMember(peer))
-    if (others.some(({ inSync }) => inSync)) session.setAdmittedBy(null)
+    if (others.some(({ inSync }) => inSync)) trust.setAdmittedBy(null)
   })
 
   async function close(): Promise<void> {
@@ -458,12 +439,14 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await store.stop()
     await host.useNetwork(null, gate)
     ledger.close()
-    sharedDb.close()
-    localDb.close()
+    databases.close()
   }
 
   try {
-    if (!init.isRebuilding) removeUseless()
+    if (!init.isRebuilding) {
+      const { isOfUse } = session
+      removing = removeLeftovers({ store, isOfUse, whenSound: integrity.whenSound, closing: closing.signal, log })
+    }
     await host.useNetwork(network, gate)
     started = true
     await sharing.start(state.allFiles())
@@ -489,24 +472,6 @@ export async function openSession(init: SessionInit): Promise<Session> {
     if (state.isBehind() || init.capacity === null || members.get(self)?.state !== 'member') return
     const weight = weightOf(init.capacity)
     if ((state.weights().get(self) ?? DEFAULT_WEIGHT) !== weight) ledger.append('capacity', { weight })
-  }
-
-  /**
-   * What the last run did not get to publish, or to remove once it was sealed anew. Only when the state is known to be
-   * sound: a damaged one must not cost the chunks of what it has lost.
-   */
-  function removeUseless(): void {
-    const useless = store.list().filter(({ root }) => !session.isOfUse(root))
-    if (useless.length === 0) return
-    removing = integrity
-      .whenSound()
-      .then(async () => {
-        for (const { root } of useless) {
-          if (closing.signal.aborted) return
-          if (!session.isOfUse(root)) await store.remove(root)
-        }
-      })
-      .catch((error: unknown) => log('removing chunks that nothing names', error))
   }
 
   return session

@@ -1,0 +1,166 @@
+/**
+ * What a node shows: plain JSON values (ids and times are text, sizes are bytes), so that the API passes them on
+ * unchanged.
+ */
+
+export type Role = 'member' | 'admin'
+export type MemberState = 'member' | 'quarantined' | 'left' | 'expelled'
+
+export interface NodeView {
+  /** PeerId */
+  id: string
+  /** branch name; `name~prefix` when two branches bear one name */
+  branch: string
+  role: Role
+  connected: boolean
+  /** ISO 8601, or null when never seen by this node */
+  lastSeen: string | null
+  path: 'tcp' | 'udp' | 'relay' | null
+  rttMs: number | null
+  self: boolean
+  state: MemberState
+  /** multiaddrs under which it was last known */
+  addresses: string[]
+  /** what all members should know about it, e.g. `feed-forked`, `invite-reused` */
+  marks: string[]
+}
+
+export interface FileView {
+  id: string
+  name: string
+  size: number
+  /** media type */
+  type: string
+  version: number
+  owner: { id: string; branch: string }
+  createdAt: string
+  updatedAt: string
+  campaign: string | null
+  tags: string[]
+  audience: 'everyone' | 'except' | 'only'
+  /** current node of each denied branch (for `only`: of each branch that is not named) */
+  denied: string[]
+  copies: { held: number; target: number }
+  local: 'complete' | 'partial' | 'none'
+  state: 'live' | 'deleted' | 'orphaned'
+  /** an offer of the file that is still open */
+  handoff: { to: { id: string; branch: string }; since: string } | null
+  hasPreview: boolean
+}
+
+export interface VersionView {
+  version: number
+  size: number
+  name: string
+  createdAt: string
+  author: { id: string; branch: string }
+  current: boolean
+  /** written beside another version that came first */
+  conflict: boolean
+  local: 'complete' | 'partial' | 'none'
+  copies: { held: number; target: number }
+}
+
+export interface InviteView {
+  id: string
+  branch: string
+  role: Role
+  expires: string
+  state: 'open' | 'used' | 'expired' | 'revoked'
+  replaces: string | null
+  usedBy: string | null
+}
+
+export type TransferKind = 'upload' | 'fetch' | 'replicate' | 'drain'
+export type TransferState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled'
+
+export interface TransferView {
+  id: string
+  kind: TransferKind
+  fileId: string
+  /** null when this node may not know it */
+  name: string | null
+  state: TransferState
+  bytes: number
+  total: number
+  bytesPerSecond: number
+  etaSeconds: number | null
+  sources: { id: string; branch: string; bytes: number }[]
+  startedAt: string
+  finishedAt: string | null
+  error: { code: string; message: string } | null
+}
+
+export interface LedgerEntryView {
+  /** counts local arrivals; the cursor of `after` */
+  arrival: number
+  id: string
+  kind: string
+  author: { id: string; branch: string | null }
+  feed: string
+  seq: number
+  /** ISO 8601 time of the entry's clock */
+  time: string
+  /** file, node or audience that it is about */
+  subject: string | null
+  refused: { code: string; reason: string } | null
+}
+
+export interface DigestView {
+  heads: { author: string; feed: string; seq: number; id: string }[]
+  entries: number
+  state: string
+}
+
+export interface VerificationView {
+  ok: boolean
+  entries: number
+  /** the state digest that is kept, and as the entries make it */
+  state: string
+  recomputed: string
+  problems: string[]
+  /** what to do about them; null when there are none */
+  advice: string | null
+}
+
+export interface StatusView {
+  id: string
+  branch: string | null
+  role: Role | null
+  network: { id: string; name: string } | null
+  connected: boolean
+  members: { total: number; connected: number }
+  files: { total: number; bytes: number; atRisk: number }
+  ledger: {
+    entries: number
+    state: string
+    inSyncWith: number
+    held: number
+    waiting: number
+    diverged: number
+    /** null while nothing, or little, is on its way from other members */
+    catchingUp: { have: number; expected: number } | null
+  }
+  reachability: { tcp: string; udp: string; relay: string; nat: string }
+  disk: { used: number; free: number; capacity: number | null }
+  addresses: string[]
+  version: string
+  /** rules version of the network (null without one), and the newest that this software knows */
+  rules: { active: number | null; known: number }
+  uptimeSeconds: number
+  /** what the operator should know, each with a stable code */
+  warnings: { code: string; message: string; advice: string | null }[]
+}
+
+export interface DoctorCheck {
+  name: string
+  state: 'ok' | 'warning' | 'problem'
+  message: string
+  advice: string | null
+}
+
+export interface Page<T> {
+  items: T[]
+  /** pass as `cursor` for what follows; null at the end */
+  next: string | null
+}
