@@ -163,11 +163,14 @@ describe('who gets in', () => {
     const crowd = await Promise.all(
       Array.from({ length: MAX_STRANGERS + 4 }, () => startLibp2p({ ...BARE, signingKey: generateSigningKey() })),
     )
-    const results = await Promise.allSettled(crowd.map((node) => node.dial(multiaddr(address))))
-    const known = member.host.connections().length
-    expect(known).toBeLessThanOrEqual(MAX_STRANGERS)
-    expect(known).toBeGreaterThan(MAX_STRANGERS / 2)
-    expect(results.length).toBe(MAX_STRANGERS + 4)
+    // one after the other: many handshakes at once would measure the machine
+    for (const node of crowd.slice(0, MAX_STRANGERS)) await node.dial(multiaddr(address))
+    await expect.poll(() => member.host.connections().length, { timeout: 5000 }).toBe(MAX_STRANGERS)
+    for (const node of crowd.slice(MAX_STRANGERS)) {
+      await node.dial(multiaddr(address)).catch(() => {})
+      await expect.poll(() => node.getConnections().length, { timeout: 5000 }).toBe(0)
+    }
+    expect(member.host.connections().length).toBe(MAX_STRANGERS)
     await Promise.all(crowd.map((node) => node.stop()))
   })
 
