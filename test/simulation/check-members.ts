@@ -83,6 +83,14 @@ function authorityOf({ members, verdicts, cuts, departures }: MembershipState): 
   return JSON.stringify([rows, [...verdicts].map(([id, verdict]) => [id, verdict?.code ?? null]), [...cuts], seeds])
 }
 
+/** What a hostile member names that does not exist makes nobody else's entries wait. */
+export function checkNotBlocked({ control, membership, world, problem }: Evidence): void {
+  for (const { id, kind } of control) {
+    if (world.written.has(id) && !membership.verdicts.has(id))
+      problem(`honest-not-blocked: ${kind} ${id.slice(0, 8)} waits`)
+  }
+}
+
 interface Grant {
   readonly by: NodeId | null
   readonly place: number

@@ -414,7 +414,7 @@ const WEIGHTS: Record<keyof typeof evils, number> = {
   fork: 4,
   fallingClock: 2,
   future: 3,
-  namesNothing: 1,
+  namesNothing: 3,
   malformed: 3,
   forged: 4,
   fakeRecovery: 2,

@@ -51,7 +51,9 @@ export async function runMutation(mutation: Mutation, options: { seeds: number; 
     const { jobs, seeds } = options
     const known = await runCampaign({ root, from: mutation.seed, seeds: 1, jobs: 1, untilFailure: true })
     const others =
-      known.failed.length > 0 ? known : await runCampaign({ root, from: 1, seeds, jobs, untilFailure: true })
+      known.failed.length > 0
+        ? known
+        : await runCampaign({ root, from: mutation.seed + 1, seeds, jobs, untilFailure: true })
     const [found] = others.failed
     return { mutation, seed: found?.seed ?? null, invariant: invariantOf(found), ms: performance.now() - began }
   } finally {

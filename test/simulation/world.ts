@@ -226,7 +226,7 @@ export class World implements Surroundings {
       this.#noteLatest(node, entries)
       return
     }
-    if (entries.length > 0) {
+    if (this.#tracing) {
       const kinds = entries.slice(0, 8).map(({ kind, id }) => `${kind} ${id.slice(0, 8)}`)
       const more = entries.length > kinds.length ? ` and ${entries.length - kinds.length} more` : ''
       this.trace(`${node.name} takes ${kinds.join(', ')}${more} from ${from === null ? 'waiting' : this.named(from)}`)
