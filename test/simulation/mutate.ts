@@ -43,7 +43,7 @@ export function checkMutation(mutation: Mutation): void {
 }
 
 export async function runMutation(mutation: Mutation, options: { seeds: number; jobs: number }): Promise<Caught> {
-  const began = performance.now()
+  const began = process.hrtime.bigint()
   const root = copySources()
   try {
     const path = join(root, 'packages', 'core', 'src', mutation.file)
@@ -55,7 +55,12 @@ export async function runMutation(mutation: Mutation, options: { seeds: number; 
         ? known
         : await runCampaign({ root, from: mutation.seed + 1, seeds, jobs, untilFailure: true })
     const [found] = others.failed
-    return { mutation, seed: found?.seed ?? null, invariant: invariantOf(found), ms: performance.now() - began }
+    return {
+      mutation,
+      seed: found?.seed ?? null,
+      invariant: invariantOf(found),
+      ms: Number((process.hrtime.bigint() - began) / 1_000_000n),
+    }
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

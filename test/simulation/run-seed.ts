@@ -35,7 +35,7 @@ export function planOf(seed: number, options: SeedOptions = {}): Plan {
 }
 
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {
-  const began = performance.now()
+  const began = process.hrtime.bigint()
   const plan = planOf(seed, options)
   const world = createWorld(plan)
   let entries = 0
@@ -53,7 +53,7 @@ export async function runSeed(seed: number, options: SeedOptions = {}): Promise<
     nodes: plan.nodes,
     entries,
     steps: world.timeline.steps,
-    ms: performance.now() - began,
+    ms: Number((process.hrtime.bigint() - began) / 1_000_000n),
     problems: world.problems,
     trace: world.lines,
   }
