@@ -255,8 +255,8 @@ export const mutations: readonly Mutation[] = [
   {
     rule: 'a file id is bound to its first author',
     file: 'catalogue/fold-file.ts',
-    find: "      entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) === file,",
-    replace: "      entry.kind === 'upload',",
+    find: "if (entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) === file) bound.add(entry.id)",
+    replace: "if (entry.kind === 'upload') bound.add(entry.id)",
     seed: 1,
   },
   {
