@@ -246,9 +246,10 @@ export class World implements Surroundings {
     const peers = this.running().filter((other) => node.up.host.peers.get(other.id) === other.up.host)
     if (peers.length < 3) return
     const ahead = peers.map((other) => node.offset - other.offset).sort((a, b) => a - b)
-    const nearest = Math.min(...ahead.map(Math.abs))
-    if (nearest > CLOCK_TOLERANCE_MS + SKEW_MARGIN_MS) {
-      this.problem(`skewed-silent: ${node.name} wrote with a clock ${nearest} ms off all its peers`)
+    const middle = Math.floor(ahead.length / 2)
+    const off = Math.abs(((ahead[middle] ?? 0) + (ahead[Math.floor((ahead.length - 1) / 2)] ?? 0)) / 2)
+    if (off > CLOCK_TOLERANCE_MS + SKEW_MARGIN_MS) {
+      this.problem(`skewed-silent: ${node.name} wrote with a clock ${off} ms off the median of its peers`)
     }
   }
 
