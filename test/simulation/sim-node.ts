@@ -283,8 +283,8 @@ export class SimNode {
   }
 
   #skew() {
-    const peers = [...(this.on?.host.peers.keys() ?? [])]
-    const offsets = this.#around.running().filter((node) => node !== this && peers.includes(node.id))
+    // of two clones only the one that is connected is heard
+    const offsets = this.#around.running().filter((node) => this.on?.host.peers.get(node.id) === node.on?.host)
     return medianSkew(offsets.map((node) => ({ offsetMs: node.offset - this.offset })))
   }
 
