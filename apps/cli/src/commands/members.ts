@@ -15,7 +15,6 @@ const nodeColumns: readonly Column<NodeView>[] = [
   { title: 'RTT', value: (node) => (node.rttMs === null ? '-' : `${node.rttMs.toFixed(0)} ms`), align: 'right' },
   { title: 'LAST SEEN', value: (node) => (node.connected ? 'now' : (node.lastSeen ?? 'never')) },
   { title: 'NODE', value: (node) => node.id },
-  { title: 'MARKS', value: (node) => node.marks.join(', ') || '-' },
 ]
 /** what everybody should know of a member; shown when there is any */
 const marksColumn: Column<NodeView> = { title: 'MARKS', value: (node) => node.marks.join(', ') }
