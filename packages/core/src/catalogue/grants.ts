@@ -21,7 +21,8 @@ import { type Random, shuffled } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
 import { decodeGrants, openGone, openList } from './boxes-format.ts'
 import type { HeldAudienceKey, Keyring } from './keyring.ts'
-import { ASK_MAX, decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type WantedKey } from './keys-format.ts'
+import { askKeys } from './keys-exchange.ts'
+import { ASK_MAX, type WantedKey } from './keys-format.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
 
 /** Members asked for one batch before it is given up for now. */
@@ -198,17 +199,9 @@ export function createGrants(init: GrantsInit): Grants {
   }
 
   async function request(peer: NodeId, wanted: readonly Ask[]): Promise<(Uint8Array | null)[] | null> {
-    const frame = encodeRequest({
-      ask: wanted.map(({ audience, key }): WantedKey => [idBytes(audience), idBytes(key)]),
-    })
-    const options = {
-      maxFrameBytes: KEYS_FRAME_MAX,
-      timeoutMs: ASK_TIMEOUT_MS,
-      connectedOnly: true,
-      signal: stopped.signal,
-    }
+    const ask = wanted.map(({ audience, key }): WantedKey => [idBytes(audience), idBytes(key)])
     try {
-      const answer = decodeAnswer(await host.request(peer, 'keys', frame, options))
+      const answer = await askKeys(host, peer, { ask }, { timeoutMs: ASK_TIMEOUT_MS, signal: stopped.signal })
       return 'grants' in answer ? answer.grants : null
     } catch {
       return null // out of reach or not sensible: another reader is asked

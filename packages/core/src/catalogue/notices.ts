@@ -15,7 +15,8 @@ import {
   toHex,
 } from '../ids.ts'
 import type { Host } from '../network/index.ts'
-import { decodeAnswer, encodeRequest, KEYS_FRAME_MAX, type Notice, type NoticeOutcome } from './keys-format.ts'
+import { askKeys } from './keys-exchange.ts'
+import type { Notice, NoticeOutcome } from './keys-format.ts'
 import type { SharedReads } from './reads.ts'
 
 const NOTICE_TIMEOUT_MS = 20_000
@@ -89,13 +90,8 @@ export function createNotices(init: NoticesInit): Notices {
         continue
       }
       const notice: Notice = { file: row.file, entry: row.entry, node: publicKeyFromNodeId(node), sig: row.signature }
-      const options = {
-        maxFrameBytes: KEYS_FRAME_MAX,
-        timeoutMs: NOTICE_TIMEOUT_MS,
-        connectedOnly: true,
-        signal: stopped.signal,
-      }
-      const answer = decodeAnswer(await host.request(node, 'keys', encodeRequest({ notice }), options))
+      const options = { timeoutMs: NOTICE_TIMEOUT_MS, signal: stopped.signal }
+      const answer = await askKeys(host, node, { notice }, options)
       if (stopped.signal.aborted) return
       if ('notice' in answer && answer.notice !== 'unknown') forget(row)
     }

@@ -20,7 +20,7 @@ import type { Host } from '../network/index.ts'
 import { type Random, shuffled } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
 import type { Keyring } from './keyring.ts'
-import { decodeAnswer, encodeRequest, KEYS_FRAME_MAX } from './keys-format.ts'
+import { askKeys } from './keys-exchange.ts'
 import type { SharedReads } from './reads.ts'
 import type { SharedEpoch } from './types.ts'
 
@@ -129,15 +129,9 @@ export function createTickets(init: TicketsInit): Tickets {
   }
 
   async function ask(peer: NodeId, root: Root): Promise<boolean> {
-    const options = {
-      maxFrameBytes: KEYS_FRAME_MAX,
-      timeoutMs: ASK_TIMEOUT_MS,
-      connectedOnly: true,
-      signal: stopped.signal,
-    }
+    const options = { timeoutMs: ASK_TIMEOUT_MS, signal: stopped.signal }
     try {
-      const frame = encodeRequest({ hold: [idBytes(root)] })
-      const answer = decodeAnswer(await host.request(peer, 'keys', frame, options))
+      const answer = await askKeys(host, peer, { hold: [idBytes(root)] }, options)
       const ticket = 'tickets' in answer ? answer.tickets[0] : null
       return ticket != null && keep(root, ticket)
     } catch {

@@ -46,6 +46,13 @@ export function createAccess(init: AccessInit): Access {
     return reads.epochs(file).find((each) => each.epoch === shared.epoch) ?? null
   }
 
+  /** The file's present access epoch, for a version of an older one; null for one that is open, or not known. */
+  function closedBy(root: Root): SharedEpoch | null {
+    const version = init.versionOfRoot(root)
+    const epoch = version === null ? null : currentEpoch(version.file)
+    return version === null || epoch === null || version.epoch >= epoch.epoch ? null : epoch
+  }
+
   /** Bound to who asks whom for what, so that a proof cannot be shown by another. */
   const proofParts = (root: Root, asker: NodeId, server: NodeId) => [
     idBytes(root),
@@ -67,20 +74,18 @@ export function createAccess(init: AccessInit): Access {
       )
     },
     proofFor(root, peer) {
-      const version = init.versionOfRoot(root)
-      const epoch = version === null ? null : currentEpoch(version.file)
-      if (version === null || epoch === null || version.epoch >= epoch.epoch) return undefined
+      const epoch = closedBy(root)
+      if (epoch === null) return undefined
       const { keyring, tickets } = init.sharing()
-      const keys = keyring.fileKey(version.file, epoch.epoch)
+      const keys = keyring.fileKey(epoch.file, epoch.epoch)
       if (keys !== null) return proveKey(keys, ...proofParts(root, init.self, peer))
       return tickets.get(root) ?? undefined
     },
     async seekTicket(root) {
+      const epoch = closedBy(root)
       const { keyring, tickets } = init.sharing()
-      const version = init.versionOfRoot(root)
-      const epoch = version === null ? null : currentEpoch(version.file)
-      if (version === null || epoch === null || version.epoch >= epoch.epoch) return false
-      if (keyring.fileKey(version.file, epoch.epoch) !== null || tickets.get(root) !== null) return false
+      if (epoch === null || keyring.fileKey(epoch.file, epoch.epoch) !== null || tickets.get(root) !== null)
+        return false
       return await tickets.acquire(root)
     },
     mayServeBox(peer, hash) {

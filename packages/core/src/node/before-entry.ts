@@ -8,12 +8,12 @@ const MIN_ID_PREFIX = 6
 export function beforeEntry(
   ledger: Ledger,
 ): Pick<CommandsInit, 'findEntry' | 'lastControlBefore'> & { cutsBefore(node: NodeId, before: EntryId): Cut[] } {
-  const find = (id: EntryId): Entry | undefined => ledger.get(id)
-
   function cutsBefore(node: NodeId, before: EntryId): Cut[] {
-    const first = find(before)
+    const first = ledger.get(before)
     if (first === undefined) return []
-    const arrived = Math.min(...ledger.sync.arrivalsAfter(first.feed, first.seq - 1))
+    // not spread into `Math.min`: a feed may have more entries than a call may have arguments
+    const arrivals = ledger.sync.arrivalsAfter(first.feed, first.seq - 1)
+    const arrived = arrivals.reduce((earliest, each) => Math.min(earliest, each), Number.POSITIVE_INFINITY)
     const feeds = new Set(ledger.heads().flatMap(({ feed }) => (authorOf(feed) === node ? [feed] : [])))
     return [...feeds].flatMap((feed): Cut[] => {
       // the entries of a feed arrive in their order, so that their number says how far it was here
@@ -26,7 +26,7 @@ export function beforeEntry(
   return {
     cutsBefore,
     findEntry(ref) {
-      const exact = find(ref as EntryId)
+      const exact = ledger.get(ref as EntryId)
       if (exact !== undefined) return exact
       const found = ref.length < MIN_ID_PREFIX ? [] : ledger.control().filter(({ id }) => id.startsWith(ref))
       return found.length === 1 ? found[0] : undefined

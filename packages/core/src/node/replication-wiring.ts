@@ -23,7 +23,7 @@ import type { EventHub } from './events.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
-import { hasRoomFor, isWithinFairShare, missingOf, type OwnerUsage, roomOf } from './room.ts'
+import { hasRoomFor, type OwnerUsage } from './room.ts'
 import type { SealAnew } from './seal-anew.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
@@ -76,19 +76,14 @@ export function createReplication(rooms: ReplicationWiring): {
   }
 
   function hasRoom({ shape, owner }: LiveVersion): boolean {
-    if (store.stat(shape.root)?.complete === true || owner === self) return true
-    if (!hasRoomFor(store, rooms.capacity, shape)) return false
-    const branch = state.versionOfRoot(shape.root)?.branch
-    return (
-      branch === undefined ||
-      isWithinFairShare({
-        room: roomOf(store, rooms.capacity),
-        used: store.usage().used,
-        usedByOwner: () => rooms.ownerUsage.of(branch),
-        owners: versions.livingBranches().length,
-        size: missingOf(shape.size, store.stat(shape.root)),
-      })
-    )
+    if (owner === self) return true
+    return hasRoomFor(store, rooms.capacity, shape, {
+      owners: versions.livingBranches().length,
+      usedByOwner() {
+        const branch = state.versionOfRoot(shape.root)?.branch
+        return branch === undefined ? 0 : rooms.ownerUsage.of(branch)
+      },
+    })
   }
 
   function want(version: LiveVersion): void {

@@ -93,8 +93,9 @@ export function createRetention(init: RetentionInit): Retention {
       if (file.state === 'purged') continue
       const before = now - init.retentionMs - (isOwn ? 0 : HOLDER_GRACE_MS)
       for (const { root, at } of replacedVersions(file, init.versions(file.file))) {
+        const bytes = init.bytesOf(root)
         if (at < before) await init.forgetRoot(file.file, root)
-        else if (init.bytesOf(root) > 0) kept.push({ file: file.file, root, at, bytes: init.bytesOf(root) })
+        else if (bytes > 0) kept.push({ file: file.file, root, at, bytes })
       }
     }
     for (const { file, root } of overQuota(kept, init.room() * KEPT_SHARE)) await init.forgetRoot(file, root)

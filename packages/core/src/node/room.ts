@@ -1,5 +1,5 @@
 /** Whether this node has room for a version, in all and for its owner. */
-import type { ContentStore, StoredVersion, VersionShape } from '../content/index.ts'
+import type { ContentStore, VersionShape } from '../content/index.ts'
 import type { BranchId, Root } from '../ids.ts'
 
 /** Up to this share of its room a node takes whatever it is to hold; beyond, each owner has its fair share. */
@@ -7,25 +7,34 @@ export const FREE_FOR_ALL = 0.5
 
 /** Bytes that this node offers in all. @param capacity null = what the disk has above its floor */
 export function roomOf(store: Pick<ContentStore, 'usage'>, capacity: number | null): number {
-  const { used, free, floor } = store.usage()
+  return roomIn(store.usage(), capacity)
+}
+
+function roomIn({ used, free, floor }: ReturnType<ContentStore['usage']>, capacity: number | null): number {
   const onDisk = Math.max(0, used + free - floor)
   return capacity === null ? onDisk : Math.min(capacity, onDisk)
 }
 
-/** Whether a version is here already or fits: above the floor of the disk, and within what this node offers, bytes. */
+/**
+ * Whether a version is here already or fits: above the floor of the disk, within what this node offers, bytes, and
+ * within the fair share of its owner where one is given.
+ */
 export function hasRoomFor(
   store: Pick<ContentStore, 'stat' | 'usage'>,
   capacity: number | null,
   { root, size }: VersionShape,
+  owner?: Pick<FairShareInit, 'usedByOwner' | 'owners'>,
 ): boolean {
   const here = store.stat(root)
   if (here?.complete === true) return true
-  return store.usage().used + missingOf(size, here) < roomOf(store, capacity)
-}
-
-/** What of a version still has to come, bytes; part of it may be on the disk, and counted as used, already. */
-export function missingOf(size: number, here: StoredVersion | null): number {
-  return Math.max(0, size - (here?.bytes ?? 0))
+  // asked once: it goes over all that is stored
+  const usage = store.usage()
+  const { used } = usage
+  const room = roomIn(usage, capacity)
+  // part of it may be on the disk, and counted as used, already
+  const missing = Math.max(0, size - (here?.bytes ?? 0))
+  if (used + missing >= room) return false
+  return owner === undefined || isWithinFairShare({ room, used, ...owner, size: missing })
 }
 
 export interface FairShareInit {
