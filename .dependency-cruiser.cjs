@@ -1,6 +1,6 @@
 // Left never imports right. The order is the one of docs/ARCHITECTURE.md.
 const rooms = [
-  ['^packages/core/src/(ids|errors|clock|random)\\.ts$'],
+  ['^packages/core/src/(ids|errors|clock|random|version)\\.ts$'],
   ['^packages/core/src/(codec|crypto)/'],
   ['^packages/core/src/(database|network)/'],
   ['^packages/core/src/membership/'],

@@ -7,6 +7,7 @@ const ALONE = ['test/integration/large-file.test.ts', 'test/simulation/simulatio
 // one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({
   test: {
+    globalSetup: 'test/support/fresh-bundle.ts',
     projects: [
       {
         test: {

@@ -2,6 +2,7 @@
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
+import { keepCompiled } from '../test/support/branch.ts'
 
 const [name = 'main', ...figures] = process.argv.slice(2)
 const numbers = figures.map(Number)
@@ -10,6 +11,7 @@ const benches: Record<string, () => Promise<void>> = {
   ledger: () => benchLedger(...numbers),
   sealing: () => benchSealing(...numbers),
 }
+keepCompiled()
 const bench = benches[name]
 if (bench === undefined) {
   console.error(`no bench ${name}; there are: ${Object.keys(benches).join(', ')}`)

@@ -10,8 +10,6 @@ import { join } from 'node:path'
 const bin = join(import.meta.dirname, '..', 'node_modules', '.bin')
 const folder = mkdtempSync(join(tmpdir(), 'malote-check-'))
 const report = join(folder, 'report.json')
-/** The tests start the program hundreds of times: what one start compiled serves the next. */
-const NODE_COMPILE_CACHE = join(folder, 'compiled')
 
 interface Report {
   numPassedTests: number
@@ -23,7 +21,7 @@ interface Report {
 
 function run(title: string, command: string, args: string[]): boolean {
   console.log(`\n== ${title}`)
-  const env = { ...process.env, NODE_COMPILE_CACHE, PATH: `${bin}:${process.env.PATH}` }
+  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` }
   return spawnSync(join(bin, command), args, { stdio: 'inherit', env }).status === 0
 }
 

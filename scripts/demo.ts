@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Branch, foundNetwork, type Json, sha256File } from '../test/support/branch.ts'
+import { Branch, foundNetwork, type Json, keepCompiled, sha256File } from '../test/support/branch.ts'
 import { eventually } from '../test/support/eventually.ts'
 import { makePhoto, makeVideo } from '../test/support/media.ts'
 
@@ -17,6 +17,8 @@ const names = ['São Paulo', 'Rio', 'Recife', 'Curitiba', 'Salvador', 'Manaus']
 const branches = names.map((name, at) => new Branch(name, join(root, `branch-${at + 1}`)))
 const [saoPaulo, rio, recife, curitiba, salvador, manaus] = branches as [Branch, Branch, Branch, Branch, Branch, Branch]
 const media = join(root, 'media')
+
+keepCompiled()
 
 function chapter(title: string): void {
   console.log(`\n\u2500\u2500 ${title}  (${((performance.now() - began) / 1000).toFixed(1)} s)`)

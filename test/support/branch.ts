@@ -14,6 +14,11 @@ const cli = join(repository, 'apps', 'cli', 'bin', 'malote.js')
 /** program and first argument of every command, for tests that keep one running */
 export const cliCommand = [node, cli] as const
 
+/** What one start of the program has compiled serves the next, without anything being left in the user's own folders. */
+export function keepCompiled(): void {
+  process.env.NODE_COMPILE_CACHE ??= join(repository, 'node_modules', '.cache', 'malote-compiled')
+}
+
 export interface Outcome {
   code: number | null
   stdout: string

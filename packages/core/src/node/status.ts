@@ -1,20 +1,14 @@
 /** `node.status()` and `node.doctor()`: how this node and its network are, in words and figures. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { toHex } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
+import { VERSION } from '../version.ts'
 import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
 import { keyChecks } from './key-checks.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
-
-/** Version of this package: where source and build lie, it is two folders up. */
-export const VERSION: string = (
-  JSON.parse(readFileSync(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8')) as { version: string }
-).version
 
 export interface StatusInit {
   readonly host: NetworkHost
