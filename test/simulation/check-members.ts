@@ -273,19 +273,31 @@ export function checkClosedFeeds(evidence: Evidence): void {
   for (const member of evidence.membership.members.values()) {
     const closing = closingOf(evidence, member.node)
     if (closing === null) continue
-    const last = new Map<FeedId, number>()
-    const reach = (feed: FeedId, seq: number) => last.set(feed, Math.max(seq, last.get(feed) ?? -1))
-    for (const [incarnation, seq] of closing.cuts) reach(feedIdFrom(member.key, incarnation), seq)
     const seen = evidence.ancestors(closing.entry.id) ?? new Set<EntryId>()
+    /** entries that count, and places below ends that nobody has */
+    const counting = new Set<EntryId>()
+    const open = new Map<FeedId, number>()
+    for (const [incarnation, seq, id] of closing.cuts) {
+      const feed = feedIdFrom(member.key, incarnation)
+      const end = evidence.byId.get(idFrom<EntryId>(id))
+      if (end?.feed === feed && end.seq === seq) addBranch(evidence, end.id, counting)
+      else open.set(feed, Math.max(seq, open.get(feed) ?? 0))
+    }
+    const furthest = new Map<FeedId, Entry>()
     for (const id of [...seen, closing.entry.id]) {
       const entry = evidence.byId.get(id)
-      if (entry?.author === member.node) reach(entry.feed, entry.seq)
+      if (entry?.author !== member.node) continue
+      const known = furthest.get(entry.feed)
+      if (known === undefined || entry.seq > known.seq || (entry.seq === known.seq && entry.id > known.id))
+        furthest.set(entry.feed, entry)
     }
+    for (const { id } of furthest.values()) addBranch(evidence, id, counting)
     for (const entry of evidence.entries) {
       if (entry.author !== member.node || entry.id === closing.entry.id) continue
       const name = `${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, member.node)}`
       const isControl = isControlKind(entry.kind)
-      const isBeyond = !seen.has(entry.id) && (isControl || entry.seq > (last.get(entry.feed) ?? -1))
+      const isOpen = counting.has(entry.id) || entry.seq < (open.get(entry.feed) ?? 0)
+      const isBeyond = !seen.has(entry.id) && (isControl || !isOpen)
       if (isBeyond) {
         // uploads that come late from a machine that was replaced are kept as orphans of the branch
         const isOrphan = entry.kind === 'upload' && member.replacedBy !== null
@@ -299,16 +311,25 @@ export function checkClosedFeeds(evidence: Evidence): void {
   }
 }
 
+/** An entry and all before it in its branch of its feed. */
+function addBranch({ byId }: Evidence, end: EntryId, to: Set<EntryId>): void {
+  for (let entry = byId.get(end); entry !== undefined && !to.has(entry.id); ) {
+    to.add(entry.id)
+    entry = entry.prev === null ? undefined : byId.get(entry.prev)
+  }
+}
+
 function takesEffect({ membership, state }: Evidence, entry: Entry): boolean {
   if (membership.verdicts.has(entry.id)) return membership.verdicts.get(entry.id) === null
   return !isControlKind(entry.kind) && state.refusalOf(entry.id) === null
 }
 
-function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: [Uint8Array, number][] } | null {
+type Cut = [Uint8Array, number, Uint8Array]
+
+function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: Cut[] } | null {
   const { membership, byId, control } = evidence
   const member = membership.members.get(node)
-  const cutsIn = (entry: Entry | undefined) =>
-    (entry?.body as { cuts?: [Uint8Array, number][] } | undefined)?.cuts ?? []
+  const cutsIn = (entry: Entry | undefined) => (entry?.body as { cuts?: Cut[] } | undefined)?.cuts ?? []
   if (member?.state === 'expelled') {
     const entry = decidingExpulsions(evidence).get(node)
     return entry === undefined ? null : { entry, cuts: cutsIn(entry) }

@@ -186,7 +186,7 @@ export function admit(world: World, by: SimNode, ticket: Ticket, newcomer: SimNo
       : {
           cuts: versions
             .cutsOf(ledger)(known.replaces)
-            .map(([feed, seq]) => [feed, seq]),
+            .map(([...cut]) => cut),
         }
   ledger.append('admit', {
     invite: idBytes(ticket.id),

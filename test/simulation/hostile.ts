@@ -235,10 +235,10 @@ const strike: Evil = (pen) => {
   pen.control(kind, bodies[kind] ?? {})
 }
 
-function cutsOf(pen: Pen, node: NodeId): [Uint8Array, number][] {
+function cutsOf(pen: Pen, node: NodeId): [Uint8Array, number, Uint8Array][] {
   const prefix = toHex(publicKeyFromNodeId(node))
   const heads = pen.node.up.ledger.heads().filter(({ feed }) => feed.startsWith(prefix))
-  return heads.map(({ feed, seq }) => [feedIncarnation(feed), seq])
+  return heads.map(({ feed, seq, id }) => [feedIncarnation(feed), seq, idBytes(id)])
 }
 
 /** Lets in a machine of its own by an invite that it has not, or has not the right to. */

@@ -225,9 +225,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     rule: 'an expelled machine’s files: nothing beyond the cut counts',
-    file: 'catalogue/fold-entry.ts',
-    find: 'return membership.closed.has(entry.author) && entry.seq > (membership.cuts.get(entry.feed) ?? -1)',
-    replace: 'return false',
+    file: 'catalogue/closed-feeds.ts',
+    find: 'closed.has(entry.author) && !(cuts.get(entry.feed) ?? []).some((end) => counts(entry, end))',
+    replace: 'false',
     seed: 1,
   },
   {

@@ -174,6 +174,23 @@ const stories: Record<string, { about: string; write: () => World }> = {
       return world
     },
   },
+  'expulsion-forked': {
+    about:
+      'an expelled machine goes back below the end of its feed and writes another branch there: only what leads to the end counts',
+    write() {
+      const world = new World('expulsion-forked')
+      const machine = world.admit()
+      const file = machine.upload()
+      const copy = world.copyOf(machine)
+      const update = machine.update(file)
+      machine.upload()
+      world.founder.sync(machine)
+      world.founder.write('expel', { node: machine.key.publicKey, cuts: machine.cuts() }, { cosigned: true })
+      copy.change('purge', file, {}, update)
+      copy.upload()
+      return world
+    },
+  },
   quarantine: {
     about:
       'two admins quarantine each other, neither knowing of it: both are; one is released, the recovery key frees the other',

@@ -13,7 +13,7 @@ import {
   nodeIdFromPublicKey,
   toHex,
 } from '../ids.ts'
-import type { Departure, Member, MembershipState, OwnershipAct } from '../membership/index.ts'
+import type { Departure, FeedEnd, Member, MembershipState, OwnershipAct } from '../membership/index.ts'
 
 export interface DependentsInit {
   readonly before: MembershipState
@@ -71,7 +71,8 @@ function changedAuthors(before: MembershipState, after: MembershipState): Set<No
     if (standing(old, before) !== standing(now, after)) changed.add(node)
   }
   for (const feed of union(before.cuts, after.cuts)) {
-    if (before.cuts.get(feed) !== after.cuts.get(feed)) changed.add(nodeIdFromPublicKey(feedAuthor(feed)))
+    if (endsText(before.cuts.get(feed)) !== endsText(after.cuts.get(feed)))
+      changed.add(nodeIdFromPublicKey(feedAuthor(feed)))
   }
   return changed
 }
@@ -110,6 +111,10 @@ function changedActs(init: DependentsInit, departed: ReadonlySet<BranchId>): Set
 
 function actsText(acts: readonly OwnershipAct[]): string {
   return acts.map(({ entry, node, branch, isAdmin }) => `${entry} ${node} ${branch} ${isAdmin}`).join()
+}
+
+function endsText(ends: readonly FeedEnd[] = []): string {
+  return ends.map(({ id, seq }) => `${id} ${seq}`).join()
 }
 
 /** Where the acts stand among the departures; their absolute places say nothing. */

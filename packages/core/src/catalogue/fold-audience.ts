@@ -12,7 +12,8 @@ import {
   type NetworkId,
 } from '../ids.ts'
 import type { MembershipState, Refusal } from '../membership/index.ts'
-import { inOrder, isBeyondCut, type OrdinaryEntry, refuse, type Verdicts } from './fold-entry.ts'
+import type { IsBeyondEnd } from './closed-feeds.ts'
+import { inOrder, type OrdinaryEntry, refuse, type Verdicts } from './fold-entry.ts'
 import { DEFAULT_WEIGHT, type OrdinaryBody, ordinaryBodies } from './kinds.ts'
 import type { SharedAudience, SharedAudienceKey } from './types.ts'
 
@@ -25,6 +26,7 @@ export interface AudienceFold {
 interface SubjectInit {
   readonly membership: MembershipState
   readonly entries: readonly OrdinaryEntry[]
+  readonly isBeyondEnd: IsBeyondEnd
 }
 
 export function foldAudience(init: SubjectInit & { audience: AudienceId; network: NetworkId }): AudienceFold {
@@ -96,7 +98,7 @@ export function foldCapacity(init: SubjectInit): CapacityFold {
 
 /** Goes through the entries in order, those whose author has a say where they stand. */
 function eachCounting<B>(
-  { membership, entries }: SubjectInit,
+  { membership, entries, isBeyondEnd }: SubjectInit,
   verdicts: Verdicts,
   shape: (body: OrdinaryEntry['body']) => B,
   take: (entry: OrdinaryEntry, body: B) => Refusal | null,
@@ -105,7 +107,7 @@ function eachCounting<B>(
 
   function judge(entry: OrdinaryEntry): Refusal | null {
     if (!membership.members.has(entry.author)) return refuse('not-a-member', 'its author was never admitted')
-    if (isBeyondCut(membership, entry)) return refuse('feed-closed', 'beyond the end of its author’s feed')
+    if (isBeyondEnd(membership, entry)) return refuse('feed-closed', 'beyond the end of its author’s feed')
     let body: B
     try {
       body = shape(entry.body)

@@ -43,14 +43,6 @@ export function isFreedBy(entry: Place, other: Place): boolean {
   return entry.feed === other.feed ? entry.seq > other.seq : entry.ms >= other.ms
 }
 
-/** True when the entry lies beyond the end of its author's closed feed. */
-export function isBeyondCut(
-  membership: MembershipState,
-  entry: Pick<OrdinaryEntry, 'author' | 'feed' | 'seq'>,
-): boolean {
-  return membership.closed.has(entry.author) && entry.seq > (membership.cuts.get(entry.feed) ?? -1)
-}
-
 /** Each entry once, in the order of execution. */
 export function inOrder<E extends OrdinaryEntry>(entries: readonly E[]): E[] {
   const unique = new Map(entries.map((entry) => [entry.id, entry]))

@@ -4,13 +4,13 @@
  */
 import type { BranchId, EntryId, FileId, NetworkId } from '../ids.ts'
 import { fileIdFor, type MembershipState, type OwnershipAct, type Refusal } from '../membership/index.ts'
+import type { IsBeyondEnd } from './closed-feeds.ts'
 import { type ContentFold, foldContent } from './fold-content.ts'
 import {
   type EntryOf,
   type FileEntry,
   inOrder,
   isAfter,
-  isBeyondCut,
   type OrdinaryEntry,
   type OwnershipEpoch,
   type Place,
@@ -31,6 +31,7 @@ export interface FileFoldInit {
   readonly acts: readonly OwnershipAct[]
   /** place of the `leave` of a branch that leaves by itself; null for others */
   leaveOf(branch: BranchId): Place | null
+  readonly isBeyondEnd: IsBeyondEnd
 }
 
 export function foldFile(init: FileFoldInit): FileFold {
@@ -116,12 +117,12 @@ function rowOf(
 function refusePlace(
   entry: FileEntry,
   bound: ReadonlySet<EntryId>,
-  { membership, leaveOf }: FileFoldInit,
+  { membership, leaveOf, isBeyondEnd }: FileFoldInit,
 ): Refusal | null {
   if (entry.kind === 'upload' && !bound.has(entry.id)) {
     return refuse('bad-file', 'the file id is not of its author')
   }
-  if (isBeyondCut(membership, entry)) return refuse('feed-closed', 'beyond the end of its author’s feed')
+  if (isBeyondEnd(membership, entry)) return refuse('feed-closed', 'beyond the end of its author’s feed')
   const { branch, node } = entry.member
   const leave = membership.departures.get(branch)?.node === node ? leaveOf(branch) : null
   if (leave !== null && isAfter(entry, leave)) return refuse('leaving', 'its author’s branch is on its way out')

@@ -89,7 +89,10 @@ const sources: readonly Source[] = [
   {
     name: 'cuts',
     *rows({ cuts }) {
-      for (const [feed, seq] of cuts) yield { key: feed, from: [seq], make: () => of(tables.cuts, { feed, seq }) }
+      for (const [feed, ends] of cuts) {
+        for (const { id, seq } of ends)
+          yield { key: `${feed} ${id}`, from: [seq], make: () => of(tables.cuts, { feed, id: idBytes(id), seq }) }
+      }
     },
   },
   {

@@ -11,6 +11,7 @@ import {
 } from '../ids.ts'
 import { type Entry, type EntryReader, type EntryStore, foldControl } from '../ledger/index.ts'
 import { createFold, type MembershipState } from '../membership/index.ts'
+import type { IsBeyondEnd } from './closed-feeds.ts'
 import { audienceToRows, epochToRow, fileToRow, markToRow, versionToRow } from './file-rows.ts'
 import { foldAudience, foldCapacity } from './fold-audience.ts'
 import type { Place, Verdicts } from './fold-entry.ts'
@@ -55,10 +56,11 @@ export function foldSubject(init: {
   entries: EntryReader
   /** all ordinary entries about it, for who has them at hand */
   about?: readonly Entry[]
+  isBeyondEnd: IsBeyondEnd
 }): SubjectFold {
-  const { subject, membership, network } = init
+  const { subject, membership, network, isBeyondEnd } = init
   const entries = init.about ?? init.entries.bySubject(subject)
-  if (subject.length === AUTHOR_BYTES) return foldAuthor(subject, membership, entries)
+  if (subject.length === AUTHOR_BYTES) return foldAuthor(subject, membership, entries, isBeyondEnd)
   const fileId = idFrom<FileId>(subject)
   const ofFile = entries.filter(({ kind }) => isFileKind(kind))
   const acts = membership.acts.get(fileId) ?? []
@@ -66,11 +68,13 @@ export function foldSubject(init: {
   const file =
     ofFile.length === 0 && acts.length === 0
       ? null
-      : foldFile({ file: fileId, network, membership, entries: ofFile, acts, leaveOf })
+      : foldFile({ file: fileId, network, membership, entries: ofFile, acts, leaveOf, isBeyondEnd })
   const ofAudience = entries.filter(({ kind }) => kind === 'audience')
   const audienceId = idFrom<AudienceId>(subject)
   const keys =
-    ofAudience.length === 0 ? null : foldAudience({ audience: audienceId, network, membership, entries: ofAudience })
+    ofAudience.length === 0
+      ? null
+      : foldAudience({ audience: audienceId, network, membership, entries: ofAudience, isBeyondEnd })
   const audience = keys?.audience ?? null
   const row = file?.file ?? null
   const versions = file?.versions ?? []
@@ -89,10 +93,16 @@ export function foldSubject(init: {
   }
 }
 
-function foldAuthor(subject: Uint8Array, membership: MembershipState, entries: readonly Entry[]): SubjectFold {
+function foldAuthor(
+  subject: Uint8Array,
+  membership: MembershipState,
+  entries: readonly Entry[],
+  isBeyondEnd: IsBeyondEnd,
+): SubjectFold {
   const { weight, entry, verdicts } = foldCapacity({
     membership,
     entries: entries.filter(({ kind }) => kind === 'capacity'),
+    isBeyondEnd,
   })
   const capacities = entry === null ? [] : [{ node: nodeIdFromPublicKey(subject), weight, entry: idBytes(entry) }]
   const none = { files: [], versions: [], epochs: [], marks: [], audienceKeys: [] }

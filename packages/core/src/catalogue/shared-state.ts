@@ -24,6 +24,7 @@ import {
   type Refusal,
   understandsRules,
 } from '../membership/index.ts'
+import { createClosedFeeds, isLateEnd } from './closed-feeds.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
 import { fileFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
 import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
@@ -115,6 +116,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
   let changes = 0
   let weights: Map<NodeId, number> | undefined
   const queries = createSharedQueries(db, rows)
+  const isBeyondEnd = createClosedFeeds(entries)
 
   function networkId(): NetworkId {
     const id = init.network()
@@ -146,7 +148,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
 
   function refold(subject: Uint8Array, pending: Pending): void {
     const { membership } = control
-    const fold = foldSubject({ subject, network: networkId(), membership, entries })
+    const fold = foldSubject({ subject, network: networkId(), membership, entries, isBeyondEnd })
     rows.replace(tables.refusals, [subject], fold.rows.refusals)
     if (subject.length === AUTHOR_BYTES) {
       const node = nodeIdFromPublicKey(subject)
@@ -168,7 +170,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
     const file = idFrom<FileId>(subject)
     if (subject.length === AUTHOR_BYTES || membership.acts.has(file)) return false
     if (entries.countAbout(subject) !== about.length) return false
-    const fold = foldSubject({ subject, network: networkId(), membership, entries, about })
+    const fold = foldSubject({ subject, network: networkId(), membership, entries, isBeyondEnd, about })
     const { files, versions, epochs, marks, audienceKeys, refusals } = fold.rows
     const [row] = files
     if (row === undefined || marks.length > 0 || audienceKeys.length > 0 || refusals.length > 0) return false
@@ -240,6 +242,16 @@ export function createSharedState(init: SharedStateInit): SharedState {
       if (subjects.has(name) || !foldNewFile(subject, list, pending)) subjects.set(name, subject)
     }
     for (const subject of subjects.values()) refold(subject, pending)
+  }
+
+  /** Where a closed feed has forked, its end tells which branch counts. */
+  function addStrays(added: readonly Entry[], subjects: Subjects): void {
+    const forked = entries.forked()
+    if (forked.size === 0) return
+    const ends = added.filter((entry) => isLateEnd(control.membership, forked, entry))
+    for (const author of new Set(ends.map((entry) => entry.author))) {
+      for (const subject of entries.subjectsOf(author)) addSubject(subjects, subject)
+    }
   }
 
   /** Everything from the entries: tables that were emptied, or entries that waited for newer rules. */
@@ -316,6 +328,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
           subjects.set(name, subject)
         }
       }
+      addStrays(added, subjects)
       if (rows.isBehind() && entries.reclassify !== undefined) {
         // kinds that this software may know by now
         db.write(() => entries.reclassify?.())
@@ -362,6 +375,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
           db,
           rows,
           entries,
+          isBeyondEnd,
           network: init.network,
           rules: init.rules,
           membership: () => control.membership,

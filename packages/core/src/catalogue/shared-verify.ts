@@ -11,6 +11,7 @@ import type { Database } from '../database/index.ts'
 import { idBytes, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
 import { createFindings } from '../ledger/index.ts'
 import { emptyMembership, type MembershipState, understandsRules } from '../membership/index.ts'
+import type { IsBeyondEnd } from './closed-feeds.ts'
 import { addSubject, type Subjects } from './dependents.ts'
 import { forkRows } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
@@ -43,6 +44,7 @@ interface VerifyInit {
   readonly db: Database
   readonly rows: StateRows
   readonly entries: SharedEntries
+  readonly isBeyondEnd: IsBeyondEnd
   network(): NetworkId | null
   /** as it is in memory now */
   membership(): MembershipState
@@ -133,7 +135,8 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   for (const file of init.membership().acts.keys()) addSubject(subjects, idBytes(file))
   for (const subject of subjects.values()) {
     if (await isOver()) return null
-    const { rows } = foldSubject({ subject, network, membership: init.membership(), entries: init.entries })
+    const { entries, isBeyondEnd } = init
+    const { rows } = foldSubject({ subject, network, membership: init.membership(), entries, isBeyondEnd })
     addSubjectRows(add, rows)
     for (const table of differingTables(init.rows, subject, rows))
       found.add(`${nameOf(subject)}: its rows in ${table} are not what the entries say`)

@@ -50,7 +50,7 @@ export type InviteRow = {
   revoked: number
   used_by: string
 }
-export type CutRow = { feed: string; seq: number }
+export type CutRow = { feed: string; id: Uint8Array; seq: number }
 export type DepartureRow = {
   branch: Uint8Array
   seed: Uint8Array
@@ -160,7 +160,7 @@ export const tables = {
     'revoked',
     'used_by',
   ]),
-  cuts: table<CutRow>('cuts', 1, ['feed', 'seq']),
+  cuts: table<CutRow>('cuts', 2, ['feed', 'id', 'seq']),
   departures: table<DepartureRow>('departures', 1, ['branch', 'seed', 'node', 'candidates', 'orphans']),
   refusals: table<RefusalRow>('refusals', 2, ['subject', 'entry', 'code', 'reason']),
   files: table<FileRow>('files', 1, [

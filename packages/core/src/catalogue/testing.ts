@@ -32,6 +32,7 @@ import {
 import { makeEntry } from '../ledger/entry.ts'
 import { type Entry, type Fork, frontier } from '../ledger/index.ts'
 import { fileIdFor, type MembershipState, RULES_VERSION } from '../membership/index.ts'
+import { createClosedFeeds } from './closed-feeds.ts'
 import { foldFile } from './fold-file.ts'
 import { kindInfo } from './kind-info.ts'
 import { foldAllControl, type SharedEntries } from './shared-fold.ts'
@@ -217,8 +218,8 @@ export class Actor {
   }
 
   /** Its own feed as it stands, for closing it. */
-  cuts(): [Uint8Array, number][] {
-    return [[feedIncarnation(this.feed), Math.max(0, this.#seq - 1)]]
+  cuts(): [Uint8Array, number, Uint8Array][] {
+    return this.#prev === null ? [] : [[feedIncarnation(this.feed), this.#seq - 1, idBytes(this.#prev)]]
   }
 
   write(kind: string, body: CborValue, options: WriteOptions = {}): Entry {
@@ -510,6 +511,7 @@ export function foldKnown(network: NetworkId, entries: MemoryEntries, file: File
       const seed = departure === undefined ? undefined : entries.get(departure.seed)
       return seed?.author === departure?.node ? (seed ?? null) : null
     },
+    isBeyondEnd: createClosedFeeds(entries),
   })
 }
 

@@ -165,7 +165,7 @@ function sampleEntries() {
   rui.write('capacity', { weight: 16 })
   const renews = { key: filled(16), signature: filled(64) }
   rui.write('audience', { audience: filled(16), key: filled(16), proof: filled(32), grants: filled(32), renews })
-  founder.write('expel', { node, cuts: [[filled(16), 3]] })
+  founder.write('expel', { node, cuts: [[filled(16), 3, filled(32)]] })
   const leave = rui.leave()
   rui.left(leave, [file])
   return { world, entries: world.entries }

@@ -25,7 +25,7 @@ function commandsOf(world: World, author: Author) {
           world.entries.findIndex(({ id }) => id === before),
         )
         .findLast(({ author: by }) => by === node)?.id ?? null,
-    cutsOf: (node) => (node === world.founder.node ? [[world.founder.incarnation(), 99]] : []),
+    cutsOf: (node) => (node === world.founder.node ? [world.founder.end(99)] : []),
     inviteAddresses: () => ['/ip4/192.0.2.7/tcp/4373'],
   })
 }

@@ -31,6 +31,7 @@ export const MAX_INVITE_MS = 365 * 86_400_000
 const MIN_INVITE_MS = 1000
 /** Of what a `left` names; the rest follows from the files themselves. */
 const MAX_NAMED = 1024
+const MAX_ACCEPTED = 256
 const MIN_ID_PREFIX = 6
 
 export type AppendControl = <K extends ControlKind>(
@@ -47,7 +48,7 @@ export interface CommandsInit {
   /** this node's key; signs the invite strings */
   signer: SigningKey
   clock: Clock
-  /** the newest sequence number known of each feed of a node; with `before`, of what arrived before that entry */
+  /** the heads of a node's feeds as they are known; with `before`, of what arrived before that entry */
   cutsOf(node: NodeId, before?: EntryId): Cuts
   /** the newest control entry of a node that arrived before that entry; null when there is none */
   lastControlBefore(node: NodeId, before: EntryId): EntryId | null
@@ -127,7 +128,7 @@ export function createCommands(init: CommandsInit): Commands {
     if (refusal !== undefined && refusal !== null) throw errorOf(refusal)
     return entry
   }
-  const cutsOf = (node: NodeId): [Uint8Array, number][] => init.cutsOf(node).map(([feed, seq]) => [feed, seq])
+  const cutsOf = (node: NodeId, before?: EntryId) => init.cutsOf(node, before).map(([...cut]) => cut)
   const recoveryKey = (text: string): SigningKey => {
     const key = parseRecoveryKey(text)
     const { network } = state()
@@ -158,7 +159,7 @@ export function createCommands(init: CommandsInit): Commands {
     if (last === undefined) throw new NodeNotFoundError(node)
     return {
       last: idBytes(last),
-      cuts: init.cutsOf(node, first.id).map(([feed, seq]): [Uint8Array, number] => [feed, seq]),
+      cuts: cutsOf(node, first.id),
     }
   }
 
@@ -245,7 +246,7 @@ export function createCommands(init: CommandsInit): Commands {
       if (departure === undefined) throw new NotAMemberError()
       write('left', {
         leave: idBytes(departure.seed),
-        accepted: accepted.slice(0, MAX_NAMED).map((id) => idBytes(id)),
+        accepted: accepted.slice(0, MAX_ACCEPTED).map((id) => idBytes(id)),
         orphans: orphans.slice(0, MAX_NAMED).map((file) => idBytes(file)),
         force,
         cuts: cutsOf(init.self),

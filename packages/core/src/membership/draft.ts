@@ -3,12 +3,13 @@
  * `MembershipState` never changes and a fold of many entries copies nothing in between.
  */
 import type { BranchId, EntryId, FeedId, FileId, NodeId } from '../ids.ts'
-import { feedIdFrom } from '../ids.ts'
+import { feedIdFrom, idFrom } from '../ids.ts'
 import type { Causality } from './causality.ts'
 import type {
   Branch,
   ControlEntry,
   Departure,
+  FeedEnd,
   Invite,
   Member,
   MembershipState,
@@ -62,7 +63,8 @@ export class Table<K, V> {
   }
 }
 
-export type Cuts = readonly (readonly [Uint8Array, number])[]
+/** As the bodies carry them: incarnation, place, id. */
+export type Cuts = readonly (readonly [Uint8Array, number, Uint8Array])[]
 
 /** What the rules remember of an invite beside its public row. */
 export interface InviteRecord {
@@ -107,7 +109,7 @@ export class Draft {
   readonly branches = new Table<BranchId, Branch>()
   readonly invites = new Table<EntryId, Invite>()
   readonly inviteRecords = new Table<EntryId, InviteRecord>()
-  readonly cuts = new Table<FeedId, number>()
+  readonly cuts = new Table<FeedId, readonly FeedEnd[]>()
   readonly closed = new Table<NodeId, Closure>()
   readonly departures = new Table<BranchId, Departure>()
   readonly acts = new Table<FileId, readonly OwnershipAct[]>()
@@ -273,17 +275,28 @@ export class Draft {
   /**
    * Closes all feeds of a member. What the seed had seen counts whatever the cuts say, so that nobody can wipe out what
    * it knew to stand; only the recovery key can.
-   * @param cuts several lists: the furthest counts
+   * @param cuts several lists: all their ends count
    */
-  close(member: Member, seed: EntryId, end: Pick<Closure, 'quarantines' | 'last'> & { cuts: readonly Cuts[] }): void {
-    const { quarantines, last, cuts } = end
-    const reached = new Map<FeedId, number>()
-    const reach = (feed: FeedId, seq: number) => reached.set(feed, Math.max(seq, reached.get(feed) ?? 0))
-    for (const [incarnation, seq] of cuts.flat()) reach(feedIdFrom(member.key, incarnation), seq)
-    for (const entry of last !== null ? [] : this.causality.entriesBy(member.node)) {
-      if (entry.id === seed || this.hasSeen(seed, entry.id)) reach(entry.feed, entry.seq)
+  close(
+    member: Member,
+    seed: EntryId,
+    closing: Pick<Closure, 'quarantines' | 'last'> & { cuts: readonly Cuts[] },
+  ): void {
+    const { quarantines, last, cuts } = closing
+    const ends = new Map<FeedId, Map<EntryId, FeedEnd>>()
+    const end = (feed: FeedId, { id, seq }: FeedEnd) => {
+      const known = ends.get(feed)
+      if (known === undefined) ends.set(feed, new Map([[id, { id, seq }]]))
+      else if (!known.has(id)) known.set(id, { id, seq })
     }
-    for (const [feed, seq] of reached) this.cuts.set(feed, seq)
+    for (const [incarnation, seq, id] of cuts.flat()) end(feedIdFrom(member.key, incarnation), { seq, id: idFrom(id) })
+    const seen = new Map<FeedId, FeedEnd>()
+    for (const entry of last !== null ? [] : this.causality.entriesBy(member.node)) {
+      const isFurther = compareEnds(entry, seen.get(entry.feed)) > 0
+      if (isFurther && (entry.id === seed || this.hasSeen(seed, entry.id))) seen.set(entry.feed, entry)
+    }
+    for (const [feed, entry] of seen) end(feed, entry)
+    for (const [feed, known] of ends) this.cuts.set(feed, [...known.values()].sort(compareEnds))
     const closure = { seed, node: member.node, quarantines, last }
     this.closed.set(member.node, closure)
     this.removals.push({ node: member.node, entry: seed })
@@ -331,4 +344,10 @@ export type Judge<Body> = (act: Act<Body>) => Refusal | null
 
 export function refuse(code: string, reason: string): Refusal {
   return { code, reason }
+}
+
+/** By place, then by id; none is before all. */
+function compareEnds(a: FeedEnd, b: FeedEnd | undefined): number {
+  if (b === undefined) return 1
+  return a.seq - b.seq || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 }

@@ -13,16 +13,18 @@ const incarnation = shape.bytes(16)
 const role = shape.oneOf('member', 'admin')
 export const BRANCH_NAME_MAX = 255
 export const NETWORK_NAME_MAX = 255
+/** Ends of feeds in one closing entry. */
+export const CUTS_MAX = 512
 const branchName = shape.text(BRANCH_NAME_MAX, 1)
 
 /** A file and the proof of who owned it first: file id = H('file-id', author, salt). */
 const ownershipRef = { file: fileId, author: key32, salt: shape.bytes(16) }
 
 /**
- * The last sequence number that counts in each feed of one author; feeds that are not listed are closed from 0. What the
- * closing entry had seen counts in any case.
+ * The last entry that counts, and its place, in each feed of one author, or in each branch where it forked; feeds that are
+ * not listed are closed from 0. What the closing entry had seen counts in any case. Why the id: decision 0023.
  */
-const cuts = shape.array(shape.tuple(incarnation, shape.uint()), 256)
+const cuts = shape.array(shape.tuple(incarnation, shape.uint(), id32), CUTS_MAX)
 
 export const controlBodies = {
   found: shape.object({

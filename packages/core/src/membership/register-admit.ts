@@ -52,7 +52,7 @@ export interface AdmitterInit {
   /** all control entries in order of arrival, so that what came since is what follows */
   controlEntries(): readonly SignedEntry[]
   append(kind: 'admit', body: ControlBody<'admit'>): { readonly id: EntryId }
-  /** the newest sequence number known of each feed of a node, for a machine that takes its place */
+  /** the heads of a node's feeds as they are known, for a machine that takes its place */
   cutsOf(node: NodeId): Cuts
   /** addresses of the members, this one too */
   addresses(): readonly PeerAddresses[]
@@ -184,15 +184,11 @@ class Admission {
     ) {
       throw new InviteInvalidError('its proofs do not verify')
     }
-    const cuts = invite.replaces === null ? {} : { cuts: this.#cutsOf(invite.replaces) }
+    const cuts = invite.replaces === null ? {} : { cuts: this.#init.cutsOf(invite.replaces).map(([...cut]) => cut) }
     const entry = this.#init.append('admit', { invite: idBytes(id), ...join, ...cuts })
     const refusal = this.#init.state().verdicts.get(entry.id)
     if (refusal === undefined || refusal === null) return entry.id
     throw errorOf(refusal)
-  }
-
-  #cutsOf(node: NodeId): [Uint8Array, number][] {
-    return this.#init.cutsOf(node).map(([incarnation, seq]) => [incarnation, seq])
   }
 
   /** Without them the newcomer asks any reader later. */

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { decodeCbor, encodeCbor } from '../codec/index.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/index.ts'
 import { codeOf, MaloteError } from '../errors.ts'
-import { type EntryId, type feedIdFrom, feedIncarnation, idBytes, idFrom, type NetworkId, type NodeId } from '../ids.ts'
+import { type EntryId, feedIncarnation, idBytes, idFrom, type NetworkId, type NodeId } from '../ids.ts'
 import { decodeEntry, isCosigned, isSigned, makeEntry } from '../ledger/entry.ts'
 import { foldControl, frontier } from '../ledger/order.ts'
 import type { Entry } from '../ledger/types.ts'
@@ -12,6 +12,7 @@ import type { FrameStream } from '../network/index.ts'
 import { startTestHost, type TestHost } from '../network/testing.ts'
 import { systemRandom } from '../random.ts'
 import { type AppendControl, type Commands, createCommands, foundBody } from './commands.ts'
+import type { Cuts } from './draft.ts'
 import { parseInvite } from './invite.ts'
 import { newRecoveryKey } from './recovery.ts'
 import { type AdmitterInit, serveRegister } from './register-admit.ts'
@@ -133,10 +134,9 @@ class Machine {
     await host.useNetwork(this.network, gate)
   }
 
-  cutsOf(node: NodeId): [Uint8Array, number][] {
-    const last = new Map<string, number>()
-    for (const { author, feed, seq } of this.entries) if (author === node) last.set(feed, seq)
-    return [...last].map(([feed, seq]) => [feedIncarnation(feed as ReturnType<typeof feedIdFrom>), seq])
+  cutsOf(node: NodeId): Cuts {
+    const last = new Map(this.entries.filter(({ author }) => author === node).map((entry) => [entry.feed, entry]))
+    return [...last.values()].map(({ feed, seq, id }) => [feedIncarnation(feed), seq, idBytes(id)])
   }
 
   get commands(): Commands {

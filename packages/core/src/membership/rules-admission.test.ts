@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { generateSigningKey, sign } from '../crypto/index.ts'
 import { type EntryId, idBytes } from '../ids.ts'
 import type { ControlBody } from './kinds.ts'
-import { Author, START_MS, World } from './testing.ts'
+import { Author, placesOf, START_MS, World } from './testing.ts'
 
 describe('founding', () => {
   it('makes its author admin and its entry id the network id', () => {
@@ -193,7 +193,7 @@ describe('replacing a machine', () => {
     const old = world.join(world.founder, { role: 'admin' })
     const branch = world.state.members.get(old.node)?.branch
     const invite = world.invite(world.founder, { branch: 'ignored', replaces: old.key }, { cosigned: true })
-    const cuts: [Uint8Array, number][] = [[old.incarnation(), 4]]
+    const cuts = [old.end(4)]
     return { world, old, branch, invite, cuts }
   }
 
@@ -209,7 +209,7 @@ describe('replacing a machine', () => {
       state: 'member',
     })
     expect(world.state.closed.has(old.node)).toBe(true)
-    expect([...world.state.cuts.values()]).toEqual([4])
+    expect(placesOf(world.state)).toEqual([4])
     const late = world.write(old, 'leave', {}, { seq: 9 })
     expect(world.verdict(late)).toBe('feed-closed')
   })
@@ -223,9 +223,9 @@ describe('replacing a machine', () => {
   it('does not cut before what the issuer of the invite knew', () => {
     const world = new World()
     const old = world.join(world.founder)
-    const invite = world.invite(world.founder, { replaces: old.key, cuts: [[old.incarnation(), 10]] })
+    const invite = world.invite(world.founder, { replaces: old.key, cuts: [old.end(10)] })
     world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts: [] }))
-    expect([...world.state.cuts.values()]).toEqual([10])
+    expect(placesOf(world.state)).toEqual([10])
   })
 
   it('gives the branch to the first of two, and the other a branch of its own', () => {
@@ -254,7 +254,7 @@ describe('replacing a machine', () => {
     const stranger = new Author()
     world.admit(old, puppet, stranger, { seq: 21 })
     expect(world.state.members.has(stranger.node)).toBe(true)
-    world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts: [[old.incarnation(), 4]] }), {
+    world.write(world.founder, 'admit', world.admitBody(invite, new Author(), { cuts: [old.end(4)] }), {
       seen,
     })
     expect(world.verdict(puppet)).toBe('feed-closed')
@@ -284,7 +284,7 @@ describe('replacing a machine', () => {
   it('needs two admins, itself or the recovery key when it is an admin’s', () => {
     const world = new World()
     const [a, b, c] = [0, 1, 2].map(() => world.join(world.founder, { role: 'admin' })) as [Author, Author, Author]
-    const cuts: [Uint8Array, number][] = [[c.incarnation(), 4]]
+    const cuts = [c.end(4)]
     expect(world.verdict(world.invite(a, { replaces: c.key }))).toBe('admin-machine')
     expect(world.verdict(world.invite(a, { replaces: world.founder.key }))).toBe('admin-machine')
     const own = world.invite(b, { replaces: b.key })

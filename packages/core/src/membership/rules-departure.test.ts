@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { idBytes } from '../ids.ts'
 import { fileIdFor } from './file-id.ts'
-import { Author, START_MS, World } from './testing.ts'
+import { Author, placesOf, START_MS, World } from './testing.ts'
 
 function company() {
   const world = new World()
@@ -11,14 +11,14 @@ function company() {
 type Company = ReturnType<typeof company>
 
 const expel = ({ world }: Company, by: Author, target: Author, options = {}, seq = 9) =>
-  world.write(by, 'expel', { node: target.key, cuts: [[target.incarnation(), seq]] }, options)
+  world.write(by, 'expel', { node: target.key, cuts: [target.end(seq)] }, options)
 const stateOf = ({ world }: Company, who: Author) => world.state.members.get(who.node)?.state
 
 describe('expulsion', () => {
   it('is final at once when the network has one admin', () => {
     const world = new World()
     const rio = world.join(world.founder)
-    const seed = world.write(world.founder, 'expel', { node: rio.key, cuts: [[rio.incarnation(), 9]] })
+    const seed = world.write(world.founder, 'expel', { node: rio.key, cuts: [rio.end(9)] })
     const branch = world.state.members.get(rio.node)?.branch
     expect(world.state.members.get(rio.node)?.state).toBe('expelled')
     expect(branch && world.state.branches.get(branch)?.state).toBe('expelled')
@@ -28,7 +28,7 @@ describe('expulsion', () => {
       candidates: [world.founder.node],
       left: null,
     })
-    expect([...world.state.cuts.values()]).toEqual([9])
+    expect(placesOf(world.state)).toEqual([9])
     expect(world.verdict(world.write(rio, 'leave', {}))).toBe('feed-closed')
   })
 
@@ -130,7 +130,7 @@ describe('expulsion', () => {
     const seen = world.tips()
     const secret = world.write(founder, 'quarantine', { node: bahia.key }, { seen, seq: 100 })
     const unseen = world.write(c, 'quarantine', { node: rio.key }, { seen, seq: 50 })
-    const body = world.admitBody(invite, new Author(), { cuts: [[c.incarnation(), 1]] })
+    const body = world.admitBody(invite, new Author(), { cuts: [c.end(1)] })
     const replacement = world.write(bahia, 'admit', body, { seen: [...seen, secret.id] })
     expect([unseen, replacement].map((entry) => world.verdict(entry))).toEqual([null, 'quarantined'])
     const first = expel(all, a, founder, { seen })
@@ -183,12 +183,12 @@ describe('leaving', () => {
     const leave = world.write(rio, 'leave', {}, { seq: 3 })
     const branch = world.state.members.get(rio.node)?.branch ?? ('' as never)
     const body = { leave: idBytes(leave.id), accepted: [], orphans: [], force: false }
-    const cuts: [Uint8Array, number][] = [[rio.incarnation(5), 17]]
+    const cuts = [rio.end(17, 5)]
     world.write(rio, 'left', { ...body, cuts }, { seq: 6 })
     expect(world.state.members.get(rio.node)?.state).toBe('left')
     expect(world.state.branches.get(branch)?.state).toBe('left')
     expect(world.state.departures.get(branch)?.left).toMatchObject({ orphans: [] })
-    expect([...world.state.cuts.values()].sort()).toEqual([17, 6])
+    expect(placesOf(world.state)).toEqual([6, 17])
     expect(world.state.closed.has(rio.node)).toBe(true)
     expect(world.verdict(world.write(rio, 'leave', {}))).toBe('feed-closed')
   })

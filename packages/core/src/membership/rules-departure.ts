@@ -1,6 +1,6 @@
 /** Leaving and expulsion. Spec: docs/specs/control.md, "Departure". Pure. */
 import type { EntryId, FileId, NodeId } from '../ids.ts'
-import { feedIncarnation, idFrom, nodeIdFromPublicKey } from '../ids.ts'
+import { feedIncarnation, idBytes, idFrom, nodeIdFromPublicKey } from '../ids.ts'
 import { type Act, type Draft, type Judge, refuse } from './draft.ts'
 import type { ControlBody } from './kinds.ts'
 import { revokeInvite } from './rules-admission.ts'
@@ -27,7 +27,7 @@ export const judgeLeft: Judge<ControlBody<'left'>> = ({ draft, entry, author, bo
     left: { index, orphans: body.orphans.map((file) => idFrom<FileId>(file)) },
   })
   // its own feed ends with this entry, the others where it says
-  const cuts = [body.cuts ?? [], [[feedIncarnation(entry.feed), entry.seq] as const]]
+  const cuts = [body.cuts ?? [], [[feedIncarnation(entry.feed), entry.seq, idBytes(entry.id)] as const]]
   draft.close(author, entry.id, { quarantines: [], last: null, cuts })
   end(draft, author, 'left')
   return null

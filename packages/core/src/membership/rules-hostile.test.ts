@@ -22,8 +22,7 @@ function fold(entries: readonly ControlEntry[]): MembershipState {
   return state.state()
 }
 
-const cutsOf = (...authors: Author[]): [Uint8Array, number][] =>
-  authors.flatMap((author) => [0, 1, 2].map((n): [Uint8Array, number] => [author.incarnation(n), 1000]))
+const cutsOf = (...authors: Author[]) => authors.flatMap((author) => [0, 1, 2].map((n) => author.end(1000, n)))
 
 /** Admins by invite and by appointment, of two steps, and members that came through various of them. */
 function company() {
@@ -235,7 +234,11 @@ describe('a stolen founder', () => {
         const named = new Set(ruin.flatMap(({ seen }) => seen))
         const seen = ruin.filter(({ id }) => !named.has(id)).map(({ id }) => id)
         const holder = honest[pick % honest.length] ?? world.founder
-        const body = { node: founder.key, cuts: [[founder.incarnation(), last.seq]], last: idBytes(last.id) }
+        const body = {
+          node: founder.key,
+          cuts: [[founder.incarnation(), last.seq, idBytes(last.id)]],
+          last: idBytes(last.id),
+        }
         const rescue = holder.entry('expel', body, seen, { cosigned: true, seq: 500 })
         const state = fold([...ruin, rescue])
         expect(state.members.get(founder.node)?.state).toBe('expelled')

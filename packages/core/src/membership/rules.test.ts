@@ -38,10 +38,7 @@ function play(steps: readonly Step[]): World {
     const named = new Set(known.flatMap(({ seen }) => seen))
     const seen = known.filter(({ id }) => !named.has(id)).map(({ id }) => id)
     const options = { seen, cosigned, incarnation }
-    const cuts: [Uint8Array, number][] = [
-      [target.incarnation(0), to],
-      [target.incarnation(1), by],
-    ]
+    const cuts = [target.end(to), target.end(by, 1)]
     if (kind === 0) people.push(new Author())
     const invites = world.entries.filter((entry) => entry.kind === 'invite' && known.includes(entry))
     const invite = invites[(by + to + lag) % Math.max(1, invites.length)]

@@ -2,6 +2,7 @@
 import { type CborValue, encodeCbor } from '../codec/index.ts'
 import { generateSigningKey, type SigningKey, sha256, sign } from '../crypto/index.ts'
 import { type EntryId, feedIdFrom, idBytes, idFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import type { Cuts } from './draft.ts'
 import type { ControlBody, ControlKind } from './kinds.ts'
 import { applyControl, emptyMembership } from './rules.ts'
 import type { ControlEntry, MembershipState, Refusal } from './types.ts'
@@ -20,6 +21,11 @@ export interface WriteOptions {
   seq?: number
 }
 
+/** Places of all ends of closed feeds, lowest first. */
+export function placesOf({ cuts }: MembershipState): number[] {
+  return [...cuts.values()].flatMap((ends) => ends.map(({ seq }) => seq)).sort((a, b) => a - b)
+}
+
 /** One machine: keys and feeds. */
 export class Author {
   readonly signer: SigningKey = generateSigningKey()
@@ -33,6 +39,11 @@ export class Author {
 
   incarnation(number = 0): Uint8Array {
     return new Uint8Array(16).fill(number)
+  }
+
+  /** The end of a feed at a place, for closing it; of an entry that these worlds do not have. */
+  end(seq: number, number = 0): Cuts[number] & [Uint8Array, number, Uint8Array] {
+    return [this.incarnation(number), seq, sha256(encodeCbor([this.key, this.incarnation(number), seq]))]
   }
 
   entry(kind: string, body: unknown, seen: readonly EntryId[], options: WriteOptions = {}): ControlEntry {

@@ -125,6 +125,12 @@ export type OwnershipAct = {
 }[OwnershipKind]
 export type OwnershipKind = Extract<ControlKind, 'offer' | 'accept' | 'decline' | 'cancel' | 'assign' | 'adopt'>
 
+/** The last entry that counts in a closed feed: what it descends from counts as well. */
+export interface FeedEnd {
+  readonly seq: number
+  readonly id: EntryId
+}
+
 export interface NetworkFacts {
   readonly id: NetworkId
   readonly name: string
@@ -141,8 +147,8 @@ export interface MembershipState {
   readonly members: ReadonlyMap<NodeId, Member>
   readonly branches: ReadonlyMap<BranchId, Branch>
   readonly invites: ReadonlyMap<EntryId, Invite>
-  /** last sequence number that counts, for closed feeds; an author in `closed` has all its other feeds closed from 0 */
-  readonly cuts: ReadonlyMap<FeedId, number>
+  /** where closed feeds end; an author in `closed` has all its other feeds closed from 0 */
+  readonly cuts: ReadonlyMap<FeedId, readonly FeedEnd[]>
   readonly closed: ReadonlySet<NodeId>
   readonly departures: ReadonlyMap<BranchId, Departure>
   readonly standings: ReadonlyMap<NodeId, Standing>

@@ -1,7 +1,7 @@
 /** What was here of a node's feeds before a certain entry arrived: from where on the recovery key undoes. Reads only. */
-import { type EntryId, feedAuthor, feedIncarnation, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { type EntryId, feedAuthor, feedIncarnation, idBytes, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import type { Entry, Ledger } from '../ledger/index.ts'
-import type { CommandsInit } from '../membership/index.ts'
+import type { CommandsInit, Cuts } from '../membership/index.ts'
 
 const MIN_ID_PREFIX = 6
 
@@ -18,8 +18,13 @@ export function beforeEntry(
     return [...feeds].flatMap((feed): Cut[] => {
       // the entries of a feed arrive in their order, so that their number says how far it was here
       const known = ledger.sync.arrivalsAfter(feed, -1).filter((each) => each < arrived).length
-      const last = feed === first.feed ? first.seq - 1 : known - 1
-      return last < 0 ? [] : [[feedIncarnation(feed), last]]
+      if (feed === first.feed) return first.prev === null ? [] : [cutAt(feed, first.seq - 1, first.prev)]
+      // in a feed that has forked the number tells no place: the branches count as far as the longest can have been
+      const branches = ledger.heads().filter((head) => head.feed === feed)
+      const last = Math.min(known - 1, ...(branches.length > 1 ? [Math.max(...branches.map(({ seq }) => seq))] : []))
+      if (last < 0) return []
+      const ends = ledger.after(feed, last - 1, branches.length).filter(({ seq }) => seq === last)
+      return [...ends, ...branches.filter(({ seq }) => seq < last)].map(({ seq, id }) => cutAt(feed, seq, id))
     })
   }
 
@@ -34,7 +39,9 @@ export function beforeEntry(
     lastControlBefore(node, before) {
       const control = ledger.control()
       const place = control.findIndex(({ id }) => id === before)
-      const reached = new Map(cutsBefore(node, before).map(([incarnation, seq]) => [text(incarnation), seq]))
+      const reached = new Map<string, number>()
+      for (const [incarnation, seq] of cutsBefore(node, before))
+        reached.set(text(incarnation), Math.max(seq, reached.get(text(incarnation)) ?? 0))
       const earlier = (place < 0 ? control : control.slice(0, place)).filter(
         ({ author, feed, seq }) => author === node && seq <= (reached.get(text(feedIncarnation(feed))) ?? -1),
       )
@@ -43,7 +50,9 @@ export function beforeEntry(
   }
 }
 
-type Cut = readonly [Uint8Array, number]
+type Cut = Cuts[number]
+
+const cutAt = (feed: Entry['feed'], seq: number, id: EntryId): Cut => [feedIncarnation(feed), seq, idBytes(id)]
 
 const authorOf = (feed: Entry['feed']) => nodeIdFromPublicKey(feedAuthor(feed))
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')

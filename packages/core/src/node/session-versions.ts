@@ -7,12 +7,13 @@ import {
   type FileId,
   feedAuthor,
   feedIncarnation,
+  idBytes,
   type NodeId,
   nodeIdFromPublicKey,
   type Root,
 } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
-import { type Cuts, type Members, NotAMemberError } from '../membership/index.ts'
+import { CUTS_MAX, type Cuts, type Members, NotAMemberError } from '../membership/index.ts'
 import {
   type LiveVersion,
   type OpenDraw,
@@ -115,10 +116,17 @@ export function createVersions({ state, members }: { state: SharedState; members
         return Buffer.compare(rank.get(a) ?? new Uint8Array(0), rank.get(b) ?? new Uint8Array(0))
       })
     },
-    cutsOf: (ledger) => (node) =>
-      ledger
-        .heads()
-        .filter(({ feed }) => nodeIdFromPublicKey(feedAuthor(feed)) === node)
-        .map(({ feed, seq }) => [feedIncarnation(feed), seq] as const),
+    cutsOf: (ledger) => (node) => {
+      const heads = ledger.heads().filter(({ feed }) => nodeIdFromPublicKey(feedAuthor(feed)) === node)
+      // more than one entry can name: the oldest feeds go without, but for what control entries of them were seen
+      const named =
+        heads.length <= CUTS_MAX
+          ? heads
+          : heads
+              .map((head) => ({ ...head, ms: ledger.get(head.id)?.ms ?? 0 }))
+              .sort((a, b) => b.ms - a.ms)
+              .slice(0, CUTS_MAX)
+      return named.map(({ feed, seq, id }) => [feedIncarnation(feed), seq, idBytes(id)] as const)
+    },
   }
 }

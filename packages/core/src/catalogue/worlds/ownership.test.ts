@@ -88,16 +88,23 @@ function isWithin(entry: Entry, { begin, offer, assigned }: Epoch): boolean {
   return isBegun && !isOver
 }
 
-/** Beyond the end of its author's closed feed. */
-function isBeyondCut({ closed, cuts }: MembershipState, { author, feed, seq }: Entry): boolean {
-  return closed.has(author) && seq > (cuts.get(feed) ?? -1)
+/** Beyond the ends of its author's closed feed, or beside them. */
+function isBeyondEnd({ membership: { closed, cuts }, entries }: Look, { author, feed, id, seq }: Entry): boolean {
+  if (!closed.has(author)) return false
+  return !(cuts.get(feed) ?? []).some((end) => {
+    let step = entries.get(end.id)
+    if (step === undefined) return seq < end.seq
+    while (step !== undefined && step.id !== id) step = step.prev === null ? undefined : entries.get(step.prev)
+    return step !== undefined
+  })
 }
 
 /** Its owner has left it, or its author was replaced before the upload that made it was known. */
-function isOrphan({ membership, fold, ordinary }: Look): boolean {
+function isOrphan(seen: Look): boolean {
+  const { membership, fold, ordinary } = seen
   const owner = fold.file?.owner
   const upload = ordinary.find(({ id }) => id === fold.file?.ownership)
-  const isBorn = upload !== undefined && isBeyondCut(membership, upload)
+  const isBorn = upload !== undefined && isBeyondEnd(seen, upload)
   return isBorn || (owner !== undefined && membership.departures.get(owner)?.left != null)
 }
 
@@ -132,7 +139,7 @@ function expectOwned(world: World, file: FileId): void {
     open = new Set(fitting.map(([at]) => at))
     expect(open.size, `${entry.kind} by a branch that did not own the file there`).toBeGreaterThan(0)
     const isOrphanUpload = entry === upload && membership.members.get(entry.author)?.replacedBy != null
-    if (!isOrphanUpload) expect(isBeyondCut(membership, entry)).toBe(false)
+    if (!isOrphanUpload) expect(isBeyondEnd(seen, entry)).toBe(false)
   }
   // what else had effect stands beside, and was written by someone who owned the file once or had reason to believe so
   const onChain = new Set(chain.map(({ id }) => id))
