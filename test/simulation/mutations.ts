@@ -240,7 +240,7 @@ export const mutations: readonly Mutation[] = [
   {
     rule: 'no feed is cut before what the closing entry had seen',
     file: 'membership/draft.ts',
-    find: 'if (entry.id === seed || this.hasSeen(seed, entry.id)) reach(entry.feed, entry.seq)',
+    find: 'for (const [feed, entry] of seen) end(feed, entry)',
     replace: '',
     seed: 1,
   },
