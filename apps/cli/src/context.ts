@@ -50,7 +50,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     hasProgress: !isJson && !isQuiet,
     signal,
     client() {
-      client ??= connectTo(place.dataDir, { signal }).then((made) => endingWith(made, signal))
+      client ??= connectTo(place.dataDir, { signal })
       return client
     },
     print(document, text) {
@@ -64,23 +64,6 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
         ? empty
         : formatTable(rows, columns, process.stdout.isTTY ? process.stdout.columns || 80 : PIPE_WIDTH),
   }
-}
-
-/** Every call of the client ends with Ctrl-C, without each command having to say so. */
-function endingWith(client: MaloteClient, signal: AbortSignal): MaloteClient {
-  // A request's signal follows ours only as long as the request itself is not collected.
-  const running = new Map<string, Request>()
-  client.api.use({
-    onRequest({ request, id }) {
-      const bound = new Request(request, { signal: AbortSignal.any([request.signal, signal]) })
-      running.set(id, bound)
-      return bound
-    },
-    onResponse({ id }) {
-      running.delete(id)
-    },
-  })
-  return client
 }
 
 /** Where the platform keeps an application's data. */

@@ -1,6 +1,8 @@
 /** The one place where a stable code becomes an HTTP status, and an error a problem document (RFC 9457). */
-import { STATUS_CODES } from 'node:http'
 import { type ErrorCode, MaloteError } from '@malote/core'
+
+// Not imported: an import reads every name that `node:http` exports, and one of those loads all of `fetch`.
+const { STATUS_CODES } = process.getBuiltinModule('node:http')
 
 export const statusOf: Readonly<Record<ErrorCode, number>> = {
   usage: 400,

@@ -149,6 +149,8 @@ describe('problems', () => {
     const client = new MaloteClient({ url, token })
     await expect(client.ask(client.api.GET('/status', { signal: controller.signal }))).rejects.toThrow()
     await expect(client.download('x', { signal: controller.signal })).rejects.toThrow('enough')
+    const ended = new MaloteClient({ url, token, signal: controller.signal })
+    await expect(ended.ask(ended.api.GET('/status'))).rejects.toThrow('enough')
   })
 })
 
@@ -160,6 +162,47 @@ it('sends the marker instead of a token where a cookie stands in', async () => {
   })
   await createClient({ url }).GET('/status')
   expect([headers.authorization, headers['x-malote']]).toEqual([undefined, '1'])
+})
+
+describe('a call', () => {
+  it('fills in path, query and body', async () => {
+    const seen: string[] = []
+    const url = await serve(async (request, response) => {
+      const { method, url: path, headers } = request
+      const body = (await bodyOf(request)).toString()
+      seen.push(`${method} ${path} ${headers['content-type']} ${headers['content-length']} ${body}`)
+      response.setHeader('content-type', 'application/json').end('{"items":[]}')
+    })
+    const { api, ask } = new MaloteClient({ url, token })
+    const query = { q: 'é&=', deleted: true }
+    expect(await ask(api.GET('/files', { params: { query } }))).toEqual({ items: [] })
+    await api.POST('/files/{id}/handoff', { params: { path: { id: 'a/b ü' } }, body: { to: 'São Paulo' } })
+    expect(seen).toEqual([
+      'GET /api/v1/files?q=%C3%A9%26%3D&deleted=true undefined undefined ',
+      'POST /api/v1/files/a%2Fb%20%C3%BC/handoff application/json 19 {"to":"São Paulo"}',
+    ])
+  })
+
+  it('has no data where there is none', async () => {
+    const url = await serve((_request, response) => response.writeHead(204).end())
+    const { api, ask } = new MaloteClient({ url, token })
+    expect(await ask(api.DELETE('/files/{id}', { params: { path: { id: 'x' } } }))).toBeUndefined()
+  })
+
+  it('is typed by the document', () => {
+    const { api } = new MaloteClient({ url: 'http://127.0.0.1:1', token })
+    const wrong = () => [
+      // @ts-expect-error no such path
+      api.GET('/nothing'),
+      // @ts-expect-error the path wants its id
+      api.GET('/files/{id}'),
+      // @ts-expect-error the path knows no such method
+      api.PUT('/status'),
+      // @ts-expect-error the body wants more
+      api.POST('/files/blacklist', { body: { fileId: 'x' } }),
+    ]
+    expect(wrong).toBeTypeOf('function')
+  })
 })
 
 describe('upload', () => {

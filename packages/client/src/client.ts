@@ -3,13 +3,15 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { API_PREFIX, type Api, ask, createClient, type FileView } from './api.ts'
 import { type ClientEvent, eventsOf } from './events.ts'
-import { nodeFetch, send, succeed, textOf } from './transport.ts'
+import { carryByNode, send, succeed, textOf } from './transport.ts'
 import { multipartOf, type StreamSource, type TransferProgress, type UploadFields } from './upload.ts'
 
 export interface MaloteClientInit {
   /** `http://127.0.0.1:7373` */
   url: string
   token: string
+  /** ends every call of `api` */
+  signal?: AbortSignal
 }
 
 export interface UploadOptions {
@@ -46,10 +48,10 @@ export class MaloteClient {
   readonly ask = ask
   readonly #token: string
 
-  constructor({ url, token }: MaloteClientInit) {
+  constructor({ url, token, signal }: MaloteClientInit) {
     this.url = url.replace(/\/+$/, '')
     this.#token = token
-    this.api = createClient({ url: this.url, token, fetch: nodeFetch })
+    this.api = createClient({ url: this.url, token, signal, carry: carryByNode })
   }
 
   /**

@@ -13,20 +13,18 @@ const PROOF_PURPOSE = 'malote-api-proof'
 
 /**
  * @param dataDir the node's data folder, with `api.json` and `api-token`
+ * @param options.signal ends this, and later every call of the client's `api`
  * @throws {NotRunningError} no node runs on it, or what answers is not that node
  */
 export async function connectTo(dataDir: string, options: { signal?: AbortSignal } = {}): Promise<MaloteClient> {
   const [place, token] = await Promise.all([readPlace(dataDir), read(dataDir, 'api-token')])
-  const init = { url: place, token: token.trim() }
-  await proveServer(init, options)
+  const init = { url: place, token: token.trim(), ...options }
+  await proveServer(init)
   return new MaloteClient(init)
 }
 
 /** @throws {NotRunningError} nothing answers, or it does not know the token */
-export async function proveServer(
-  { url, token }: MaloteClientInit,
-  options: { signal?: AbortSignal } = {},
-): Promise<void> {
+export async function proveServer({ url, token, ...options }: MaloteClientInit): Promise<void> {
   const nonce = randomBytes(32)
   const deadline = AbortSignal.timeout(PROOF_DEADLINE_MS)
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])

@@ -2,8 +2,8 @@
  * HTTP over `node:http`. Not `fetch`: that gives up after five minutes without headers (waits may be longer), reports
  * no progress, and cannot tell an early answer to a streamed body from a broken connection.
  */
-import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
-import { Readable } from 'node:stream'
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { PlainCall } from './api.ts'
 import { ConnectionLostError, NotRunningError, ProblemError, problemFrom } from './errors.ts'
 
 export interface SendInit {
@@ -18,6 +18,12 @@ export interface SendInit {
 /** A problem document is small; what is larger is not one. */
 const MAX_PROBLEM_BYTES = 64 * 1024
 
+/** Several pages of a thousand items with long names. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+// Not imported: an import reads every name that `node:http` exports, and one of those loads all of `fetch`, which takes
+// longer than the rest of a command.
+const { Agent, request } = process.getBuiltinModule('node:http')
 const agent = new Agent({ keepAlive: true })
 
 /**
@@ -96,27 +102,19 @@ export async function textOf(response: IncomingMessage, maxBytes: number): Promi
   return Buffer.concat(pieces).toString('utf8')
 }
 
-/** The same transport in the form that `openapi-fetch` takes. */
-export async function nodeFetch(input: Request): Promise<Response> {
-  const body = input.body === null ? undefined : Buffer.from(await input.arrayBuffer())
-  const headers = Object.fromEntries(input.headers)
-  if (body !== undefined) headers['content-length'] = String(body.length)
+/** The same transport for the typed routes. */
+export async function carryByNode({ body, ...call }: PlainCall): Promise<{ status: number; text: string }> {
+  const bytes = body === undefined ? undefined : Buffer.from(body)
   const response = await send({
-    url: new URL(input.url),
-    method: input.method,
-    headers,
-    signal: input.signal,
-    ...(body === undefined ? {} : { write: async (call) => void (await writePiece(call, body)) }),
+    ...call,
+    ...(bytes === undefined
+      ? {}
+      : {
+          headers: { ...call.headers, 'content-length': String(bytes.length) },
+          write: async (request) => void (await writePiece(request, bytes)),
+        }),
   })
-  const status = response.statusCode ?? 500
-  const isEmpty = status === 204 || status === 304
-  if (isEmpty) response.resume()
-  return new Response(isEmpty ? null : (Readable.toWeb(response) as ReadableStream<Uint8Array>), {
-    status,
-    headers: Object.entries(response.headers).flatMap(([name, value]): [string, string][] =>
-      value === undefined ? [] : [value].flat().map((one) => [name, one]),
-    ),
-  })
+  return { status: response.statusCode ?? 500, text: await textOf(response, MAX_ANSWER_BYTES) }
 }
 
 function explain(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
