@@ -110,6 +110,14 @@ describe('where from', () => {
     }
   })
 
+  it('shows the document of this server there, and has nothing else', async () => {
+    const shown = await server.ask('GET', '/docs/json', { headers: anonymous })
+    expect(shown.json).toEqual((await server.ask('GET', '/openapi.json', { headers: anonymous })).json)
+    const missing = await server.ask('GET', '/docs/static/nothing.js', { headers: anonymous })
+    expect([missing.status, missing.json]).toMatchObject([404, { code: 'not-found' }])
+    expect((await server.ask('GET', '/docs/static/%2e%2e/package.json', { headers: anonymous })).status).not.toBe(200)
+  })
+
   it('listens elsewhere only when told to', async () => {
     const init = { node: createFakeNode(), token: 'x'.repeat(32), port: 0, host: '0.0.0.0' }
     await expect(createServer(init)).rejects.toThrow(/remote access/)

@@ -2,10 +2,10 @@
 import { isIP } from 'node:net'
 import multipart from '@fastify/multipart'
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
 import { MaloteError, type MaloteNode } from '@malote/core'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { trackConnections } from './connections.ts'
+import { createDocsPage, DOCS_PREFIX } from './docs-page.ts'
 import { API_PREFIX, cookieName, documentOptions } from './document.ts'
 import { isFault, problemOf } from './error-map.ts'
 import {
@@ -247,16 +247,14 @@ function guard(
 
 async function addDocument(app: FastifyInstance, sessionCookie: string): Promise<void> {
   await app.register(swagger, documentOptions(sessionCookie))
-  await app.register(swaggerUi, {
-    routePrefix: '/docs',
-    uiConfig: { persistAuthorization: false, tryItOutEnabled: true, validatorUrl: null, deepLinking: true },
-  })
   await app.register(multipart)
+  const page = createDocsPage(() => app.swagger())
+  app.addHook('onClose', () => page.close())
+  const open = { schema: { hide: true }, config: { access: 'public' } } as const
+  for (const url of [DOCS_PREFIX, `${DOCS_PREFIX}/*`])
+    app.get(url, open, (request, reply) => page.answer(request, reply))
   // who types the bare address into a browser looks for the page
-  app.get('/', { schema: { hide: true }, config: { access: 'public' } }, (_request, reply) => reply.redirect('/docs'))
-  app.get(`${API_PREFIX}/docs`, { schema: { hide: true }, config: { access: 'public' } }, (_request, reply) =>
-    reply.redirect('/docs'),
-  )
+  for (const url of ['/', `${API_PREFIX}/docs`]) app.get(url, open, (_request, reply) => reply.redirect(DOCS_PREFIX))
 }
 
 function addRoutes(app: FastifyInstance, calls: Set<AbortController>, services: RouteServices): void {
@@ -314,7 +312,7 @@ function refuseReservedName(route: Route, request: FastifyRequest): void {
 
 function isDocsPath(request: FastifyRequest): boolean {
   const url = request.routeOptions.url
-  return url === '/docs' || url?.startsWith('/docs/') === true
+  return url === DOCS_PREFIX || url?.startsWith(`${DOCS_PREFIX}/`) === true
 }
 
 function header(request: FastifyRequest, name: string): string | undefined {

@@ -4,7 +4,7 @@
  */
 import type { FastifySchemaCompiler } from 'fastify'
 import type { TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/compile'
 import { RequestInvalidError } from './errors.ts'
 import type { Route } from './route.ts'
 
@@ -27,8 +27,10 @@ export function validatorsOf(route: Route): FastifySchemaCompiler<unknown> {
 }
 
 function validator(schema: TSchema, where: string, isText: boolean): Validate {
-  const compiled = Compile(schema)
+  let compiled: Validator<Record<never, never>, TSchema> | undefined
   return (given) => {
+    // when first needed: of seventy routes most nodes are asked a dozen
+    compiled ??= Compile(schema)
     // a copy with a prototype: the query parser's has none
     const value = isText ? compiled.Convert({ ...(given as Record<string, unknown>) }) : given
     if (compiled.Check(value)) return { value }
