@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { idBytes } from '../../packages/core/src/ids.ts'
 import {
   type Adversary,
   chunkOnDisk,
@@ -95,7 +96,7 @@ describe('a branch that is denied later, with all its old keys', () => {
     const newest = rows().epochs.at(-1)
     if (newest === undefined) throw new Error('no epoch')
     for (const branch of everyone()) {
-      const grants = await adversary.keys(addressOf(branch), { ask: [[newest.audience, newest.key]] })
+      const grants = await adversary.keys(addressOf(branch), { ask: [[idBytes(newest.audience), idBytes(newest.key)]] })
       expect(grants, branch.name).toEqual({ grants: [null] })
       const tickets = await adversary.keys(addressOf(branch), { hold: [Buffer.from(before.root, 'hex')] })
       expect(tickets, branch.name).toEqual({ tickets: [null] })

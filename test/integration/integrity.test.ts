@@ -37,7 +37,7 @@ describe('a node whose state was changed on disk', () => {
     await third.end()
     change(
       third,
-      `UPDATE files SET version = version + 1; UPDATE digest SET lanes = zeroblob(2048); UPDATE members SET role = 'admin'`,
+      `UPDATE files SET record = CAST(substr(record, 1, length(record) - 1) || x'f5' AS BLOB); UPDATE digest SET lanes = zeroblob(2048); UPDATE members SET role = 'admin'`,
     )
     await third.up()
     for (const branch of [first, second, third]) {

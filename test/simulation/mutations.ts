@@ -87,6 +87,13 @@ export const mutations: readonly Mutation[] = [
     replace: '',
     seed: 1,
   },
+  {
+    rule: 'the digest forgets a file that has changed',
+    file: 'catalogue/state-rows.ts',
+    find: 'if (before !== null) hash.remove(elementOfFile(id, before))',
+    replace: '',
+    seed: 1,
+  },
   // ------------------------------------------------------------------------------------------------- what may be stored
   {
     rule: 'an entry ahead of local time is held',

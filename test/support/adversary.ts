@@ -5,7 +5,9 @@
 import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { decodeFileRecord } from '../../packages/core/src/catalogue/file-record.ts'
 import { decodeAnswer, encodeRequest, type KeysRequest } from '../../packages/core/src/catalogue/keys-format.ts'
+import type { SharedEpoch } from '../../packages/core/src/catalogue/types.ts'
 import { createVault } from '../../packages/core/src/catalogue/vault.ts'
 import { decodeCbor, encodeFrame, FrameDecoder } from '../../packages/core/src/codec/index.ts'
 import { encodeBoxRequest } from '../../packages/core/src/content/boxes-protocol.ts'
@@ -21,7 +23,6 @@ import { migrationsFolder, openDatabase } from '../../packages/core/src/database
 import {
   type BoxHash,
   type FileId,
-  idBytes,
   type NetworkId,
   type NodeId,
   publicKeyFromNodeId,
@@ -30,14 +31,6 @@ import { encodeRequest as encodeTransferRequest } from '../../packages/core/src/
 import { ask, type Stranger, startStranger } from './stranger.ts'
 
 const FRAME_MAX = 2 * 1024 * 1024
-
-/** What the ledger shows of one access epoch of a file. */
-interface EpochRow {
-  epoch: number
-  audience: Uint8Array
-  key: Uint8Array
-  wrap: Uint8Array
-}
 
 /** Copies a data folder whose node does not run. */
 export function keepCopy(dataDir: string, to: string): string {
@@ -59,23 +52,20 @@ export function secretsIn(dataDir: string): Uint8Array[] {
 }
 
 /** What every member's ledger shows of a file, also while the node runs. */
-export function sharedRows(dataDir: string, file: string): { epochs: EpochRow[]; root: string; meta: string } {
+export function sharedRows(
+  dataDir: string,
+  file: string,
+): { epochs: readonly SharedEpoch[]; root: string; meta: string } {
   const db = new DatabaseSync(join(dataDir, 'network', 'shared.db'), { readOnly: true })
-  const id = idBytes(file as FileId)
   try {
-    const epochs = db
-      .prepare(
-        'SELECT epochs.epoch, epochs.audience, key, wrap FROM epochs JOIN files USING (file_key) WHERE file = ? ORDER BY epochs.epoch',
-      )
-      .all(id)
-    const version = db
-      .prepare(
-        'SELECT root FROM versions JOIN files USING (file_key) WHERE file = ? AND conflict = 0 ORDER BY versions.version DESC',
-      )
-      .get(id)
-    const row = db.prepare('SELECT meta FROM files WHERE file = ?').get(id)
-    const hex = (value: unknown) => Buffer.from(value as Uint8Array).toString('hex')
-    return { epochs: epochs as unknown as EpochRow[], root: hex(version?.root), meta: hex(row?.meta) }
+    for (const { record } of db.prepare('SELECT record FROM files').iterate()) {
+      const { file: row, versions, epochs } = decodeFileRecord(new Uint8Array(record as Uint8Array))
+      if (row.file !== file) continue
+      const current = versions.findLast(({ conflict }) => !conflict)
+      if (current === undefined) throw new Error(`no version of ${file}`)
+      return { epochs, root: current.root, meta: row.meta }
+    }
+    throw new Error(`no file ${file} in ${dataDir}`)
   } finally {
     db.close()
   }
@@ -85,7 +75,7 @@ export interface Attempt {
   readonly network: string
   readonly file: string
   readonly secrets: readonly Uint8Array[]
-  readonly epochs: readonly EpochRow[]
+  readonly epochs: readonly SharedEpoch[]
 }
 
 /** The plain bytes, by whatever key there is, directly or through what one key unwraps; null when none opens it. */

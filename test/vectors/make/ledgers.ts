@@ -11,10 +11,11 @@ import {
 } from '../../../packages/core/src/catalogue/state-tables.ts'
 import { type Actor, audienceBody, World } from '../../../packages/core/src/catalogue/testing.ts'
 import { EVERYTHING, play, type Step } from '../../../packages/core/src/catalogue/worlds/testing.ts'
+import { type CborValue, decodeCbor } from '../../../packages/core/src/codec/index.ts'
 import { sign, signingKeyFromSeed } from '../../../packages/core/src/crypto/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../../../packages/core/src/database/index.ts'
 import { EVERYONE, idBytes, type NetworkId } from '../../../packages/core/src/ids.ts'
-import { compareOrdinary, createLedger, type Entry } from '../../../packages/core/src/ledger/index.ts'
+import { compareOrdinary, createLedger, type Entry, type Ledger } from '../../../packages/core/src/ledger/index.ts'
 import { ManualClock, memorySettings } from '../../../packages/core/src/ledger/testing.ts'
 import { systemRandom } from '../../../packages/core/src/random.ts'
 import { hex } from '../reader/bytes.ts'
@@ -339,24 +340,28 @@ function history(number: number): World {
   return play(script, `history-${number}`).world
 }
 
+type Cell = string | number | boolean | null | { readonly bytes: string } | readonly Cell[]
+
 /** A cell as JSON: bytes in hex are told from text. */
-function cell(value: Scalar | undefined) {
-  return value instanceof Uint8Array ? { bytes: hex(value) } : (value ?? null)
+function cell(value: CborValue | undefined): Cell {
+  if (value instanceof Uint8Array) return { bytes: hex(value) }
+  if (Array.isArray(value)) return value.map((each: CborValue) => cell(each))
+  return (value ?? null) as Cell
 }
 
 /** Every row that is part of the digest, its columns in their order, sorted by its key: however they are kept. */
-function rowsOf(db: Database, network: NetworkId) {
-  const rows = createStateRows(db, () => network)
-  return (Object.values(tables) as unknown as TableSpec<Row>[])
-    .filter(({ inDigest }) => inDigest)
-    .flatMap((spec) => {
-      const columns = spec.columns.filter((column) => !OUTSIDE_DIGEST.has(column))
-      const keys = spec.columns.slice(0, spec.keys)
-      return rows
-        .select(spec)
-        .sort((a, b) => keys.reduce((sum, key) => sum || compareCells(a[key], b[key]), 0))
-        .map((row) => [spec.name, ...columns.map((column) => cell(row[column]))])
-    })
+function rowsOf(db: Database, network: NetworkId, ledger: Ledger): (readonly Cell[])[] {
+  const rows = createStateRows(db, () => network, ledger)
+  const files = [...rows.files.stored()].sort(Buffer.compare).map((record) => cell(decodeCbor(record, record.length)))
+  const others = (Object.values(tables) as unknown as TableSpec<Row>[]).flatMap((spec) => {
+    const columns = spec.columns.filter((column) => !OUTSIDE_DIGEST.has(column))
+    const keys = spec.columns.slice(0, spec.keys)
+    return rows
+      .select(spec)
+      .sort((a, b) => keys.reduce((sum, key) => sum || compareCells(a[key], b[key]), 0))
+      .map((row) => [spec.name, ...columns.map((column) => cell(row[column]))])
+  })
+  return [...others, ...(files as (readonly Cell[])[])]
 }
 
 function compareCells(a: Scalar | undefined, b: Scalar | undefined): number {
@@ -406,7 +411,7 @@ async function ledgerOf(name: string, about: string, world: World) {
         buckets: hex(ledger.sync.buckets()),
         hash: hex(ledger.sync.headsHash()),
       },
-      rows: rowsOf(db, network),
+      rows: rowsOf(db, network, ledger),
       digest: hex(state.digest()),
     }
   } finally {

@@ -3,13 +3,16 @@ import { hash } from 'node:crypto'
 import { bytesOf, concat, domain, encode, hex, sha256, type Value } from './bytes.ts'
 
 /** A row as JSON: the table's name and its columns in order; bytes are told from text by being wrapped. */
-export type JsonRow = readonly (string | number | null | { readonly bytes: string })[]
+export type JsonRow = readonly JsonCell[]
+type JsonCell = string | number | boolean | null | { readonly bytes: string } | readonly JsonCell[]
 
 export function elementOf(network: string, row: JsonRow): Uint8Array {
-  const values = row.map((cell): Value => {
-    return typeof cell === 'object' && cell !== null ? bytesOf(cell.bytes) : cell
-  })
-  return concat(domain('state-row', network), encode(values))
+  return concat(domain('state-row', network), encode(row.map(cellValue)))
+}
+
+function cellValue(cell: JsonCell): Value {
+  if (typeof cell !== 'object' || cell === null) return cell
+  return 'bytes' in cell ? bytesOf(cell.bytes) : cell.map(cellValue)
 }
 
 /** LtHash16: 1,024 lanes of 16 bits, little-endian, over SHAKE128; then SHA-256. */

@@ -11,6 +11,10 @@ const FIRST_EPOCH = 1
  * names the same content also after others have arrived.
  */
 export const CONFLICT_NUMBERS = 1_000_000
+/** What one file may come to, so that its record stays some tens of megabytes whatever its owner writes. */
+export const VERSIONS_MAX = 65_536
+export const EPOCHS_MAX = 4096
+export const RESEALS_MAX = 4096
 
 export interface Draft {
   head: EntryId | null
@@ -72,10 +76,7 @@ function change(draft: Draft, entry: Exclude<FileEntry, EntryOf<'upload'>>): Ref
     case 'update':
       return update(draft, entry)
     case 'share':
-      if (entry.body.opens.epoch !== draft.epoch + 1) return WRONG_EPOCH
-      openEpoch(draft, entry, entry.body.opens)
-      setBoxes(draft, entry.body)
-      return null
+      return share(draft, entry)
     case 'reseal':
       return reseal(draft, entry)
     case 'describe':
@@ -109,14 +110,26 @@ function upload(draft: Draft, entry: EntryOf<'upload'>): Refusal | null {
   return null
 }
 
+function share(draft: Draft, entry: EntryOf<'share'>): Refusal | null {
+  const { opens } = entry.body
+  const refusal = checkNext(draft, opens.epoch)
+  if (refusal !== null) return refusal
+  openEpoch(draft, entry, opens)
+  setBoxes(draft, entry.body)
+  return null
+}
+
 function update(draft: Draft, entry: EntryOf<'update'>): Refusal | null {
   const { body } = entry
   const refusal = checkContent(body.content) ?? checkRoom(draft)
   if (refusal !== null) return refusal
   if (body.opens === undefined) {
     if (body.epoch !== draft.epoch) return WRONG_EPOCH
-  } else if (body.opens.epoch !== draft.epoch + 1 || body.epoch !== body.opens.epoch) return WRONG_EPOCH
-  else openEpoch(draft, entry, body.opens)
+  } else {
+    const unopened = body.epoch === body.opens.epoch ? checkNext(draft, body.epoch) : WRONG_EPOCH
+    if (unopened !== null) return unopened
+    openEpoch(draft, entry, body.opens)
+  }
   setBoxes(draft, body)
   addVersion(draft, entry, contentOf(body.content), draft)
   return null
@@ -131,6 +144,9 @@ function reseal(draft: Draft, { body }: EntryOf<'reseal'>): Refusal | null {
   if (body.content.size !== current.size) return refuse('bad-content', 'not the size of the version that it seals anew')
   const content = contentOf(body.content)
   if (content.root === current.root) return refuse('bad-content', 'the root is the one that stands')
+  if (current.formerRoots.length >= RESEALS_MAX) {
+    return refuse('too-many-versions', `it was sealed anew ${RESEALS_MAX} times`)
+  }
   replaceCurrent(draft, {
     ...current,
     ...content,
@@ -176,7 +192,7 @@ function restore(draft: Draft, entry: EntryOf<'restore'>): Refusal | null {
 export function keepConflict(draft: Draft, entry: EntryOf<'update'>): Refusal | null {
   const { body } = entry
   if (body.opens !== undefined) return refuse('conflict', 'it opens an access epoch beside the one that came first')
-  const refusal = checkContent(body.content)
+  const refusal = checkContent(body.content) ?? checkRoom(draft)
   if (refusal !== null) return refusal
   draft.conflicts.push({
     ...versionOf(draft, entry, contentOf(body.content), {
@@ -210,8 +226,14 @@ function checkContent({ size, chunk }: OrdinaryBody<'upload'>['content']): Refus
   return Math.ceil(size / chunk) > MAX_CHUNKS ? refuse('bad-content', 'too many chunks') : null
 }
 
-function checkRoom(draft: Draft): Refusal | null {
-  return draft.version + 1 < CONFLICT_NUMBERS ? null : refuse('too-many-versions', 'no version number is left')
+function checkRoom({ versions, conflicts }: Draft): Refusal | null {
+  if (versions.length + conflicts.length < VERSIONS_MAX) return null
+  return refuse('too-many-versions', `a file has at most ${VERSIONS_MAX} versions`)
+}
+
+function checkNext(draft: Draft, epoch: number): Refusal | null {
+  if (epoch !== draft.epoch + 1) return WRONG_EPOCH
+  return epoch <= EPOCHS_MAX ? null : refuse('too-many-epochs', `a file has at most ${EPOCHS_MAX} access epochs`)
 }
 
 function openEpoch(draft: Draft, entry: FileEntry, opens: OrdinaryBody<'upload'>['opens']): void {

@@ -23,6 +23,7 @@ export { ACCEPT_MAX, type OwnershipAuthor } from './author-ownership.ts'
 export { BOX_MAX, type FileMeta, PREVIEW_MAX, type Preview } from './boxes-format.ts'
 export { drawOrder, drawRank } from './draw-rank.ts'
 export * from './errors.ts'
+export type { FileFilter } from './file-table.ts'
 export { OFFER_OPEN_MS } from './fold-ownership.ts'
 export { CONFLICT_NUMBERS } from './fold-step.ts'
 export type { Grants } from './grants.ts'
@@ -33,7 +34,7 @@ export { checkDetails, checkName, DEFAULT_TYPE, type FileDetails, NAME_MAX, show
 export type { Notices } from './notices.ts'
 export type { AppendEntry, Boxes, BoxSources, BoxSubject, SharedReads } from './reads.ts'
 export type { SharedEntries } from './shared-fold.ts'
-export type { FileFilter, SharedFilePage } from './shared-queries.ts'
+export type { SharedFilePage } from './shared-queries.ts'
 export {
   createSharedState,
   type FileChange,

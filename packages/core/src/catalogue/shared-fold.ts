@@ -11,14 +11,14 @@ import {
 } from '../ids.ts'
 import { type Entry, type EntryReader, type EntryStore, foldControl } from '../ledger/index.ts'
 import { createFold, type MembershipState } from '../membership/index.ts'
+import { audienceToRows, markToRow } from './audience-rows.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
-import { audienceToRows, epochToRow, fileToRow, markToRow, versionToRow } from './file-rows.ts'
+import type { FileRecord } from './file-record.ts'
 import { foldAudience, foldCapacity } from './fold-audience.ts'
 import type { Place, Verdicts } from './fold-entry.ts'
 import { isFileKind } from './fold-entry.ts'
 import { foldFile } from './fold-file.ts'
-import type { AudienceKeyRow, CapacityRow, EpochRow, FileRow, MarkRow, RefusalRow, VersionRow } from './state-tables.ts'
-import type { FileFold, SharedAudience } from './types.ts'
+import type { AudienceKeyRow, CapacityRow, MarkRow, RefusalRow } from './state-tables.ts'
 
 const PAGE = 1000
 /** Bytes of an author's key, the subject of its capacity; files and audiences have 16. */
@@ -32,21 +32,14 @@ export interface SharedEntries extends EntryStore {
   page(after: number, limit: number): readonly { readonly arrival: number; readonly entry: Entry }[]
 }
 
-/** All rows that belong to one subject. */
-export interface SubjectRows {
-  readonly files: readonly FileRow[]
-  readonly versions: readonly VersionRow[]
-  readonly epochs: readonly EpochRow[]
+/** All that belongs to one subject. */
+export interface SubjectFold {
+  /** null for what is no file, or none yet */
+  readonly file: FileRecord | null
   readonly marks: readonly MarkRow[]
   readonly audienceKeys: readonly AudienceKeyRow[]
   readonly capacities: readonly CapacityRow[]
   readonly refusals: readonly RefusalRow[]
-}
-
-export interface SubjectFold {
-  readonly rows: SubjectRows
-  readonly file: FileFold | null
-  readonly audience: SharedAudience | null
 }
 
 export function foldSubject(init: {
@@ -76,20 +69,12 @@ export function foldSubject(init: {
       ? null
       : foldAudience({ audience: audienceId, network, membership, entries: ofAudience, isBeyondEnd })
   const audience = keys?.audience ?? null
-  const row = file?.file ?? null
-  const versions = file?.versions ?? []
   return {
-    file,
-    audience,
-    rows: {
-      files: row === null ? [] : [fileToRow(row)],
-      versions: versions.map(versionToRow),
-      epochs: (file?.epochs ?? []).map(epochToRow),
-      marks: (file?.marks ?? []).map(markToRow),
-      audienceKeys: audience === null ? [] : audienceToRows(audience),
-      capacities: [],
-      refusals: [...refusalRows(subject, file?.verdicts), ...refusalRows(subject, keys?.verdicts)],
-    },
+    file: file?.file == null ? null : { file: file.file, versions: file.versions, epochs: file.epochs },
+    marks: (file?.marks ?? []).map(markToRow),
+    audienceKeys: audience === null ? [] : audienceToRows(audience),
+    capacities: [],
+    refusals: [...refusalRows(subject, file?.verdicts), ...refusalRows(subject, keys?.verdicts)],
   }
 }
 
@@ -105,8 +90,7 @@ function foldAuthor(
     isBeyondEnd,
   })
   const capacities = entry === null ? [] : [{ node: nodeIdFromPublicKey(subject), weight, entry: idBytes(entry) }]
-  const none = { files: [], versions: [], epochs: [], marks: [], audienceKeys: [] }
-  return { file: null, audience: null, rows: { ...none, capacities, refusals: refusalRows(subject, verdicts) } }
+  return { file: null, marks: [], audienceKeys: [], capacities, refusals: refusalRows(subject, verdicts) }
 }
 
 function refusalRows(subject: Uint8Array, verdicts: ReadonlyMap<EntryId, Verdict> | undefined): RefusalRow[] {

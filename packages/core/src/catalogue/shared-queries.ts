@@ -7,37 +7,16 @@ import {
   type EntryId,
   type FileId,
   idBytes,
-  idFrom,
   type NodeId,
   type Root,
-  toHex,
 } from '../ids.ts'
-import { audienceFromRows, epochFromRow, fileFromRow, markFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
+import { audienceFromRows, markFromRow } from './audience-rows.ts'
+import { boxesOf, RefKind } from './file-refs.ts'
+import type { FileFilter } from './file-table.ts'
 import { forkFromRow } from './fold-forks.ts'
 import { plainRow, type StateRows } from './state-rows.ts'
-import {
-  type CapacityRow,
-  type FileRow,
-  type ForkRow,
-  type MarkRow,
-  type RefRow,
-  type RefusalRow,
-  tables,
-} from './state-tables.ts'
-import type {
-  SharedAudience,
-  SharedEpoch,
-  SharedFile,
-  SharedFileState,
-  SharedFork,
-  SharedMark,
-  SharedVersion,
-} from './types.ts'
-
-export interface FileFilter {
-  readonly owner?: BranchId
-  readonly states?: readonly SharedFileState[]
-}
+import { type CapacityRow, type ForkRow, type MarkRow, type RefusalRow, tables } from './state-tables.ts'
+import type { SharedAudience, SharedEpoch, SharedFile, SharedFork, SharedMark, SharedVersion } from './types.ts'
 
 export interface SharedFilePage {
   readonly items: readonly SharedFile[]
@@ -86,89 +65,45 @@ export interface SharedQueries {
 interface WriteSide {
   everOwnedBy(branch: BranchId): Generator<FileId>
   refusalsOf(entry: EntryId): RefusalRow[]
-  /** @param before @param after all refs of one file */
-  writeRefs(before: readonly RefRow[], after: readonly RefRow[]): void
 }
 
-const PAGE = 500
 const PAGE_MAX = 1000
 const PAGE_DEFAULT = 100
-const NOTHING = new Uint8Array(0)
+/** Files whose current version should have its copies. */
+const LIVE: FileFilter = { states: ['live', 'orphaned'] }
 
 export function createSharedQueries(db: Database, rows: StateRows): SharedQueries & WriteSide {
-  const fileColumns = tables.files.columns.join(', ')
+  const { files } = rows
 
-  /** Rows of `files` in the order in which they came; reads each page anew, so that others may write in between. */
-  function* walk(condition: string, ...values: (Uint8Array | string)[]): Generator<SharedFile> {
-    const page = db.prepare<FileRow & { file_key: number }>(
-      `SELECT file_key, ${fileColumns} FROM files WHERE ${condition} AND file_key > ? ORDER BY file_key LIMIT ${PAGE}`,
-    )
-    let after = 0
-    for (;;) {
-      const found = page.all(...values, after)
-      for (const row of found) {
-        after = row.file_key
-        yield fileFromRow(plainRow(row))
-      }
-      if (found.length < PAGE) return
-    }
-  }
-
-  function* ids(files: Iterable<SharedFile>): Generator<FileId> {
-    for (const { file } of files) yield file
-  }
-
-  function current({ file, version }: SharedFile): SharedVersion | null {
-    const [row] = rows.select(tables.versions, idBytes(file), version)
-    return row === undefined ? null : versionFromRow(row)
-  }
-
-  /** All versions of the file that was the first here to name the root. */
-  function versionsNaming(root: Root, kind: 'root' | 'former-root'): SharedVersion[] {
-    const found = db
-      .prepare<{ file: Uint8Array }>('SELECT file FROM refs WHERE hash = ? AND kind = ? ORDER BY ref_key LIMIT 1')
-      .get(idBytes(root), kind)
-    return found === undefined ? [] : queries.versions(idFrom<FileId>(found.file))
+  function* ids(filter: FileFilter): Generator<FileId> {
+    for (const { file } of files.walk(filter)) yield file.file
   }
 
   const queries: SharedQueries & WriteSide = {
-    file(file) {
-      const [row] = rows.select(tables.files, idBytes(file))
-      return row === undefined ? null : fileFromRow(row)
-    },
-    versions: (file) => rows.select(tables.versions, idBytes(file)).map(versionFromRow),
-    epochs: (file) => rows.select(tables.epochs, idBytes(file)).map(epochFromRow),
+    file: (file) => files.get(file)?.file ?? null,
+    versions: (file) => [...(files.get(file)?.versions ?? [])],
+    epochs: (file) => [...(files.get(file)?.epochs ?? [])],
     audience: (audience) => audienceFromRows(audience, rows.select(tables.audienceKeys, idBytes(audience))),
     files(filter = {}, { after, limit = PAGE_DEFAULT } = {}) {
       const size = Math.min(Math.max(1, limit), PAGE_MAX)
-      const conditions = ['file_key > coalesce((SELECT file_key FROM files WHERE file = ?), 0)']
-      const values: (Uint8Array | string)[] = [after === undefined ? NOTHING : idBytes(after)]
-      if (filter.owner !== undefined) {
-        conditions.push('owner = ?')
-        values.push(idBytes(filter.owner))
-      }
-      if (filter.states !== undefined) {
-        conditions.push(`state IN (${filter.states.map(() => '?').join(', ')})`)
-        values.push(...filter.states)
-      }
-      const sql = `SELECT ${fileColumns} FROM files WHERE ${conditions.join(' AND ')} ORDER BY file_key LIMIT ${size}`
-      const items = db
-        .prepare<FileRow>(sql)
-        .all(...values)
-        .map((row) => fileFromRow(plainRow(row)))
+      const items = files.page(filter, after ?? null, size).map(({ file }) => file)
       return { items, next: items.length < size ? null : (items.at(-1)?.file ?? null) }
     },
-    allFiles: () => walk('true'),
-    liveFiles: () => ids(walk("state IN ('live', 'orphaned')")),
+    *allFiles() {
+      for (const { file } of files.walk()) yield file
+    },
+    liveFiles: () => ids(LIVE),
     *liveRoots() {
-      for (const file of walk("state IN ('live', 'orphaned')")) {
-        const version = current(file)
-        if (version !== null) yield version
+      for (const { file, versions } of files.walk(LIVE)) {
+        const current = versions.find(({ version }) => version === file.version)
+        if (current !== undefined) yield current
       }
     },
-    filesOwnedBy: (branch) => ids(walk("owner = ? AND state IN ('live', 'deleted')", idBytes(branch))),
-    everOwnedBy: (branch) => ids(walk('owner = ?', idBytes(branch))),
-    offered: () => walk('offer_to IS NOT NULL'),
+    filesOwnedBy: (owner) => ids({ owner, states: ['live', 'deleted'] }),
+    everOwnedBy: (owner) => ids({ owner }),
+    *offered() {
+      for (const { file } of files.walk({ isOffered: true })) yield file
+    },
     weights() {
       const weights = new Map<NodeId, number>()
       for (const row of db.prepare<CapacityRow>('SELECT node, weight FROM capacities').all()) {
@@ -177,29 +112,31 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       return weights
     },
     versionOfRoot(root) {
-      const named = versionsNaming(root, 'root').filter((version) => version.root === root)
-      return named.findLast((version) => !version.conflict) ?? named[0] ?? null
+      for (const { versions } of files.naming(RefKind.root, root)) {
+        const named = versions.filter((version) => version.root === root)
+        const found = named.findLast((version) => !version.conflict) ?? named[0]
+        if (found !== undefined) return found
+      }
+      return null
     },
-    versionReplacing: (root) =>
-      versionsNaming(root, 'former-root').find(({ formerRoots }) => formerRoots.includes(root)) ?? null,
+    versionReplacing(root) {
+      for (const { versions } of files.naming(RefKind.formerRoot, root)) {
+        const found = versions.find(({ formerRoots }) => formerRoots.includes(root))
+        if (found !== undefined) return found
+      }
+      return null
+    },
     boxOwner(hash) {
-      const found = db
-        .prepare<{ file: Uint8Array }>(
-          "SELECT file FROM refs WHERE hash = ? AND kind IN ('meta', 'preview') ORDER BY ref_key LIMIT 1",
-        )
-        .get(idBytes(hash))
-      if (found === undefined) return null
-      const file = queries.file(idFrom<FileId>(found.file))
-      if (file === null) return null
-      if (file.meta === hash || file.preview === hash) return { file: file.file, epoch: file.epoch }
-      const version = queries.versions(file.file).find((each) => each.meta === hash || each.preview === hash)
-      return version === undefined ? null : { file: file.file, epoch: version.epoch }
+      for (const { file, versions } of files.naming(RefKind.box, hash)) {
+        if (file.meta === hash || file.preview === hash) return { file: file.file, epoch: file.epoch }
+        const version = versions.find((each) => each.meta === hash || each.preview === hash)
+        if (version !== undefined) return { file: file.file, epoch: version.epoch }
+      }
+      return null
     },
     boxesOf(file) {
-      const boxes = refsOfFile(queries.file(file), queries.versions(file)).filter(
-        ({ kind }) => kind === 'meta' || kind === 'preview',
-      )
-      return [...new Set(boxes.map(({ hash }) => idFrom<BoxHash>(hash)))]
+      const record = files.get(file)
+      return record === null ? [] : [...boxesOf(record)]
     },
     marksOf: (node) =>
       db
@@ -220,12 +157,6 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       db
         .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ? ORDER BY subject')
         .all(idBytes(entry)),
-    writeRefs(before, after) {
-      const name = ({ hash, kind }: RefRow) => `${kind} ${toHex(hash)}`
-      const gone = new Map(before.map((ref) => [name(ref), ref]))
-      for (const ref of after) if (!gone.delete(name(ref))) rows.insertRef(ref)
-      for (const { hash, file, kind } of gone.values()) rows.removeRef({ hash, file, kind })
-    },
   }
   return queries
 }

@@ -26,7 +26,6 @@ import {
 } from '../membership/index.ts'
 import { createClosedFeeds, isLateEnd } from './closed-feeds.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
-import { fileFromRow, refsOfFile, versionFromRow } from './file-rows.ts'
 import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
@@ -111,7 +110,7 @@ interface Pending {
 
 export function createSharedState(init: SharedStateInit): SharedState {
   const { db, entries } = init
-  const rows = createStateRows(db, init.network)
+  const rows = createStateRows(db, init.network, entries)
   let control = foldAllControl(entries.control(), init.rules)
   let changes = 0
   let weights: Map<NodeId, number> | undefined
@@ -149,10 +148,10 @@ export function createSharedState(init: SharedStateInit): SharedState {
   function refold(subject: Uint8Array, pending: Pending): void {
     const { membership } = control
     const fold = foldSubject({ subject, network: networkId(), membership, entries, isBeyondEnd })
-    rows.replace(tables.refusals, [subject], fold.rows.refusals)
+    rows.replace(tables.refusals, [subject], fold.refusals)
     if (subject.length === AUTHOR_BYTES) {
       const node = nodeIdFromPublicKey(subject)
-      if (rows.replace(tables.capacities, [node], fold.rows.capacities).changed) pending.hasCapacities = true
+      if (rows.replace(tables.capacities, [node], fold.capacities).changed) pending.hasCapacities = true
       return
     }
     refoldFile(idFrom<FileId>(subject), fold, pending)
@@ -160,51 +159,40 @@ export function createSharedState(init: SharedStateInit): SharedState {
   }
 
   /**
-   * A file of which all entries have come just now has no rows yet, so none are looked for: most of what a newcomer
+   * A file of which all entries have come just now has no record yet, so none is looked for: most of what a newcomer
    * catches up with.
    * @param about the entries of it that have come
+   * @param known arrival number of the last entry that was here before
    * @returns false when it has to be folded as every other
    */
-  function foldNewFile(subject: Uint8Array, about: readonly Entry[], pending: Pending): boolean {
+  function foldNewFile(subject: Uint8Array, about: readonly Entry[], known: number, pending: Pending): boolean {
     const { membership } = control
     const file = idFrom<FileId>(subject)
     if (subject.length === AUTHOR_BYTES || membership.acts.has(file)) return false
-    if (entries.countAbout(subject) !== about.length) return false
+    const [first] = entries.arrivalsAbout(subject)
+    if (first === undefined || first <= known) return false
     const fold = foldSubject({ subject, network: networkId(), membership, entries, isBeyondEnd, about })
-    const { files, versions, epochs, marks, audienceKeys, refusals } = fold.rows
-    const [row] = files
-    if (row === undefined || marks.length > 0 || audienceKeys.length > 0 || refusals.length > 0) return false
-    const after = fold.file?.file ?? null
-    rows.insertFile(row, versions, epochs, refsOfFile(after, fold.file?.versions ?? []))
-    pending.files.set(file, { file, before: null, after })
+    if (fold.file === null || fold.marks.length + fold.audienceKeys.length + fold.refusals.length > 0) return false
+    rows.files.insert(first, fold.file)
+    pending.files.set(file, { file, before: null, after: fold.file.file })
     return true
   }
 
   function refoldFile(file: FileId, fold: SubjectFold, pending: Pending): void {
-    const key = [idBytes(file)]
-    // versions and epochs lean on the row of their file, which must be there while they are looked for
-    const isGone = fold.rows.files.length === 0
-    const files = isGone ? null : rows.replace(tables.files, key, fold.rows.files)
-    const versions = rows.replace(tables.versions, key, fold.rows.versions)
-    const epochs = rows.replace(tables.epochs, key, fold.rows.epochs)
-    const { before: filesBefore, changed } = files ?? rows.replace(tables.files, key, [])
-    const marks = rows.replace(tables.marks, key, fold.rows.marks)
-    if (!changed && !versions.changed && !epochs.changed && !marks.changed) return
-    const [row] = filesBefore
-    const before = row === undefined ? null : fileFromRow(row)
-    const after = fold.file?.file ?? null
-    queries.writeRefs(
-      refsOfFile(before, versions.before.map(versionFromRow)),
-      refsOfFile(after, fold.file?.versions ?? []),
-    )
+    const { before, changed } = rows.files.replace(file, fold.file)
+    const marks = rows.replace(tables.marks, [idBytes(file)], fold.marks)
+    if (!changed && !marks.changed) return
     const first = pending.files.get(file)
-    pending.files.set(file, { file, before: first === undefined ? before : first.before, after })
+    pending.files.set(file, {
+      file,
+      before: first === undefined ? (before?.file ?? null) : first.before,
+      after: fold.file?.file ?? null,
+    })
   }
 
   function refoldAudience(audience: AudienceId, fold: SubjectFold, pending: Pending): void {
-    const keys = rows.replace(tables.audienceKeys, [idBytes(audience)], fold.rows.audienceKeys)
-    if (!keys.changed) return
-    pending.audiences.add(audience)
+    const keys = rows.replace(tables.audienceKeys, [idBytes(audience)], fold.audienceKeys)
+    if (keys.changed) pending.audiences.add(audience)
   }
 
   /** Entries that are about nothing: a kind nobody knows, or a body that has not its form. */
@@ -229,6 +217,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
 
   /** @param subjects what is to be folded again in any case */
   function foldAdded(added: readonly Entry[], subjects: Subjects, pending: Pending): void {
+    const known = entries.count() - added.length
     const about = new Map<string, { readonly subject: Uint8Array; readonly entries: Entry[] }>()
     for (const entry of added) {
       const subject = touch(entry)
@@ -239,7 +228,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       else known.entries.push(entry)
     }
     for (const [name, { subject, entries: list }] of about) {
-      if (subjects.has(name) || !foldNewFile(subject, list, pending)) subjects.set(name, subject)
+      if (subjects.has(name) || !foldNewFile(subject, list, known, pending)) subjects.set(name, subject)
     }
     for (const subject of subjects.values()) refold(subject, pending)
   }

@@ -8,11 +8,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { SetHash } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { idBytes, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
+import { type FileId, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
 import { createFindings } from '../ledger/index.ts'
 import { emptyMembership, type MembershipState, understandsRules } from '../membership/index.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
 import { addSubject, type Subjects } from './dependents.ts'
+import { encodeFileRecord } from './file-record.ts'
 import { forkRows } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
 import { changedRows } from './member-rows.ts'
@@ -22,9 +23,9 @@ import {
   foldAllControl,
   foldSubject,
   type SharedEntries,
-  type SubjectRows,
+  type SubjectFold,
 } from './shared-fold.ts'
-import { columnsOf, elementOf, plainRow, type StateRows, sameRows, sourceOf } from './state-rows.ts'
+import { elementOf, elementOfFile, plainRow, type StateRows, sameRows } from './state-rows.ts'
 import { type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
 export interface VerifyResult {
@@ -92,7 +93,7 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   const { membership, waiting } = foldAllControl(init.entries.control(), init.rules)
   const recomputed = new SetHash()
   const add = <R extends Row>(spec: TableSpec<R>, row: R) => {
-    if (spec.inDigest) recomputed.add(elementOf(network, spec, row))
+    recomputed.add(elementOf(network, spec, row))
   }
   const found = createFindings()
   if (waiting.length > 0) found.add(`${waiting.length} control entries name others that are not here`)
@@ -136,19 +137,23 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   for (const subject of subjects.values()) {
     if (await isOver()) return null
     const { entries, isBeyondEnd } = init
-    const { rows } = foldSubject({ subject, network, membership: init.membership(), entries, isBeyondEnd })
-    addSubjectRows(add, rows)
-    for (const table of differingTables(init.rows, subject, rows))
+    const fold = foldSubject({ subject, network, membership: init.membership(), entries, isBeyondEnd })
+    if (fold.file !== null) recomputed.add(elementOfFile(network, encodeFileRecord(fold.file)))
+    addSubjectRows(add, fold)
+    for (const table of differingTables(init.rows, subject, fold))
       found.add(`${nameOf(subject)}: its rows in ${table} are not what the entries say`)
   }
 
   const stored = new SetHash()
   for (const spec of Object.values(tables) as unknown as TableSpec<Row>[]) {
-    if (!spec.inDigest) continue
     for (const row of storedRows(init.db, spec)) {
       if (await isOver()) return null
       stored.add(elementOf(network, spec, row))
     }
+  }
+  for (const record of init.rows.files.stored()) {
+    if (await isOver()) return null
+    stored.add(elementOfFile(network, record))
   }
   // sums of different moments cannot be compared; the rows have been, one by one
   if (init.changes() !== began) return { recomputed: init.rows.digest(), problems: found.list() }
@@ -159,17 +164,14 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   return { recomputed: expected, problems: found.list() }
 }
 
-function addSubjectRows(add: <R extends Row>(spec: TableSpec<R>, row: R) => void, rows: SubjectRows): void {
-  for (const row of rows.files) add(tables.files, row)
-  for (const row of rows.versions) add(tables.versions, row)
-  for (const row of rows.epochs) add(tables.epochs, row)
+function addSubjectRows(add: <R extends Row>(spec: TableSpec<R>, row: R) => void, rows: SubjectFold): void {
   for (const row of rows.marks) add(tables.marks, row)
   for (const row of rows.audienceKeys) add(tables.audienceKeys, row)
   for (const row of rows.capacities) add(tables.capacities, row)
   for (const row of rows.refusals) add(tables.refusals, row)
 }
 
-function differingTables(stored: StateRows, subject: Uint8Array, rows: SubjectRows): string[] {
+function differingTables(stored: StateRows, subject: Uint8Array, rows: SubjectFold): string[] {
   const differing: string[] = []
   const compare = <R extends Row>(spec: TableSpec<R>, key: Scalar, expected: readonly R[]) => {
     if (!sameRows(spec, stored.select(spec, key), expected)) differing.push(spec.name)
@@ -179,9 +181,7 @@ function differingTables(stored: StateRows, subject: Uint8Array, rows: SubjectRo
     compare(tables.capacities, nodeIdFromPublicKey(subject), rows.capacities)
     return differing
   }
-  compare(tables.files, subject, rows.files)
-  compare(tables.versions, subject, rows.versions)
-  compare(tables.epochs, subject, rows.epochs)
+  if (!stored.files.holds(idFrom<FileId>(subject), rows.file)) differing.push('files')
   compare(tables.marks, subject, rows.marks)
   compare(tables.audienceKeys, subject, rows.audienceKeys)
   return differing
@@ -193,13 +193,6 @@ function nameOf(subject: Uint8Array): string {
 
 /** Some rows at a time, in the order of the key, so that no statement stays open while others write. */
 function* storedRows(db: Database, spec: TableSpec<Row>): Generator<Row> {
-  if (spec.ofFile) {
-    for (const { file } of storedRows(db, tables.files as unknown as TableSpec<Row>)) {
-      const sql = `SELECT ${columnsOf(spec).join(', ')} FROM ${sourceOf(spec)} WHERE files.file = ?`
-      for (const row of db.prepare<Row>(sql).all(file)) yield plainRow(row)
-    }
-    return
-  }
   const keys = spec.columns.slice(0, spec.keys).join(', ')
   const columns = spec.columns.join(', ')
   const limit = 500

@@ -1,22 +1,13 @@
 /**
- * The one door through which shared rows change. Each change of a row that is part of the digest is a change of the
- * set hash in the same transaction, so that the two cannot part.
+ * The one door through which shared rows change. Each change of a row is a change of the set hash in the same
+ * transaction, so that the two cannot part.
  */
 import { type CborValue, encodeCbor } from '../codec/index.ts'
 import { asBuffer, domain, SetHash } from '../crypto/index.ts'
-import { createBulkInsert, type Database } from '../database/index.ts'
+import type { Database } from '../database/index.ts'
 import { type EntryId, idFrom, type NetworkId } from '../ids.ts'
-import {
-  type EpochRow,
-  type FileRow,
-  OUTSIDE_DIGEST,
-  type RefRow,
-  type Row,
-  type Scalar,
-  type TableSpec,
-  tables,
-  type VersionRow,
-} from './state-tables.ts'
+import { createFileTable, type FileTable, type FileTableInit } from './file-table.ts'
+import { OUTSIDE_DIGEST, type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
 /** What a row adds to the set: its table's name and its columns in order. */
 export function elementOf<R extends Row>(network: NetworkId, spec: TableSpec<R>, row: R): Uint8Array {
@@ -25,7 +16,17 @@ export function elementOf<R extends Row>(network: NetworkId, spec: TableSpec<R>,
   return encodeCbor(values, domain('state-row', network))
 }
 
+/** What a file adds to it. @param record as `encodeFileRecord` makes it */
+export function elementOfFile(network: NetworkId, record: Uint8Array): Uint8Array {
+  const prefix = domain('state-row', network)
+  const element = new Uint8Array(prefix.length + record.length)
+  element.set(prefix)
+  element.set(record, prefix.length)
+  return element
+}
+
 export interface StateRows {
+  readonly files: FileTable
   /** Every row of the table that begins with these key values. */
   select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): R[]
   /** Writes a row; nothing happens when it stands as it is. @returns whether it changed */
@@ -38,10 +39,6 @@ export interface StateRows {
     key: readonly Scalar[],
     rows: readonly R[],
   ): { readonly before: readonly R[]; readonly changed: boolean }
-  /** Writes the rows of a file that has none yet, without looking for any. They stand in the tables after `save`. */
-  insertFile(file: FileRow, versions: readonly VersionRow[], epochs: readonly EpochRow[], refs: readonly RefRow[]): void
-  insertRef(ref: RefRow): void
-  removeRef(ref: RefRow): void
   /** Entries whose refusals changed since the last call. */
   takeJudged(): EntryId[]
   digest(): Uint8Array
@@ -60,17 +57,32 @@ interface SavedDigest {
   behind: number
 }
 
-export function createStateRows(db: Database, network: () => NetworkId | null): StateRows {
+export function createStateRows(
+  db: Database,
+  network: () => NetworkId | null,
+  entries: FileTableInit['entries'],
+): StateRows {
   const judged = new Set<EntryId>()
+  /** tables that are known to be empty: most networks have no refusals and no marks, and every file asks */
+  const empty = new Set<string>()
   let hash = new SetHash()
   let behind = false
   let cached: Uint8Array | undefined
-  let lastFileKey: number | undefined
-  const bulk = {
-    files: createBulkInsert(db, { table: 'files', columns: ['file_key', ...tables.files.columns] }),
-    versions: createBulkInsert(db, { table: 'versions', columns: ['file_key', ...tables.versions.columns.slice(1)] }),
-    epochs: createBulkInsert(db, { table: 'epochs', columns: ['file_key', ...tables.epochs.columns.slice(1)] }),
-    refs: createBulkInsert(db, { table: 'refs', columns: tables.refs.columns }),
+  const files = createFileTable({
+    db,
+    entries,
+    count(before, after) {
+      const id = networkId()
+      if (before !== null) hash.remove(elementOfFile(id, before))
+      if (after !== null) hash.add(elementOfFile(id, after))
+      cached = undefined
+    },
+  })
+
+  function networkId(): NetworkId {
+    const id = network()
+    if (id === null) throw new TypeError('shared rows without a network')
+    return id
   }
 
   function load(): void {
@@ -79,21 +91,17 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
     behind = saved?.behind === 1
     cached = undefined
     judged.clear()
-    for (const each of Object.values(bulk)) each.clear()
-  }
-
-  function nextFileKey(): number {
-    lastFileKey ??= db.prepare<{ last: number | null }>('SELECT max(file_key) AS last FROM files').get()?.last ?? 0
-    lastFileKey += 1
-    return lastFileKey
+    empty.clear()
+    for (const { name } of [tables.refusals, tables.marks]) {
+      if (db.prepare(`SELECT 1 FROM ${name} LIMIT 1`).get() === undefined) empty.add(name)
+    }
+    files.reload()
   }
 
   function count<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R | undefined): void {
     const entry = spec.name === tables.refusals.name ? (after ?? before)?.entry : undefined
     if (entry instanceof Uint8Array) judged.add(idFrom<EntryId>(entry))
-    if (!spec.inDigest) return
-    const id = network()
-    if (id === null) throw new TypeError('shared rows without a network')
+    const id = networkId()
     if (before !== undefined) hash.remove(elementOf(id, spec, before))
     if (after !== undefined) hash.add(elementOf(id, spec, after))
     cached = undefined
@@ -102,12 +110,9 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   function write<R extends Row>(spec: TableSpec<R>, before: R | undefined, after: R): boolean {
     if (before !== undefined && sameRow(spec, before, after)) return false
     count(spec, before, after)
+    empty.delete(spec.name)
     const values = spec.columns.map((column) => after[column] ?? null)
-    // what is changed stays where it is: versions and epochs lean on the key of their file
-    if (before !== undefined) {
-      db.prepare(sqlOf(spec, 'update', updateSql)).run([...values.slice(spec.keys), ...values.slice(0, spec.keys)])
-    } else if (spec.name === tables.files.name) db.prepare(INSERT_FILE).run([nextFileKey(), ...values])
-    else db.prepare(sqlOf(spec, 'insert', insertSql)).run(values)
+    db.prepare(sqlOf(spec, 'replace', replaceSql)).run(values)
     return true
   }
 
@@ -117,7 +122,9 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
   }
 
   const rows: StateRows = {
+    files,
     select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]) {
+      if (empty.has(spec.name)) return []
       return db
         .prepare<R>(sqlOf(spec, `select ${key.length}`, selectSql))
         .all(...key)
@@ -142,23 +149,6 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
       for (const row of gone.values()) drop(spec, row)
       return { before, changed: changed || gone.size > 0 }
     },
-    insertFile(file, versions, epochs, refs) {
-      count(tables.files, undefined, file)
-      for (const row of versions) count(tables.versions, undefined, row)
-      for (const row of epochs) count(tables.epochs, undefined, row)
-      const key = nextFileKey()
-      bulk.files.add([key, ...tables.files.columns.map((column) => file[column])])
-      for (const row of versions)
-        bulk.versions.add(tables.versions.columns.map((column) => (column === 'file' ? key : row[column])))
-      for (const row of epochs)
-        bulk.epochs.add(tables.epochs.columns.map((column) => (column === 'file' ? key : row[column])))
-      for (const { hash, file, kind } of refs) bulk.refs.add([hash, file, kind])
-    },
-    insertRef: ({ hash, file, kind }) => bulk.refs.add([hash, file, kind]),
-    removeRef({ hash, file, kind }) {
-      bulk.refs.flush()
-      db.prepare('DELETE FROM refs WHERE hash = ? AND file = ? AND kind = ?').run(hash, file, kind)
-    },
     takeJudged() {
       const entries = [...judged]
       judged.clear()
@@ -175,16 +165,13 @@ export function createStateRows(db: Database, network: () => NetworkId | null): 
     clear() {
       for (const { entry } of rows.select(tables.refusals)) judged.add(idFrom<EntryId>(entry))
       for (const spec of Object.values(tables)) db.exec(`DELETE FROM ${spec.name}`)
+      files.clear()
       hash = new SetHash()
       cached = undefined
-      lastFileKey = undefined
     },
-    begin() {
-      lastFileKey = undefined
-      db.afterRollback(load)
-    },
+    begin: () => db.afterRollback(load),
     save() {
-      for (const each of Object.values(bulk)) each.flush()
+      files.flush()
       db.prepare('INSERT OR REPLACE INTO digest (id, lanes, behind) VALUES (1, ?, ?)').run(hash.save(), behind ? 1 : 0)
     },
   }
@@ -208,52 +195,21 @@ function sqlOf<R extends Row>(
   return text
 }
 
-const INSERT_FILE = `INSERT INTO files (file_key, ${tables.files.columns.join(', ')}) VALUES (?, ${tables.files.columns
-  .map(() => '?')
-  .join(', ')})`
-
-/** Also for `verify`, which reads tables whole. */
-export function columnsOf<R extends Row>({ name, columns, ofFile }: TableSpec<R>): string[] {
-  return columns.map((column) => (ofFile && column === 'file' ? 'files.file' : `${name}.${column}`))
-}
-
-export function sourceOf<R extends Row>({ name, ofFile }: TableSpec<R>): string {
-  // CROSS: SQLite is to begin with the file
-  return ofFile ? `files CROSS JOIN ${name} ON ${name}.file_key = files.file_key` : name
-}
-
-function selectSql<R extends Row>(spec: TableSpec<R>, purpose: string): string {
+function selectSql<R extends Row>({ name, columns }: TableSpec<R>, purpose: string): string {
   const keys = Number(purpose.slice('select '.length))
-  const conditions = columnsOf(spec)
-    .slice(0, keys)
-    .map((column) => `${column} = ?`)
-  const condition = conditions.length === 0 ? 'true' : conditions.join(' AND ')
-  return `SELECT ${columnsOf(spec).join(', ')} FROM ${sourceOf(spec)} WHERE ${condition}`
+  return `SELECT ${columns.join(', ')} FROM ${name} WHERE ${where(columns.slice(0, keys))}`
 }
 
-const KEY_OF_FILE = '(SELECT file_key FROM files WHERE file = ?)'
-
-function insertSql<R extends Row>({ name, columns, ofFile }: TableSpec<R>): string {
-  const into = columns.map((column) => (ofFile && column === 'file' ? 'file_key' : column))
-  const marks = columns.map((column) => (ofFile && column === 'file' ? KEY_OF_FILE : '?'))
-  return `INSERT INTO ${name} (${into.join(', ')}) VALUES (${marks.join(', ')})`
+function replaceSql<R extends Row>({ name, columns }: TableSpec<R>): string {
+  return `INSERT OR REPLACE INTO ${name} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})`
 }
 
-function updateSql<R extends Row>(spec: TableSpec<R>): string {
-  const set = spec.columns.slice(spec.keys).map((column) => `${column} = ?`)
-  return `UPDATE ${spec.name} SET ${set.join(', ')} WHERE ${where(spec)}`
+function deleteSql<R extends Row>({ name, columns, keys }: TableSpec<R>): string {
+  return `DELETE FROM ${name} WHERE ${where(columns.slice(0, keys))}`
 }
 
-function deleteSql<R extends Row>(spec: TableSpec<R>): string {
-  return `DELETE FROM ${spec.name} WHERE ${where(spec)}`
-}
-
-/** One row by its key. */
-function where<R extends Row>({ columns, keys, ofFile }: TableSpec<R>): string {
-  return columns
-    .slice(0, keys)
-    .map((column) => (ofFile && column === 'file' ? `file_key = ${KEY_OF_FILE}` : `${column} = ?`))
-    .join(' AND ')
+function where(columns: readonly string[]): string {
+  return columns.length === 0 ? 'true' : columns.map((column) => `${column} = ?`).join(' AND ')
 }
 
 function keyOf<R extends Row>(spec: TableSpec<R>, row: R): Scalar[] {

@@ -1,6 +1,7 @@
 /**
- * The tables of shared state, once as types and once as data: what a row is, what it is keyed by, and in which order
- * its columns enter the digest. Spec: docs/specs/state-digest.md; meaning of each: database/migrations/shared/0002-state.sql.
+ * The tables of shared state but for files (`file-table.ts`), once as types and once as data: what a row is, what it is
+ * keyed by, and in which order its columns enter the digest. Spec: docs/specs/state-digest.md; meaning of each:
+ * database/migrations/shared/0002-state.sql.
  */
 export type Scalar = string | number | Uint8Array | null
 export type Row = { readonly [column: string]: Scalar }
@@ -10,10 +11,6 @@ export interface TableSpec<R extends Row> {
   /** how many of the columns, from the first on, are the key */
   readonly keys: number
   readonly columns: readonly (keyof R & string)[]
-  /** false for what follows from other rows */
-  readonly inDigest: boolean
-  /** the first column, a file's id, stands in `files`; here stands `file_key` */
-  readonly ofFile: boolean
 }
 
 export type NetworkRow = {
@@ -59,53 +56,6 @@ export type DepartureRow = {
   orphans: Uint8Array | null
 }
 export type RefusalRow = { subject: Uint8Array; entry: Uint8Array; code: string; reason: string }
-export type FileRow = {
-  file: Uint8Array
-  state: string
-  owner: Uint8Array
-  ownership: Uint8Array
-  author: Uint8Array
-  salt: Uint8Array
-  head: Uint8Array
-  version: number
-  epoch: number
-  audience: Uint8Array
-  meta: Uint8Array
-  preview: Uint8Array | null
-  created: number
-  updated: number
-  deleted: number | null
-  offer: Uint8Array | null
-  offer_to: Uint8Array | null
-  offer_ms: number | null
-}
-export type VersionRow = {
-  file: Uint8Array
-  version: number
-  root: Uint8Array
-  size: number
-  chunk: number
-  epoch: number
-  meta: Uint8Array
-  preview: Uint8Array | null
-  entry: Uint8Array
-  author: string
-  branch: Uint8Array
-  ms: number
-  conflict: number
-  former_roots: Uint8Array
-}
-export type EpochRow = {
-  file: Uint8Array
-  epoch: number
-  audience: Uint8Array
-  key: Uint8Array
-  wrap: Uint8Array
-  proof: Uint8Array
-  older: Uint8Array | null
-  entry: Uint8Array
-  closed: number
-}
 export type AudienceKeyRow = {
   audience: Uint8Array
   key: Uint8Array
@@ -119,17 +69,9 @@ export type AudienceKeyRow = {
 export type CapacityRow = { node: string; weight: number; entry: Uint8Array }
 export type MarkRow = { file: Uint8Array; mark: string; entry: Uint8Array; node: string }
 export type ForkRow = { feed: string; node: string; seq: number; first: Uint8Array; second: Uint8Array }
-export type RefKind = 'root' | 'former-root' | 'meta' | 'preview'
-export type RefRow = { hash: Uint8Array; file: Uint8Array; kind: RefKind }
 
-function table<R extends Row>(
-  name: string,
-  keys: number,
-  columns: (keyof R & string)[],
-  options: { inDigest?: boolean; ofFile?: boolean } = {},
-): TableSpec<R> {
-  const { inDigest = true, ofFile = false } = options
-  return { name, keys, columns, inDigest, ofFile }
+function table<R extends Row>(name: string, keys: number, columns: (keyof R & string)[]): TableSpec<R> {
+  return { name, keys, columns }
 }
 
 export const tables = {
@@ -163,53 +105,6 @@ export const tables = {
   cuts: table<CutRow>('cuts', 2, ['feed', 'id', 'seq']),
   departures: table<DepartureRow>('departures', 1, ['branch', 'seed', 'node', 'candidates', 'orphans']),
   refusals: table<RefusalRow>('refusals', 2, ['subject', 'entry', 'code', 'reason']),
-  files: table<FileRow>('files', 1, [
-    'file',
-    'state',
-    'owner',
-    'ownership',
-    'author',
-    'salt',
-    'head',
-    'version',
-    'epoch',
-    'audience',
-    'meta',
-    'preview',
-    'created',
-    'updated',
-    'deleted',
-    'offer',
-    'offer_to',
-    'offer_ms',
-  ]),
-  versions: table<VersionRow>(
-    'versions',
-    2,
-    [
-      'file',
-      'version',
-      'root',
-      'size',
-      'chunk',
-      'epoch',
-      'meta',
-      'preview',
-      'entry',
-      'author',
-      'branch',
-      'ms',
-      'conflict',
-      'former_roots',
-    ],
-    { ofFile: true },
-  ),
-  epochs: table<EpochRow>(
-    'epochs',
-    2,
-    ['file', 'epoch', 'audience', 'key', 'wrap', 'proof', 'older', 'entry', 'closed'],
-    { ofFile: true },
-  ),
   audienceKeys: table<AudienceKeyRow>('audience_keys', 2, [
     'audience',
     'key',
@@ -223,7 +118,6 @@ export const tables = {
   capacities: table<CapacityRow>('capacities', 1, ['node', 'weight', 'entry']),
   marks: table<MarkRow>('marks', 3, ['file', 'mark', 'entry', 'node']),
   forks: table<ForkRow>('forks', 1, ['feed', 'node', 'seq', 'first', 'second']),
-  refs: table<RefRow>('refs', 3, ['hash', 'file', 'kind'], { inDigest: false }),
 } as const
 
 /** The reasons are for people: the digest covers the codes alone, so that a wording may change. */

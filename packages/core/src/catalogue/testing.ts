@@ -100,10 +100,9 @@ export class MemoryEntries implements SharedEntries {
     return this.#bySubject.get(name) ?? []
   }
 
-  countAbout(subject: Uint8Array): number {
-    const name = toHex(subject)
-    this.asked.add(name)
-    return this.#bySubject.get(name)?.length ?? 0
+  arrivalsAbout(subject: Uint8Array): number[] {
+    const about = new Set(this.#bySubject.get(toHex(subject)) ?? [])
+    return [...this.#all.values()].flatMap((entry, at) => (about.has(entry) ? [at + 1] : []))
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {

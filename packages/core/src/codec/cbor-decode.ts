@@ -8,7 +8,7 @@ const MAX_DEPTH = 16
  * Most items of one message, whatever its size: a mebibyte of empty maps would take a hundred times its size in memory
  * and seconds to build. A frame full of addresses, the longest list of any format, has half as many.
  */
-const MAX_ITEMS = 131_072
+export const MAX_ITEMS = 131_072
 const TWO_32 = 0x1_0000_0000
 /** Keys repeat in every entry: those up to this length are looked up instead of made. */
 const KEY_CACHED_MAX = 16
@@ -23,13 +23,13 @@ let at = 0
 let isShared = false
 
 /** @param shared byte strings are views of `bytes`, which must then stay as they are */
-export function decodeValue(bytes: Uint8Array, shared: boolean): CborValue {
+export function decodeValue(bytes: Uint8Array, shared: boolean, maxItems: number): CborValue {
   // the parts of a Buffer are Buffers, whose `slice` does not copy
   source = Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes
   at = 0
   isShared = shared
   try {
-    if (source.length > MAX_ITEMS) assertModest()
+    if (source.length > maxItems) assertModest(maxItems)
     const value = item(0)
     if (at !== source.length) throw new DecodeError('bytes behind the end')
     return value
@@ -40,11 +40,11 @@ export function decodeValue(bytes: Uint8Array, shared: boolean): CborValue {
 const NOTHING = new Uint8Array(0)
 
 /** Walks the heads of a large message before anything is built of it. What is wrong with them is found afterwards. */
-function assertModest(): void {
+function assertModest(maxItems: number): void {
   let items = 0
   while (at < source.length) {
     items += 1
-    if (items > MAX_ITEMS) throw new DecodeError('too many items')
+    if (items > maxItems) throw new DecodeError('too many items')
     const head = source[at++] as number
     const size = argument(head & 31)
     const major = head >> 5

@@ -3,7 +3,7 @@
  * one value has one encoding, so that hashes of it mean something. Floats, tags, undefined, NaN and integers beyond
  * 2^53 - 1 are not part of any Malote format and are refused on both sides.
  */
-import { decodeValue } from './cbor-decode.ts'
+import { decodeValue, MAX_ITEMS } from './cbor-decode.ts'
 import { encodeValue } from './cbor-encode.ts'
 import type { CborValue } from './cbor-value.ts'
 import { DecodeError } from './errors.ts'
@@ -22,13 +22,16 @@ export function encodeCbor(value: CborValue, prefix: Uint8Array | null = null): 
 /** @throws {DecodeError} when the bytes are longer than `maxBytes`, not canonical, or not CBOR of the allowed subset */
 export function decodeCbor(bytes: Uint8Array, maxBytes: number): CborValue {
   assertSize(bytes, maxBytes)
-  return decodeValue(bytes, false)
+  return decodeValue(bytes, false, MAX_ITEMS)
 }
 
-/** The same without copies: byte strings in it are views of `bytes`, so whoever keeps one of them keeps all of it. */
-export function viewCbor(bytes: Uint8Array, maxBytes: number): CborValue {
+/**
+ * The same without copies: byte strings in it are views of `bytes`, so whoever keeps one of them keeps all of it.
+ * @param maxItems more are for what this node wrote itself
+ */
+export function viewCbor(bytes: Uint8Array, maxBytes: number, maxItems = MAX_ITEMS): CborValue {
   assertSize(bytes, maxBytes)
-  return decodeValue(bytes, true)
+  return decodeValue(bytes, true, maxItems)
 }
 
 function assertSize(bytes: Uint8Array, maxBytes: number): void {

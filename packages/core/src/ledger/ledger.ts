@@ -209,7 +209,7 @@ export function createLedger(init: LedgerInit): Ledger {
     get: (id) => store.get(id),
     control: () => store.control(),
     bySubject: (subject) => store.bySubject(subject),
-    countAbout: (subject) => store.countAbout(subject),
+    arrivalsAbout: (subject) => store.arrivalsAbout(subject),
     subjectsOf: (author) => store.subjectsOf(author),
     count: () => store.count(),
     forked: () => store.forked(),

@@ -62,8 +62,8 @@ export interface EntryReader {
   control(): readonly Entry[]
   /** ordinary entries about one subject (file or audience id, 16 bytes; for `capacity` the author's key), unordered */
   bySubject(subject: Uint8Array): Entry[]
-  /** number of ordinary entries about one subject */
-  countAbout(subject: Uint8Array): number
+  /** their arrival numbers, which count up from 1 with each entry stored here, ascending */
+  arrivalsAbout(subject: Uint8Array): readonly number[]
   /** subjects of all ordinary entries of one author: what depends on that author's standing */
   subjectsOf(author: NodeId): Uint8Array[]
   count(): number

@@ -1,5 +1,5 @@
 -- What follows from the ledger. Every row is made by the folds of the catalogue and may be dropped and made anew; all
--- tables but `digest` and `refs` are covered by the state digest (docs/specs/state-digest.md). Ids, keys and hashes are
+-- tables but `digest`, `owners` and `refs` are covered by the state digest (docs/specs/state-digest.md). Ids, keys and hashes are
 -- raw bytes, PeerIds and feeds are text, times are ms of the entries' own clocks, flags are 0 or 1.
 
 -- The one network of this database.
@@ -74,63 +74,24 @@ CREATE TABLE refusals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX refusals_by_entry ON refusals (entry);
 
--- `file_key` is local and counts up, so that new files are appended here and in the two tables below, whatever their ids:
--- of the rows of a new file only the entries of small indexes go to random places.
+-- A file with its versions and access epochs. `record` is what the state digest takes in, canonical CBOR (state-digest.md); beside it
+-- stands what files are looked for by. `file_key` is local: the arrival number of one of the entries about the file, the first
+-- where it can be, so that new files are appended, in the order in which this node learned of them.
 CREATE TABLE files (
   file_key INTEGER PRIMARY KEY,
-  file BLOB NOT NULL UNIQUE,
   state TEXT NOT NULL,
-  owner BLOB NOT NULL,
-  ownership BLOB NOT NULL,
-  author BLOB NOT NULL,
-  salt BLOB NOT NULL,
-  head BLOB NOT NULL,
-  version INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  audience BLOB NOT NULL,
-  meta BLOB NOT NULL,
-  preview BLOB,
-  created INTEGER NOT NULL,
-  updated INTEGER NOT NULL,
-  deleted INTEGER,
-  offer BLOB,
-  offer_to BLOB,
-  offer_ms INTEGER
+  owner INTEGER NOT NULL,
+  offered INTEGER NOT NULL,
+  record BLOB NOT NULL
 ) STRICT;
 CREATE INDEX files_by_owner ON files (owner);
-CREATE INDEX files_by_offer ON files (offer_to, file) WHERE offer_to IS NOT NULL;
+CREATE INDEX files_offered ON files (offered) WHERE offered = 1;
 
--- `former_roots`: replaced by sealing anew, one after the other.
-CREATE TABLE versions (
-  file_key INTEGER NOT NULL,
-  version INTEGER NOT NULL,
-  root BLOB NOT NULL,
-  size INTEGER NOT NULL,
-  chunk INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  meta BLOB NOT NULL,
-  preview BLOB,
-  entry BLOB NOT NULL,
-  author TEXT NOT NULL,
-  branch BLOB NOT NULL,
-  ms INTEGER NOT NULL,
-  conflict INTEGER NOT NULL,
-  former_roots BLOB NOT NULL,
-  PRIMARY KEY (file_key, version)
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE epochs (
-  file_key INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  audience BLOB NOT NULL,
-  key BLOB NOT NULL,
-  wrap BLOB NOT NULL,
-  proof BLOB NOT NULL,
-  older BLOB,
-  entry BLOB NOT NULL,
-  closed INTEGER NOT NULL,
-  PRIMARY KEY (file_key, epoch)
-) STRICT, WITHOUT ROWID;
+-- Local numbers of the branches that ever owned a file.
+CREATE TABLE owners (
+  owner INTEGER PRIMARY KEY,
+  branch BLOB NOT NULL UNIQUE
+) STRICT;
 
 -- `place`: of the key among those of its audience, from 0.
 CREATE TABLE audience_keys (
@@ -161,16 +122,20 @@ CREATE TABLE marks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX marks_by_node ON marks (node);
 
--- Whose a root or box of a file is: what a holder asks before it serves, keeps or drops one. Follows from the rows above; in the
--- order in which this node learned of it, since who names another's root later does not get a say over it.
--- `kind`: root, former-root, meta, preview.
+-- Whose a root or box of a file is: what a holder asks before it serves, keeps or drops one. Follows from the records of files, which
+-- hold the whole hash. `short`: 47 bits of it by the key beside (`short-hash.ts`). `kind`: 0 root, 1 former root, 2 box. `since`: the
+-- entries that were here when the file came to name it, since who names another's root later does not get a say over it.
 CREATE TABLE refs (
-  ref_key INTEGER PRIMARY KEY,
-  hash BLOB NOT NULL,
-  file BLOB NOT NULL,
-  kind TEXT NOT NULL
+  short INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  file_key INTEGER NOT NULL,
+  PRIMARY KEY (short, kind, since, file_key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE refs_secret (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  secret BLOB NOT NULL
 ) STRICT;
-CREATE INDEX refs_by_hash ON refs (hash);
 
 -- The sum of the set hash over all rows, and whether entries wait for newer rules to be executed.
 CREATE TABLE digest (
