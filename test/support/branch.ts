@@ -63,6 +63,8 @@ export class Branch {
   readonly name: string
   readonly data: string
   ready: Ready | undefined
+  /** beside this process's own, for what is started */
+  readonly env: NodeJS.ProcessEnv = {}
   #process: ChildProcess | undefined
   #log: string[] = []
 
@@ -78,7 +80,7 @@ export class Branch {
     const args = ['up', '--data', this.data, '--json', '--api', '127.0.0.1:0', '--no-mdns', ...listen, ...flags]
     const child = spawn(node, [cli, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', ...this.env },
     })
     this.#process = child
     child.stderr?.on('data', (part) => {
@@ -164,10 +166,11 @@ export class Branch {
 export async function foundNetwork(
   branches: readonly Branch[],
   network = 'Rede de teste',
+  flags: string[] = [],
 ): Promise<{ recoveryKey: string }> {
   const [first, ...others] = branches
   if (first === undefined) throw new Error('a network needs a branch')
-  await Promise.all(branches.map((branch) => branch.up()))
+  await Promise.all(branches.map((branch) => branch.up(flags)))
   const founded = await first.json('init', '--name', network, '--branch', first.name)
   for (const branch of others) {
     const { stdout } = await first.run('invite', '--branch', branch.name)

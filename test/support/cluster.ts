@@ -15,8 +15,15 @@ export interface Cluster {
   close(): Promise<void>
 }
 
+export interface ClusterOptions {
+  /** for every `up` */
+  flags?: string[]
+  /** before its first start */
+  prepare?: (branch: Branch) => void
+}
+
 /** A network of that many branches, `Filial 1` (the founder) and so on, all online and seeing each other. */
-export async function startCluster(size: number): Promise<Cluster> {
+export async function startCluster(size: number, { flags = [], prepare }: ClusterOptions = {}): Promise<Cluster> {
   const root = mkdtempSync(join(tmpdir(), 'malote-test-'))
   const branches = Array.from({ length: size }, (_, at) => new Branch(`Filial ${at + 1}`, join(root, `b${at + 1}`)))
   const close = async () => {
@@ -24,7 +31,8 @@ export async function startCluster(size: number): Promise<Cluster> {
     rmSync(root, { recursive: true, force: true })
   }
   try {
-    const { recoveryKey } = await foundNetwork(branches)
+    for (const branch of branches) prepare?.(branch)
+    const { recoveryKey } = await foundNetwork(branches, undefined, flags)
     await eventually('every branch sees every branch', async () => {
       const views = await Promise.all(branches.map((branch) => branch.api('/nodes')))
       return views.every((view) => view.items.length === size && view.items.every((node: Json) => node.connected))

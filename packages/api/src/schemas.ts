@@ -74,6 +74,9 @@ export const FileSchema = answer('File', 'A shared file as this node may see it'
   local,
   state: Type.Union([Type.Literal('live'), Type.Literal('deleted'), Type.Literal('orphaned')]),
   handoff: nullable(Type.Object({ to: Branch, since: time('when it was offered') })),
+  disputed: Type.Boolean({
+    description: 'its owner has offered it twice and two branches have accepted; an admin may assign it anew',
+  }),
   hasPreview: Type.Boolean(),
 })
 

@@ -163,6 +163,7 @@ export function createFakeNode(): FakeNode {
       local: 'complete',
       state: 'live',
       handoff: null,
+      disputed: false,
       hasPreview: false,
       ...patch,
     }

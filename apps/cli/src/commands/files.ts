@@ -88,6 +88,9 @@ function fileText(file: FileView, nodes: readonly NodeView[]): string {
     ['copies', `${file.copies.held} of ${file.copies.target}; here: ${hereText(file.local)}`],
     ['state', file.state],
   ]
+  if (file.disputed) {
+    lines.push(['disputed', `accepted by two branches, belongs to ${owner.branch}; an admin may assign it to another`])
+  }
   if (handoff !== null) lines.push(['offered', `to ${handoff.to.branch} since ${handoff.since}`])
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
 }

@@ -1047,6 +1047,8 @@ export interface components {
                  */
                 since: string;
             } | null;
+            /** @description its owner has offered it twice and two branches have accepted; an admin may assign it anew */
+            disputed: boolean;
             hasPreview: boolean;
         };
         /** @description One version of a file */

@@ -56,6 +56,7 @@ export interface SharedQueries {
   /** every box of the file's rows */
   boxesOf(file: FileId): BoxHash[]
   marksOf(node: NodeId): SharedMark[]
+  marksOfFile(file: FileId): SharedMark[]
   /** of all members, at most 1,000 */
   marks(): SharedMark[]
   /** in order of their feeds */
@@ -143,6 +144,7 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
         .prepare<MarkRow>('SELECT file, mark, entry, node FROM marks WHERE node = ? ORDER BY file, entry')
         .all(node)
         .map((row) => markFromRow(plainRow(row))),
+    marksOfFile: (file) => rows.select(tables.marks, idBytes(file)).map(markFromRow),
     marks: () =>
       db
         .prepare<MarkRow>(`SELECT file, mark, entry, node FROM marks ORDER BY file, entry LIMIT ${PAGE_MAX}`)

@@ -1,6 +1,7 @@
 /** What the rooms tell, as the events of the facade. Only what this branch may see has a name here. */
 import type { FileChange, MemberChange, SharedChange, SharedFile, ViewEvent } from '../catalogue/index.ts'
 import { type BranchId, type EntryId, type FileId, idFrom } from '../ids.ts'
+import { disputeWarnings } from './disputes.ts'
 import type { EventHub } from './events.ts'
 import { forkWarnings } from './feed-warnings.ts'
 import { entryView } from './ledger.ts'
@@ -21,6 +22,8 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
   const { ledger, transfers, sharing } = session
   /** changes of files that are visible, until their view has followed */
   const changes = new Map<FileId, FileChange>()
+  /** offers that were found to contradict each other */
+  const disputed = new Set<EntryId>(session.state.marks().map(({ entry }) => entry))
   let arrival = init.after
 
   function tellMember({ before, after }: MemberChange): void {
@@ -77,6 +80,15 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     return declined ? 'declined' : 'cancelled'
   }
 
+  /** Once for each offer, when its contradiction has become known. */
+  function tellDisputes(fileChanges: readonly FileChange[]): void {
+    for (const { file } of fileChanges) {
+      const fresh = session.state.marksOfFile(file).filter(({ entry }) => !disputed.has(entry))
+      for (const { entry } of fresh) disputed.add(entry)
+      for (const { code, message } of disputeWarnings(session, fresh)) events.emit('warning', { code, message })
+    }
+  }
+
   function tellEntries(): void {
     if (ledger.count() - arrival > MAX_TOLD_ENTRIES) arrival = ledger.count()
     for (const stored of ledger.page(arrival, MAX_TOLD_ENTRIES)) {
@@ -95,6 +107,7 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     sharedChanged({ fileChanges, memberChanges, forks }) {
       for (const each of memberChanges) tellMember(each)
       for (const { code, message } of forkWarnings(session, forks)) events.emit('warning', { code, message })
+      tellDisputes(fileChanges)
       for (const each of fileChanges) if (sharing.views.get(each.file) !== null) changes.set(each.file, each)
     },
     stop() {

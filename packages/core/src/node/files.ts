@@ -268,8 +268,9 @@ export function createFiles(init: FilesInit): FileVerbs {
   }
 }
 
+/** Conflict versions too: they have numbers of their own. */
 function versionNumbered(current: Session, file: FileId, number: number): SharedVersion | undefined {
-  return current.state.versions(file).find((each) => each.version === number && !each.conflict)
+  return current.state.versions(file).find((each) => each.version === number)
 }
 
 function sealContent(

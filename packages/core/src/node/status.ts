@@ -3,6 +3,7 @@ import { toHex } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import { VERSION } from '../version.ts'
+import { disputeWarnings } from './disputes.ts'
 import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
@@ -131,14 +132,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
   for (const { node, marks, branch } of state.membership().members.values()) {
     for (const mark of marks) warn(mark, `${members.branchLabel(branch)} (${node})`, 'See `malote nodes`.')
   }
-  for (const { node, mark, file } of state.marks()) {
-    const branch = members.get(node)?.branch
-    warn(
-      mark,
-      `${branch === undefined ? node : members.branchLabel(branch)} (${node}) has offered file ${file} twice, and both were accepted`,
-      'An admin may settle it: `malote assign <file> <node>`.',
-    )
-  }
+  found.push(...disputeWarnings(session, state.marks()))
   return found
 }
 

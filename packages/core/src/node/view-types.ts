@@ -45,6 +45,8 @@ export interface FileView {
   state: 'live' | 'deleted' | 'orphaned'
   /** an offer of the file that is still open */
   handoff: { to: { id: string; branch: string }; since: string } | null
+  /** its owner has offered it twice and two branches have accepted: one owns it, and an admin may assign it anew */
+  disputed: boolean
   hasPreview: boolean
 }
 

@@ -3,6 +3,7 @@ import { deniedAmong, type SharedVersion, type VisibleFile } from '../catalogue/
 import type { BranchId, NodeId, Root } from '../ids.ts'
 import type { InviteInfo, Member } from '../membership/index.ts'
 import type { TransferStatus } from '../transfer/index.ts'
+import { isDisputed } from './disputes.ts'
 import type { Session } from './session.ts'
 import type { FileView, InviteView, NodeView, TransferView, VersionView } from './types.ts'
 
@@ -28,6 +29,7 @@ export function fileView(session: Session, view: VisibleFile): FileView {
     local: version === null ? 'none' : localState(session, version.shape.root),
     state: view.state,
     handoff: shared?.offer == null ? null : { to: branchView(session, shared.offer.to), since: iso(shared.offer.ms) },
+    disputed: isDisputed(session, view.file),
     hasPreview: view.preview !== null,
   }
 }
