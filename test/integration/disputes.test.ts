@@ -3,6 +3,7 @@
  * decides everywhere, whoever lost is told, and nothing that was written is lost.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { idBytes } from '../../packages/core/src/ids.ts'
 import { chunkOnDisk, secretsIn, sharedRows, startAdversary, tryAll } from '../support/adversary.ts'
 import type { Branch, Json } from '../support/branch.ts'
 import { type Cluster, postFile, share, startCluster } from '../support/cluster.ts'
@@ -100,7 +101,7 @@ describe('a file that two branches have accepted', () => {
       expect(more).toEqual([])
       expect(beside.author.branch).toBe(loser.name)
       await eventually('the bytes', async () => (await textAt(at, id)) === wrote.get(winner))
-      await eventually('the other bytes', async () =>  (await textAt(at, id, beside.version)) === wrote.get(loser))
+      await eventually('the other bytes', async () => (await textAt(at, id, beside.version)) === wrote.get(loser))
       const warning = (await warningsAt(at)).find(({ code }) => code === 'offer-contradicted')
       expect(warning).toMatchObject({
         message: expect.stringContaining(`it belongs to ${winner.name}`),
@@ -191,7 +192,7 @@ describe('two renewals of one audience', () => {
     for (const [at, id] of ids.entries()) {
       for (const branch of running())
         await eventually(`${branch.name} reads it`, async () => (await textAt(branch, id)) === `sealed on side ${at}`)
-      keys.add(Buffer.from(sharedRows(one.data, id).epochs[0]?.key ?? []).toString('hex'))
+      keys.add(epochOf(id).key)
     }
     expect(keys.size, 'a renewal on each side').toBe(2)
     const { items } = await one.api('/ledger?limit=1000')
@@ -211,10 +212,10 @@ describe('two renewals of one audience', () => {
     const adversary = await startAdversary(five.data, network)
     try {
       for (const id of ids) {
-        const { audience, key } = sharedRows(one.data, id).epochs[0] as { audience: Uint8Array; key: Uint8Array }
+        const { audience, key } = epochOf(id)
         for (const branch of running()) {
           const told = await adversary
-            .keys(branch.ready?.addresses[0] as string, { ask: [[audience, key]] })
+            .keys(branch.ready?.addresses[0] as string, { ask: [[idBytes(audience), idBytes(key)]] })
             .catch(() => null)
           expect(told).toBeNull()
         }
@@ -230,5 +231,10 @@ describe('two renewals of one audience', () => {
     for (const branch of running()) expect((await branch.api('/ledger/verify')).ok).toBe(true)
   }, 90_000)
 
+  function epochOf(id: string) {
+    const [epoch] = sharedRows(one.data, id).epochs
+    if (epoch === undefined) throw new Error('a file without an access epoch')
+    return epoch
+  }
   const sealedAt = (branch: Branch, id: string) => chunkOnDisk(branch.data, sharedRows(branch.data, id).root)
 })
