@@ -24,7 +24,7 @@ export function checkControlOrder(evidence: Evidence): void {
   const parents = new Map(complete.map((entry) => [entry.id, entry.seen]))
   const left = new Map(complete.map((entry) => [entry.id, entry]))
   const folded = new Set<EntryId>()
-  const fold = createFold()
+  const fold = createFold(evidence.world.rules)
   for (const id of order) {
     const entry = byId.get(id)
     const isReady = (each: EntryId) => (parents.get(each) ?? []).every((parent) => folded.has(parent))
@@ -61,7 +61,7 @@ export function checkClockFree(evidence: Evidence): void {
   )
   const { state } = foldControl({
     entries: changed,
-    initial: createFold(),
+    initial: createFold(evidence.world.rules),
     apply: (fold, entry) => fold.apply(entry),
     rank: (fold, entry) => fold.rank(entry),
   })

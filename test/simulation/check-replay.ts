@@ -32,7 +32,7 @@ function freshNode({ world }: Evidence): Fresh {
     closeWitness: { folder: () => null, take: () => null, leave: () => false },
     witnesses: { members: () => [], isSole: () => false },
   })
-  const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
+  const state = createSharedState({ db, entries: ledger, network: () => ledger.network(), rules: world.rules })
   return {
     ledger,
     digest: () => state.digest(),

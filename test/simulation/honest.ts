@@ -2,7 +2,7 @@
 import { audienceList, EVERYONE_LIST, OFFER_OPEN_MS, withDenied } from '../../packages/core/src/catalogue/index.ts'
 import { sign, signingKeyFromSeed } from '../../packages/core/src/crypto/index.ts'
 import { MaloteError } from '../../packages/core/src/errors.ts'
-import { EVERYONE, type FileId, idBytes } from '../../packages/core/src/ids.ts'
+import { type BranchId, EVERYONE, type FileId, idBytes } from '../../packages/core/src/ids.ts'
 import { formatRecoveryKey, parseInvite, type Role } from '../../packages/core/src/membership/index.ts'
 import type { SimNode } from './sim-node.ts'
 import type { Ticket, World } from './world.ts'
@@ -21,7 +21,7 @@ function content(world: World) {
   }
 }
 
-function ownFiles(node: SimNode): FileId[] {
+export function ownFiles(node: SimNode): FileId[] {
   const { state, members } = node.up
   const branch = members.get(node.id)?.branch
   return branch === undefined ? [] : [...state.filesOwnedBy(branch)]
@@ -40,30 +40,36 @@ function otherBranch(world: World, node: SimNode) {
 }
 
 async function upload(world: World, node: SimNode): Promise<void> {
-  const { author } = node.up
-  const details = { name: `f${world.random.below(1000)}`, type: 'image/png', tags: [], campaign: null }
   const denied = world.random.chance(0.3) ? otherBranch(world, node) : undefined
-  const own = node.up.members.get(node.id)?.branch
-  const list = denied === undefined || own === undefined ? EVERYONE_LIST : audienceList('except', [denied], own)
+  await publish(world, node, denied === undefined ? [] : [denied])
+}
+
+/** A new file for everyone but these. */
+export async function publish(world: World, node: SimNode, denied: readonly BranchId[]): Promise<FileId> {
+  const { author, members } = node.up
+  const own = members.get(node.id)?.branch
+  const begun = author.beginFile()
   await author.publishUpload({
-    begun: author.beginFile(),
+    begun,
     content: content(world),
     plainHash: new Uint8Array(32),
-    details,
-    list,
+    details: { name: `f${world.random.below(1000)}`, type: 'image/png', tags: [], campaign: null },
+    list: denied.length === 0 || own === undefined ? EVERYONE_LIST : audienceList('except', denied, own),
   })
+  return begun.file
+}
+
+/** The next version of this file. */
+export async function publishNext(world: World, node: SimNode, file: FileId): Promise<void> {
+  const { author } = node.up
+  const keys = author.epochForUpdate(file)
+  await author.publishUpdate({ file, keys, content: content(world), plainHash: new Uint8Array(32) })
 }
 
 async function update(world: World, node: SimNode): Promise<void> {
   const file = world.random.pick(ownFiles(node))
   if (file === undefined) return upload(world, node)
-  const { author } = node.up
-  await author.publishUpdate({
-    file,
-    keys: author.epochForUpdate(file),
-    content: content(world),
-    plainHash: new Uint8Array(32),
-  })
+  await publishNext(world, node, file)
 }
 
 const share: Act = async (world, node) => {
@@ -290,7 +296,8 @@ const replace: Act = async (world, node) => {
   if (newcomer !== null) world.retired.add(old)
 }
 
-function attempt(world: World, node: SimNode, act: () => void): void {
+/** What the node itself refuses is not done. */
+export function attempt(world: World, node: SimNode, act: () => void): void {
   try {
     act()
   } catch (error) {

@@ -3,6 +3,7 @@
 import { judge } from './invariants.ts'
 import { Prng } from './prng.ts'
 import { createWorld, LARGE_EVERY, LARGE_NODES, type Plan, runScenario } from './scenario.ts'
+import { SCENE_NAMES, type SceneName } from './scenes.ts'
 
 export interface SeedResult {
   readonly seed: number
@@ -31,7 +32,15 @@ export function planOf(seed: number, options: SeedOptions = {}): Plan {
     hostile,
     entries: nodes >= LARGE_NODES ? 230 : 200,
     tracing: options.tracing === true,
+    scenes: nodes >= LARGE_NODES ? [] : scenesOf(seed),
   }
+}
+
+/** One by the number, so that every situation comes soon, and another by chance. */
+export function scenesOf(seed: number): SceneName[] {
+  const chance = new Prng(`scenes ${seed}`)
+  const [first, second] = [SCENE_NAMES[seed % SCENE_NAMES.length], chance.pick(SCENE_NAMES)]
+  return chance.shuffle([...new Set([first, second])].flatMap((name) => name ?? []))
 }
 
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {

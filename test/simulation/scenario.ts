@@ -2,6 +2,7 @@
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
+import { type SceneName, scenes } from './scenes.ts'
 import { copyDatabase, SimNode } from './sim-node.ts'
 import { World } from './world.ts'
 
@@ -12,6 +13,8 @@ export interface Plan {
   /** entries that the run is to have at least */
   readonly entries: number
   readonly tracing: boolean
+  /** directed situations amid the rest */
+  readonly scenes: readonly SceneName[]
 }
 
 /** Every tenth run is a large one. */
@@ -65,6 +68,7 @@ async function populate(world: World, plan: Plan): Promise<void> {
     const node = await join(world, founder, ticket, `n${index}`)
     if (node === null) throw new TypeError('an invite that nobody had used admits nobody')
     node.hostile = isHostile
+    node.lies = isHostile && random.chance(0.3)
     await world.timeline.pass(random.between(100, 1500))
   }
   if (plan.nodes >= LARGE_NODES) await startAll(world)
@@ -88,6 +92,7 @@ async function startAll(world: World): Promise<void> {
 
 async function disturb(world: World, plan: Plan): Promise<void> {
   const { random } = world
+  const toCome = [...plan.scenes]
   for (let round = 0; round < ROUNDS_MAX && world.founder.up.ledger.count() < plan.entries; round++) {
     const hostile = random.pick(world.hostile())
     const what = random.weighted({ people: 60, evil: hostile === undefined ? 0 : 25, fault: 18, weather: 5 })
@@ -98,7 +103,15 @@ async function disturb(world: World, plan: Plan): Promise<void> {
     if (plan.nodes >= LARGE_NODES && random.chance(0.1)) await changeShift(world)
     await world.timeline.pass(random.chance(0.4) ? random.below(60) : random.below(6000))
     if (world.founder.on === null) world.founder.start(world.networkId)
+    const share = (plan.scenes.length - toCome.length + 1) / (plan.scenes.length + 1)
+    const next = world.founder.up.ledger.count() >= plan.entries * share ? toCome.shift() : undefined
+    if (next !== undefined) await playScene(world, next)
   }
+}
+
+async function playScene(world: World, name: SceneName): Promise<void> {
+  world.trace(`situation: ${name}`)
+  await scenes[name](world)
 }
 
 /** Of very many a few are switched on at a time, and others after them; in the end all catch up. */

@@ -20,10 +20,18 @@ import {
   type LocalSettings,
   type Sync,
 } from '../../packages/core/src/ledger/index.ts'
-import { type Commands, createCommands, createMembers, type Members } from '../../packages/core/src/membership/index.ts'
+import {
+  type Commands,
+  createCommands,
+  createMembers,
+  type Members,
+  RULES_VERSION,
+  SoftwareTooOldError,
+} from '../../packages/core/src/membership/index.ts'
 import type { Twin } from '../../packages/core/src/network/index.ts'
 import { medianSkew } from '../../packages/core/src/network/skew.ts'
 import { beforeEntry } from '../../packages/core/src/node/before-entry.ts'
+import { createHandoffs, type Handoffs } from '../../packages/core/src/node/handoffs.ts'
 import { createVersions, type Versions } from '../../packages/core/src/node/session-versions.ts'
 import { createDraw, type Draw } from '../../packages/core/src/replication/index.ts'
 import { createStandIns, type StandIns, type Vault } from './key-stand-ins.ts'
@@ -51,6 +59,8 @@ export interface Surroundings {
   /** what orderly closes have left in the machines' memory, by place */
   readonly nonces: Map<string, Uint8Array>
   readonly headsIntervalMs: number
+  /** newest rules version that software executes which is started now */
+  readonly rules: number
   /** running nodes, also clones */
   running(): readonly SimNode[]
   /** after each commit on a node */
@@ -77,9 +87,12 @@ export interface Running {
   readonly ownership: OwnershipAuthor
   readonly standIns: StandIns
   readonly draw: Draw
+  readonly handoffs: Handoffs
 }
 
 const DRAW_LOOK_MS = 1000
+/** The state that a lying node tells. */
+const MADE_UP = new Uint8Array(32).fill(1)
 
 export class SimNode {
   readonly name: string
@@ -91,6 +104,10 @@ export class SimNode {
   on: Running | null = null
   /** ms that this clock is ahead */
   offset = 0
+  /** newest rules version that its software executes */
+  rules = RULES_VERSION
+  /** it tells others of a state that it made up */
+  lies = false
   /** its key signs whatever someone likes */
   hostile = false
   /** two copies of its folder have been running */
@@ -146,7 +163,7 @@ export class SimNode {
     return this.#around.running().filter((node) => node !== this && node.id === this.id && node.side === this.side)
   }
 
-  #twin(): Twin | null {
+  twin(): Twin | null {
     const [other] = this.#twins()
     if (other === undefined || this.on === null || this.on.host.peers.size === 0) return null
     const by = [...this.on.host.peers.keys()][0] ?? this.id
@@ -162,6 +179,7 @@ export class SimNode {
     if (this.on !== null) return
     this.#willLook = false
     this.startedAt = this.#around.serial()
+    this.rules = Math.max(this.rules, this.#around.rules)
     const { timeline } = this.#around
     const clock = new NodeClock(timeline, () => this.offset)
     const db = openDatabase({ path: this.folder.path, migrations: migrationsFolder('shared'), synchronous: 'normal' })
@@ -175,11 +193,15 @@ export class SimNode {
       kinds: kindInfo,
       apply: (entries) => state.apply(entries),
       skew: () => this.#skew(),
-      twin: () => this.#twin(),
+      twin: () => this.twin(),
       closeWitness: this.#witness(),
       witnesses: {
         members: () => members.currentMembers().flatMap(({ node }) => (node === this.id ? [] : [node])),
         isSole: (node) => this.on?.host.peers.has(node) === true && this.#twins().length === 0,
+      },
+      assertMayWrite: () => {
+        const active = state.membership().network?.rules ?? 0
+        if (state.isBehind()) throw new SoftwareTooOldError(active, this.rules)
       },
       onProblem: (error) => this.#around.problem(`${this.name}: ${error}`),
     })
@@ -187,7 +209,10 @@ export class SimNode {
       db,
       entries: ledger,
       network: () => ledger.network(),
+      rules: this.rules,
       onChange: (change) => {
+        // newer software executes at its start what it could not before
+        if (this.on === null) return
         if ((change.members || change.files.length > 0) && state.membership().departures.size > 0) this.#lookAtDraws()
       },
     })
@@ -204,7 +229,7 @@ export class SimNode {
       clock,
       random: this.random,
       isMember: members.isMember,
-      digest: () => state.digest(),
+      digest: () => (this.lies ? MADE_UP : state.isBehind() ? null : state.digest()),
       headsIntervalMs: this.#around.headsIntervalMs,
       onDiverged: (peer) => this.#around.onDiverged(this, peer),
     })
@@ -212,6 +237,7 @@ export class SimNode {
       state: () => state.membership(),
       append: (kind, body, options) => ledger.append(kind, body, options),
       self: this.id,
+      rules: this.rules,
       signer: this.key,
       clock,
       cutsOf: versions.cutsOf(ledger),
@@ -233,6 +259,7 @@ export class SimNode {
     ledger.onEntries((event) => this.#around.onEntries(this, event))
     this.#around.network.add(host)
     sync.start()
+    this.on.handoffs.start()
   }
 
   /** Soon, once for all that changes meanwhile. */
@@ -266,6 +293,8 @@ export class SimNode {
       notify: () => undefined,
     })
     const ownership = createOwnershipAuthor({ ...common, keyring: standIns.keyring })
+    const branchOf = (node: NodeId | undefined) =>
+      (node === undefined ? undefined : state.membership().members.get(node)?.branch) ?? null
     const passName = (seed: string, file: string, node: string) => `${seed}/${file}/${node}`
     const draw = createDraw({
       clock,
@@ -279,7 +308,20 @@ export class SimNode {
       isOnline: (node) => node === this.id || this.on?.host.peers.has(node) === true,
       onProblem: () => undefined, // a wrong clock, a quarantine: it looks again
     })
-    return { standIns, author, ownership, draw }
+    // people answer offers; what is not answered in time the owner's node takes back
+    const handoffs = createHandoffs({
+      clock,
+      policy: { accept: 'ask', maxBytes: null, from: null },
+      offered: () => state.offered(),
+      describe: () => null,
+      named: () => null,
+      offeredBy: (offer) => branchOf(ledger.get(offer)?.author),
+      actingFor: () => (this.hostile || checks.isLeaving() ? null : branchOf(this.id)),
+      accept: () => undefined,
+      cancel: (file) => void ownership.cancel(file),
+      onProblem: () => undefined, // as with draws
+    })
+    return { standIns, author, ownership, draw, handoffs }
   }
 
   #skew() {
@@ -293,6 +335,7 @@ export class SimNode {
     const { on } = this
     if (on === null) return
     on.draw.stop()
+    on.handoffs.stop()
     this.#around.network.remove(on.host)
     await on.sync.stop()
     on.ledger.close()
@@ -307,6 +350,7 @@ export class SimNode {
     if (on === null) return
     on.clock.stop()
     on.draw.stop()
+    on.handoffs.stop()
     this.#around.network.remove(on.host)
     await on.sync.stop()
     on.db.close()

@@ -6,7 +6,7 @@ import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../../p
 import type { EntryId, NetworkId, NodeId } from '../../packages/core/src/ids.ts'
 import { isLater } from '../../packages/core/src/ledger/clock.ts'
 import { CLOCK_TOLERANCE_MS, type EntriesEvent, type Entry } from '../../packages/core/src/ledger/index.ts'
-import { foundBody } from '../../packages/core/src/membership/index.ts'
+import { foundBody, RULES_VERSION } from '../../packages/core/src/membership/index.ts'
 import { Vault } from './key-stand-ins.ts'
 import { Prng } from './prng.ts'
 import { seedCrypto } from './seeded-crypto.ts'
@@ -78,6 +78,9 @@ export class World implements Surroundings {
   readonly lines: string[] = []
   readonly degree: number
   networkId = '' as NetworkId
+  rules = RULES_VERSION
+  /** nodes that were told another state by one that lies about it */
+  readonly alarmed = new Set<SimNode>()
   isHealed = false
   readonly #tracing: boolean
   readonly #wanted = new Map<SimNode, Set<SimNode>>()
@@ -223,6 +226,7 @@ export class World implements Surroundings {
       this.written.set(entry.id, { entry, node, isAcknowledged: node.up.state.refusalOf(entry.id) === null })
       this.trace(`${node.name} writes ${entry.kind} ${entry.id.slice(0, 8)}`)
       if (entry.kind !== 'found') this.#judgeClock(node, entry)
+      if (node.twin()?.weAreLater === true) this.problem(`one-process: ${node.name} wrote while another process was it`)
       this.#noteLatest(node, entries)
       return
     }
@@ -234,7 +238,16 @@ export class World implements Surroundings {
     this.#noteLatest(node, entries)
     const limit = node.up.clock.now() + CLOCK_TOLERANCE_MS
     const early = entries.find(({ ms }) => ms > limit)
+    this.#judgeHeld(node, entries)
     if (early !== undefined) this.problem(`held-entries: ${node.name} stored an entry ${early.ms - limit} ms too early`)
+  }
+
+  /** What follows or names an entry that is held waits with it. */
+  #judgeHeld(node: SimNode, entries: readonly Entry[]): void {
+    const held = new Set(node.up.ledger.held().map(({ id }) => id))
+    if (held.size === 0) return
+    const early = entries.find(({ prev, seen }) => (prev !== null && held.has(prev)) || seen.some((id) => held.has(id)))
+    if (early !== undefined) this.problem(`held-entries: ${node.name} stored what names or follows a held entry`)
   }
 
   /** What a node writes is later than all it has, and no node writes whose clock is off by its peers' judgement. */
@@ -244,8 +257,14 @@ export class World implements Surroundings {
       this.problem(`hybrid-clock: ${node.name} wrote an entry that is not later than all it had`)
     }
     const peers = this.running().filter((other) => node.up.host.peers.get(other.id) === other.up.host)
-    if (peers.length < 3) return
     const ahead = peers.map((other) => node.offset - other.offset).sort((a, b) => a - b)
+    if (peers.length < 3) {
+      // of two one may lie: it must be off both
+      const nearest = Math.min(...ahead.map(Math.abs))
+      if (peers.length > 0 && nearest > CLOCK_TOLERANCE_MS + SKEW_MARGIN_MS)
+        this.problem(`skewed-silent: ${node.name} wrote with a clock ${nearest} ms off all that it reaches`)
+      return
+    }
     const middle = Math.floor(ahead.length / 2)
     const off = Math.abs(((ahead[middle] ?? 0) + (ahead[Math.floor((ahead.length - 1) / 2)] ?? 0)) / 2)
     if (off > CLOCK_TOLERANCE_MS + SKEW_MARGIN_MS) {
@@ -261,6 +280,8 @@ export class World implements Surroundings {
   }
 
   onDiverged(node: SimNode, peer: NodeId): void {
+    if (node.lies) return
+    if (this.nodes.some(({ id, lies }) => id === peer && lies)) return void this.alarmed.add(node)
     this.problem(`equal-digests: ${node.name} and ${this.named(peer)} have equal heads and unequal digests`)
   }
 
@@ -268,6 +289,7 @@ export class World implements Surroundings {
     for (const node of this.running()) {
       node.up.clock.stop()
       node.up.draw.stop()
+      node.up.handoffs.stop()
       this.network.remove(node.up.host)
       void node.up.sync.stop()
       node.up.db.close()
