@@ -13,7 +13,7 @@ import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { fileIdFor } from '../../packages/core/src/membership/index.ts'
 import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
 
-interface Act {
+export interface Act {
   readonly entry: Entry
   readonly kind: string
   readonly branch: BranchId
@@ -25,7 +25,7 @@ interface Act {
 }
 
 /** Ownership entries about one file, in the order of the fold, as they stand in the entries themselves. */
-function actsOn(evidence: Evidence, file: FileId): Act[] {
+export function actsOn(evidence: Evidence, file: FileId): Act[] {
   const acts: Act[] = []
   for (const [id, verdict] of evidence.membership.verdicts) {
     const entry = evidence.byId.get(id)

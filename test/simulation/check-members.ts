@@ -97,7 +97,7 @@ interface Grant {
 }
 
 /** Who made whom admin, by entries that have effect. */
-function grantsOf({ membership, byId }: Evidence): Map<NodeId, Grant[]> {
+export function grantsOf({ membership, byId }: Evidence): Map<NodeId, Grant[]> {
   const grants = new Map<NodeId, Grant[]>()
   const add = (node: NodeId, grant: Grant) => grants.set(node, [...(grants.get(node) ?? []), grant])
   let place = 0
@@ -206,7 +206,7 @@ export function checkExpulsions(evidence: Evidence): void {
 }
 
 /** No admin has both under itself; a root, who made everybody, weighs only when it votes. */
-function agree(grants: ReadonlyMap<NodeId, readonly Grant[]>, a: NodeId, b: NodeId): boolean {
+export function agree(grants: ReadonlyMap<NodeId, readonly Grant[]>, a: NodeId, b: NodeId): boolean {
   if (a === b) return false
   const isRoot = (node: NodeId) => grants.get(node)?.some(({ by }) => by === null) === true
   const makes = (maker: NodeId, node: NodeId) => maker === node || !isMadeWithout(grants, node, maker, new Set())
@@ -248,7 +248,7 @@ function decidingExpulsions(evidence: Evidence): Map<NodeId, Entry> {
 }
 
 /** Admin to this day, and nobody ever took it away. */
-function isSteadyAdmin({ membership, control }: Evidence, node: NodeId): boolean {
+export function isSteadyAdmin({ membership, control }: Evidence, node: NodeId): boolean {
   const member = membership.members.get(node)
   if (member === undefined || member.role !== 'admin' || member.state === 'left' || member.state === 'expelled')
     return false
@@ -263,7 +263,7 @@ function isSteadyAdmin({ membership, control }: Evidence, node: NodeId): boolean
   })
 }
 
-function seenGrant({ membership, ancestors }: Evidence, node: NodeId, deciding: Entry): boolean {
+export function seenGrant({ membership, ancestors }: Evidence, node: NodeId, deciding: Entry): boolean {
   const admit = membership.members.get(node)?.admit
   return admit !== undefined && ancestors(deciding.id)?.has(admit) === true
 }

@@ -28,6 +28,10 @@ export interface Evidence {
   ancestors(id: EntryId): ReadonlySet<EntryId> | undefined
   /** why the entry has no effect on that file; null when it has */
   refusalOn(file: FileId, id: EntryId): string | null
+  /** it names, directly or through others, what is not here */
+  isWaiting(id: EntryId): boolean
+  /** codes of the entries that the ledger shows as refused */
+  readonly shown: ReadonlyMap<EntryId, string>
   problem(text: string): void
 }
 
@@ -35,9 +39,11 @@ export function gather(world: World, present: readonly SimNode[]): Evidence {
   const witness = present.find(({ hostile }) => !hostile) ?? present[0]
   if (witness === undefined) throw new TypeError('nobody is left')
   const { ledger, state, db } = witness.up
-  const entries = ledger.page(0, 1_000_000).map(({ entry }) => entry)
+  const stored = ledger.page(0, 1_000_000)
+  const entries = stored.map(({ entry }) => entry)
   const byId = new Map(entries.map((entry) => [entry.id, entry]))
   const control = entries.filter(({ kind }) => isControlKind(kind))
+  const ancestors = ancestryOf(control)
   const refusal = db.prepare<{ code: string }>('SELECT code FROM refusals WHERE subject = ? AND entry = ?')
   return {
     world,
@@ -50,7 +56,9 @@ export function gather(world: World, present: readonly SimNode[]): Evidence {
     state,
     files: [...state.allFiles()],
     changes: changesOf(entries),
-    ancestors: ancestryOf(control),
+    ancestors,
+    isWaiting: (id) => isControlKind(byId.get(id)?.kind ?? '') && ancestors(id) === undefined,
+    shown: new Map(stored.flatMap(({ entry, refusal }) => (refusal === null ? [] : [[entry.id, refusal.code]]))),
     refusalOn: (file, id) => refusal.get(idBytes(file), idBytes(id))?.code ?? null,
     problem: (text) => world.problem(text),
   }

@@ -1,5 +1,8 @@
 /** What must hold after every run, by name: `docs/SIMULATION.md` says what each of them means. */
+
+import { checkEntries } from './check-entries.ts'
 import { checkFiles, checkUploads } from './check-files.ts'
+import { checkHandovers } from './check-handovers.ts'
 import { checkNothingForged, checkNothingLost, checkOwnFeeds, checkWellFormed } from './check-ledger.ts'
 import {
   checkAdmissions,
@@ -11,6 +14,7 @@ import {
   checkNotBlocked,
 } from './check-members.ts'
 import { checkBulk, checkOrder, checkPlacement } from './check-replay.ts'
+import { checkStanding } from './check-standing.ts'
 import { type Evidence, gather } from './evidence.ts'
 import { agree, type Outcome } from './scenario.ts'
 
@@ -24,10 +28,13 @@ const checks: readonly ((evidence: Evidence) => void)[] = [
   checkClockFree,
   checkAuthority,
   checkAdmissions,
+  checkStanding,
   checkExpulsions,
   checkClosedFeeds,
   checkFiles,
   checkUploads,
+  checkHandovers,
+  checkEntries,
   checkPlacement,
   checkBulk,
   checkOrder,

@@ -28,6 +28,8 @@ const LARGE_HEADS_MS = 30_000
 const ROUNDS_MAX = 3000
 const HEAL_STEP_MS = 10_000
 const HEAL_STEPS = 60
+/** Longer than an entry is on its way, and shorter than the time between two comparisons of heads. */
+const SPREAD_MS = 1500
 
 export interface Outcome {
   readonly world: World
@@ -267,8 +269,25 @@ async function heal(world: World): Promise<SimNode[]> {
       world.problem(`heals: ${node.name} cannot write when all is well: ${error}`)
     }
   }
+  await checkSpread(world)
   await converge(world)
   return presentIn(world)
+}
+
+/** What is new goes to whoever is connected at once, not only when heads are compared. */
+async function checkSpread(world: World): Promise<void> {
+  const written = presentIn(world).map((node) => ({
+    node,
+    last: node.up.ledger.page(node.up.ledger.count() - 1, 1)[0],
+  }))
+  const others = presentIn(world)
+  await world.timeline.pass(SPREAD_MS)
+  for (const { node, last } of written) {
+    if (last === undefined || last.entry.author !== node.id) continue
+    const hears = others.filter((other) => node.up.host.peers.get(other.id) === other.up.host)
+    const has = hears.filter((other) => other.up.ledger.sync.knows(last.entry))
+    if (hears.length > 0 && has.length === 0) world.problem(`spread: nobody heard of ${node.name}'s entry in time`)
+  }
 }
 
 /** What honest machines have written and still have on some disk: it must be everywhere in the end. */
