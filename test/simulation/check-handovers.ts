@@ -10,6 +10,7 @@ export function checkHandovers(evidence: Evidence): void {
   for (const row of evidence.files) {
     const acts = actsOn(evidence, row.file)
     checkEndings(evidence, row)
+    checkRestores(evidence, row)
     if (acts.length === 0) continue
     checkSuccession(evidence, row, acts)
     checkClosers(evidence, acts)
@@ -59,15 +60,19 @@ function checkSuccession(evidence: Evidence, row: Row, acts: readonly Act[]): vo
 }
 
 /** An offer is taken back by its branch, declined by its receiver, an assignment taken back by an admin. */
-function checkClosers(evidence: Evidence, acts: readonly Act[]): void {
+function checkClosers({ membership: { departures }, ancestors, problem }: Evidence, acts: readonly Act[]): void {
   const byEntry = new Map(acts.map((act) => [act.entry.id, act]))
   for (const { kind, of, branch, entry, refusal } of acts) {
     const offer = of === undefined ? undefined : byEntry.get(of)
-    if (refusal !== null || offer === undefined || (kind !== 'cancel' && kind !== 'decline')) continue
+    if (refusal !== null || offer === undefined) continue
+    const seed = departures.get(offer.branch)?.seed
+    if (kind === 'accept' && offer.kind === 'offer' && seed !== undefined && ancestors(entry.id)?.has(seed) === true)
+      problem(`own-offers: accept ${entry.id.slice(0, 8)} of who had left, which it knew`)
+    if (kind !== 'cancel' && kind !== 'decline') continue
     const to = (offer.entry.body as { to?: Uint8Array }).to
     const isReceiver = to !== undefined && Buffer.from(to).toString('hex') === branch
     const mayEnd = kind === 'decline' ? isReceiver : offer.kind === 'assign' || offer.branch === branch
-    if (!mayEnd) evidence.problem(`own-offers: ${kind} ${entry.id.slice(0, 8)} of somebody else ended an offer`)
+    if (!mayEnd) problem(`own-offers: ${kind} ${entry.id.slice(0, 8)} of somebody else ended an offer`)
   }
 }
 
@@ -76,13 +81,11 @@ function checkAssignments(evidence: Evidence, row: Row, acts: readonly Act[]): v
   const { departures } = evidence.membership
   const marks = evidence.state.marks().filter(({ file }) => file === row.file)
   const handovers = acts.filter(({ kind }) => kind === 'offer' || kind === 'assign')
-  const departed = new Set<BranchId>(
-    [row.owner, ...acts.map(({ branch }) => branch)].filter((each) => departures.has(each)),
-  )
+  const first = [...evidence.membership.members.values()].find(({ key }) => Buffer.compare(key, row.author) === 0)
+  const owners = [row.owner, ...acts.map(({ branch }) => branch), ...(first === undefined ? [] : [first.branch])]
+  const departed = new Set<BranchId>(owners.filter((each) => departures.has(each)))
   const seenBy = (act: Act) => evidence.ancestors(act.entry.id) ?? new Set<EntryId>()
-  const isBornOrphan = [...evidence.membership.members.values()].some(
-    ({ key, replacedBy }) => replacedBy !== null && Buffer.compare(key, row.author) === 0,
-  )
+  const isBornOrphan = first !== undefined && first.replacedBy !== null
   for (const act of acts) {
     if (act.kind !== 'assign') continue
     const old = handovers.filter((each) => act.entry.ms - each.entry.ms >= OFFER_OPEN_MS)
@@ -148,6 +151,17 @@ function checkFormerOwners(evidence: Evidence, row: Row, acts: readonly Act[]): 
     const isLater = offers.every((offer) => offer.entry.feed === entry.feed && offer.entry.seq < entry.seq)
     if (offers.length > 0 && isGiven && isLater)
       evidence.problem(`conflicts-kept: update ${entry.id.slice(0, 8)} of a former owner stands nowhere`)
+  }
+}
+
+/** A conflict version is kept so that its owner can take it. */
+function checkRestores({ changes, refusalOn, state, problem, world }: Evidence, { file }: Row): void {
+  const conflicts = new Set(state.versions(file).flatMap(({ conflict, version }) => (conflict ? [version] : [])))
+  for (const { id, kind, body } of changes.get(file) ?? []) {
+    const { version } = body as { version?: number }
+    const wanted = kind === 'restore' && world.written.has(id) && version !== undefined && conflicts.has(version)
+    if (wanted && refusalOn(file, id) === 'unknown-version')
+      problem(`conflicts-kept: restore ${id.slice(0, 8)} of a conflict version that is there was refused`)
   }
 }
 

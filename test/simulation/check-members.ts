@@ -119,7 +119,7 @@ export function grantsOf({ membership, byId }: Evidence): Map<NodeId, Grant[]> {
   return grants
 }
 
-const NEEDS_AUTHORITY = new Set(['invite', 'revoke', 'role', 'quarantine', 'release', 'upgrade', 'assign'])
+const NEEDS_AUTHORITY = new Set(['invite', 'revoke', 'role', 'quarantine', 'release', 'expel', 'upgrade', 'assign'])
 
 /** Nothing that needs an admin was done by somebody whom no grant had made one. */
 export function checkAuthority(evidence: Evidence): void {

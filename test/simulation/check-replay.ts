@@ -57,9 +57,8 @@ function compare(evidence: Evidence, fresh: Fresh, name: string): void {
  */
 export function checkBulk(evidence: Evidence): void {
   const fresh = freshNode(evidence)
-  const entries = withoutNeedlessSignatures(evidence.entries)
   const late = lastRefused(evidence)
-  fresh.ledger.ingest(entries.filter(({ id }) => id !== late?.id))
+  fresh.ledger.ingest(withoutNeedlessSignatures(evidence.entries.filter(({ id }) => id !== late?.id)))
   if (late !== undefined) {
     const before = fresh.digest()
     fresh.ledger.ingest([late])

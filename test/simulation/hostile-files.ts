@@ -99,14 +99,20 @@ export function offerOf(pen: Pen, file: SharedFile, to: BranchId, seen: readonly
   return feed.write('offer', { ...refOf(file), to: idBytes(to), builds: idBytes(file.head) }, { seen })
 }
 
-function refOf({ file, author, salt }: Pick<SharedFile, 'file' | 'author' | 'salt'>) {
+export function refOf({ file, author, salt }: Pick<SharedFile, 'file' | 'author' | 'salt'>) {
   return { file: idBytes(file), author, salt }
 }
 
 /** @param of an offer, an assignment or the seed of a draw */
-export function acceptOf(pen: Pen, file: SharedFile, of: EntryId, options: { isFalse?: boolean } = {}): void {
+export function acceptOf(
+  pen: Pen,
+  file: SharedFile,
+  of: EntryId,
+  options: { isFalse?: boolean; seesAll?: boolean } = {},
+): void {
   const proof = proofOf(pen, file, { ...options, of })
-  pen.control('accept', { of: idBytes(of), files: [{ ...refOf(file), proof }] })
+  const seen = options.seesAll === true ? frontier(pen.node.up.ledger.control()).slice(0, SEEN_MAX) : pen.seen()
+  pen.control('accept', { of: idBytes(of), files: [{ ...refOf(file), proof }] }, { seen })
 }
 
 /** The proof of a key that it has; of one that it has not, and sometimes of one that it has, something made up. */

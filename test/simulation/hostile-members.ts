@@ -1,10 +1,18 @@
 /** What hostile members do to get in, to get power, and to get others out. */
 import type { CborValue } from '../../packages/core/src/codec/index.ts'
-import { generateSigningKey, sign } from '../../packages/core/src/crypto/index.ts'
-import { feedIncarnation, idBytes, type NodeId, publicKeyFromNodeId, toHex } from '../../packages/core/src/ids.ts'
+import { generateSigningKey, type SigningKey, sign } from '../../packages/core/src/crypto/index.ts'
+import {
+  type EntryId,
+  feedIncarnation,
+  idBytes,
+  type NodeId,
+  publicKeyFromNodeId,
+  toHex,
+} from '../../packages/core/src/ids.ts'
 import { frontier, SEEN_MAX } from '../../packages/core/src/ledger/index.ts'
 import { EvilFeed } from './evil-feed.ts'
 import { type Evil, handOf, type Pen } from './pen.ts'
+import type { Ticket, World } from './world.ts'
 
 export const fakeRecovery: Evil = (pen) => {
   const target = pen.random.chance(0.5) ? pen.node.key.publicKey : pen.member()?.key
@@ -36,6 +44,25 @@ function cutsOf(pen: Pen, node: NodeId): [Uint8Array, number, Uint8Array][] {
   return heads.map(({ feed, seq, id }) => [feedIncarnation(feed), seq, idBytes(id)])
 }
 
+/** An invite that somebody else was given, at whatever time, and a machine of its own. */
+export function useTicket(pen: Pen, ticket: Ticket): void {
+  const { world, node } = pen
+  pen.control('admit', admission(world, ticket.id, ticket.key, world.newKey(), pen.id()), {
+    seen: frontier(node.up.ledger.control()).slice(0, SEEN_MAX),
+  })
+}
+
+/** What an `admit` says, with the two signatures that it needs. */
+function admission(world: World, invite: EntryId, inviteKey: SigningKey, newcomer: SigningKey, sealing: Uint8Array) {
+  return {
+    invite: idBytes(invite),
+    node: newcomer.publicKey,
+    sealing,
+    proof: sign(inviteKey, 'invite', world.networkId, newcomer.publicKey, sealing),
+    accepts: sign(newcomer, 'join', world.networkId, idBytes(invite), sealing),
+  }
+}
+
 /** Lets in a machine of its own by an invite that it has not, or has not the right to. */
 export const smuggle: Evil = (pen) => {
   const { world, node } = pen
@@ -53,15 +80,8 @@ export const smuggle: Evil = (pen) => {
       )
   const id = invite?.id ?? known?.id
   if (id === undefined) return
-  const sealing = pen.id()
   const signer = usesKnown && pen.random.chance(0.5) ? known.key : key
-  const body = {
-    invite: idBytes(id),
-    node: newcomer.publicKey,
-    sealing,
-    proof: sign(signer, 'invite', world.networkId, newcomer.publicKey, sealing),
-    accepts: sign(newcomer, 'join', world.networkId, idBytes(id), sealing),
-  }
+  const body = admission(world, id, signer, newcomer, pen.id())
   const admit = pen.feed.write('admit', body, { seen })
   // it writes at once, whether it got in or not
   const own = new EvilFeed(handOf(node, newcomer), world.networkId)
@@ -94,18 +114,7 @@ export const puppets: Evil = (pen) => {
   const seen = frontier(node.up.ledger.control()).slice(0, SEEN_MAX)
   const expires = node.up.clock.now() + 3_600_000
   const invite = pen.feed.write('invite', { key: key.publicKey, branch: 'Sombra', role: 'admin', expires }, { seen })
-  const sealing = pen.id()
-  const admit = pen.feed.write(
-    'admit',
-    {
-      invite: idBytes(invite.id),
-      node: puppet.publicKey,
-      sealing,
-      proof: sign(key, 'invite', world.networkId, puppet.publicKey, sealing),
-      accepts: sign(puppet, 'join', world.networkId, idBytes(invite.id), sealing),
-    },
-    { seen },
-  )
+  const admit = pen.feed.write('admit', admission(world, invite.id, key, puppet, pen.id()), { seen })
   const second = new EvilFeed(handOf(node, puppet), world.networkId)
   const body = { node: target.key, cuts: cutsOf(pen, target.node) }
   const votes = [

@@ -3,7 +3,8 @@ import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
 import { type SceneName, scenes } from './scenes.ts'
-import { copyDatabase, SimNode } from './sim-node.ts'
+import { copyDatabase, type SimNode } from './sim-node.ts'
+import { cloneOf } from './stage.ts'
 import { World } from './world.ts'
 
 export interface Plan {
@@ -227,13 +228,9 @@ function cloneSomebody(world: World): void {
     world.honest().filter((each) => !world.retired.has(each) && !each.cloned && each !== world.founder),
   )
   if (node === undefined || world.clones.length > 1) return
-  const clone = new SimNode(world, `${node.name}-clone`, node.key, node.copyFolder())
-  node.cloned = true
-  clone.cloned = true
+  const clone = cloneOf(world, node)
   clone.side = world.random.below(2)
-  world.clones.push(clone)
-  clone.start(world.networkId)
-  world.trace(`${node.name} is cloned, and both run`)
+  world.separate()
   world.connectAll()
 }
 

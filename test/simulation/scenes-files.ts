@@ -1,12 +1,16 @@
 /** Situations about who owns a file. */
 import { OFFER_OPEN_MS } from '../../packages/core/src/catalogue/index.ts'
-import type { FileId } from '../../packages/core/src/ids.ts'
+import { proveKey } from '../../packages/core/src/crypto/index.ts'
+import { type EntryId, type FileId, idBytes } from '../../packages/core/src/ids.ts'
 import { frontier, SEEN_MAX } from '../../packages/core/src/ledger/index.ts'
-import { ownFiles, publish, publishNext } from './honest.ts'
+import { EvilFeed } from './evil-feed.ts'
+import { admit, invite, ownFiles, publish, publishNext } from './honest.ts'
 import { penOf } from './hostile.ts'
-import { acceptOf, adoptBy, offerOf, uploadOwn } from './hostile-files.ts'
-import type { SimNode } from './sim-node.ts'
-import { branchOf, gather, hand, leaveAlone, part, spare, tryTo } from './stage.ts'
+import { acceptOf, adoptBy, offerOf, refOf, uploadOwn } from './hostile-files.ts'
+import { useTicket } from './hostile-members.ts'
+import { handOf } from './pen.ts'
+import { SimNode } from './sim-node.ts'
+import { branchOf, crewOf, gather, hand, leaveAlone, part, spare, tryTo } from './stage.ts'
 import type { World } from './world.ts'
 
 const SPREAD_MS = 700
@@ -28,8 +32,17 @@ export async function draw(world: World): Promise<void> {
   const takers = (await gather(world)).filter((node) => node !== leaver)
   await tryTo(world, leaver, async () => {
     const files = await estate(world, leaver)
+    const [hostile] = world.hostile()
+    const to = hostile === undefined ? undefined : branchOf(hostile)
+    const offered = await publish(world, leaver, [])
+    const offer = to === undefined ? undefined : leaver.up.ownership.offer(offered, to)
+    await world.timeline.pass(SPREAD_MS)
     const seed = leaver.up.commands.leave()
     await world.timeline.pass(SPREAD_MS)
+    await comeLate(world, files[0], seed)
+    const lapsed = hostile?.up.state.file(offered)
+    if (hostile !== undefined && lapsed != null && offer !== undefined)
+      acceptOf(penOf(world, hostile), lapsed, offer, { isFalse: false, seesAll: true })
     const late = world.random.chance(0.4) ? takers.pop() : undefined
     if (late !== undefined) leaveAlone(world, late)
     for (const node of world.hostile()) {
@@ -48,6 +61,21 @@ export async function draw(world: World): Promise<void> {
   await gather(world)
   await goAway(world, leaver)
   await gather(world)
+}
+
+/** A member that came when the draw had begun wants its share. */
+async function comeLate(world: World, file: FileId | undefined, seed: EntryId): Promise<void> {
+  const admin = crewOf(world).find((node) => node.up.members.isAdmin(node.id))
+  const row = file === undefined || admin === undefined ? null : admin.up.state.file(file)
+  const keys = row === null ? null : admin?.up.standIns.keyring.fileKey(row.file, row.epoch)
+  if (admin === undefined || row === null || keys == null) return
+  const newcomer = new SimNode(world, 'late', world.newKey())
+  await tryTo(world, admin, async () => admit(world, admin, await invite(world, admin, 'member'), newcomer))
+  const member = admin.up.members.get(newcomer.id)
+  if (member === undefined) return
+  const files = [{ ...refOf(row), proof: proveKey(keys, idBytes(seed), idBytes(member.branch)) }]
+  const feed = new EvilFeed(handOf(admin, newcomer.key), world.networkId)
+  hand(admin, [feed.write('accept', { of: idBytes(seed), files }, { seen: [member.admit] })], [admin])
 }
 
 async function goAway(world: World, leaver: SimNode): Promise<void> {
@@ -70,7 +98,10 @@ export async function orphans(world: World): Promise<void> {
     const [other] = world.honest().filter((node) => node !== leaver)
     if (other !== undefined) files.push(await publish(world, other, []))
     await world.timeline.pass(SPREAD_MS)
-    leaver.up.commands.leave()
+    const leave = idBytes(leaver.up.commands.leave())
+    // without force nobody leaves orphans
+    const orphans = files.map((file) => idBytes(file))
+    leaver.up.ledger.append('left', { leave, accepted: [], orphans, force: false, cuts: [] })
   })
   await goAway(world, leaver)
   const takers = (await gather(world)).filter((node) => node !== leaver)
@@ -134,6 +165,11 @@ async function settle(world: World, file: FileId): Promise<void> {
   await world.timeline.pass(SPREAD_MS)
   await tryTo(world, heir, () => heir.up.ownership.accept(file))
   await gather(world)
+  // whoever has it now takes what was written beside
+  const owner = crew.find((node) => branchOf(node) === node.up.state.file(file)?.owner)
+  const beside = owner?.up.state.versions(file).find(({ conflict }) => conflict)
+  if (owner !== undefined && beside !== undefined)
+    await tryTo(world, owner, () => owner.up.author.restore(file, { version: beside.version }))
 }
 
 /** A hostile owner offers one file to two branches; both accept before they hear of each other. */
@@ -163,6 +199,7 @@ export async function sevenDays(world: World): Promise<void> {
   const to = receiver === undefined ? undefined : branchOf(receiver)
   if (owner === undefined || receiver === undefined || to === undefined) return
   const files: FileId[] = []
+  if (admin !== undefined) await tryTo(world, admin, () => invite(world, admin, 'member'))
   await tryTo(world, owner, async () => {
     for (let at = 0; at < 3; at++) {
       const file = await publish(world, owner, [])
@@ -184,6 +221,9 @@ export async function sevenDays(world: World): Promise<void> {
   world.timeline.skip(OFFER_OPEN_MS + 3_600_000)
   part(world, (node) => (node.id === owner.id ? 1 : node.id === receiver.id ? 2 : 0))
   for (const node of [owner, receiver]) node.start(world.networkId)
+  // invites of then have long expired
+  const tickets = world.tickets.filter(({ replaces }) => replaces === null).slice(-2)
+  for (const ticket of tickets) for (const node of world.hostile()) useTicket(penOf(world, node), ticket)
   world.connectAll()
   if (late !== undefined) await tryTo(world, receiver, () => receiver.up.ownership.accept(late))
   if (admin !== undefined && settled !== undefined && adminBranch !== undefined) {

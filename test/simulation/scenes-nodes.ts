@@ -5,8 +5,9 @@ import { EvilFeed } from './evil-feed.ts'
 import { actHonestly, invite, publish } from './honest.ts'
 import { actHostilely, penOf } from './hostile.ts'
 import { branches } from './hostile-forms.ts'
+import { useTicket } from './hostile-members.ts'
 import type { SimNode } from './sim-node.ts'
-import { crewOf, gather, hand, leaveAlone, part, tryTo } from './stage.ts'
+import { cloneOf, crewOf, gather, hand, leaveAlone, part, tryTo } from './stage.ts'
 import type { World } from './world.ts'
 
 const SPREAD_MS = 700
@@ -61,6 +62,19 @@ export async function lonely(world: World): Promise<void> {
   await gather(world)
 }
 
+/** A copy of a machine runs beside it where both are seen, and people work at both. */
+export async function twins(world: World): Promise<void> {
+  const node = (await gather(world)).find((each) => each !== world.founder)
+  if (node === undefined || world.clones.length > 0) return
+  const clone = cloneOf(world, node)
+  await world.timeline.pass(SPREAD_MS)
+  for (let time = 0; time < 6; time++) {
+    await actHonestly(world, world.random.chance(0.5) ? node : clone)
+    await world.timeline.pass(world.random.below(SPREAD_MS))
+  }
+  if (world.random.chance(0.5)) leaveAlone(world, clone)
+}
+
 /** A folder from before the last orderly stop, put back where it was; it writes before it hears from anybody. */
 export async function restored(world: World): Promise<void> {
   const node = (await gather(world)).find((each) => each !== world.founder)
@@ -105,6 +119,14 @@ export async function council(world: World): Promise<void> {
     )
     await tryTo(world, node, () => invite(world, node, 'member'))
   }
+  await world.timeline.pass(SPREAD_MS)
+  for (const node of admins.slice(0, 1)) {
+    await tryTo(world, node, async () => node.up.commands.revoke((await invite(world, node, 'member')).id))
+  }
+  await world.timeline.pass(SPREAD_MS)
+  // one that is quarantined, or an invite that is revoked
+  const tickets = world.tickets.filter(({ replaces }) => replaces === null).slice(-2)
+  for (const ticket of tickets) for (const node of world.hostile()) useTicket(penOf(world, node), ticket)
   const saved = crew.find((node) => node !== founder && node !== subject)
   if (saved !== undefined && random.chance(0.5)) {
     await tryTo(world, saved, () => saved.up.commands.recover(formatRecoveryKey(world.recovery.seed)))

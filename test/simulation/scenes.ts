@@ -17,6 +17,7 @@ export const scenes = {
   deepFork: nodes.deepFork,
   lonely: nodes.lonely,
   restored: nodes.restored,
+  twins: nodes.twins,
   council: nodes.council,
   upgrade: nodes.upgrade,
   flood: nodes.flood,

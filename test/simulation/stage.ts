@@ -4,7 +4,7 @@ import type { BranchId } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { invite, join } from './honest.ts'
 import { CALM } from './sim-network.ts'
-import type { SimNode } from './sim-node.ts'
+import { SimNode } from './sim-node.ts'
 import type { World } from './world.ts'
 
 const STEP_MS = 2000
@@ -71,6 +71,19 @@ export function leaveAlone(world: World, node: SimNode): void {
 /** Entries as if these had been pushed them; nobody else hears of it from their author. */
 export function hand(from: SimNode, entries: readonly Entry[], to: readonly SimNode[]): void {
   for (const node of to) if (node.on !== null) node.up.ledger.ingest(entries, { peer: from.id, live: true })
+}
+
+/** A copy of the folder runs on a second machine while the first goes on. */
+export function cloneOf(world: World, node: SimNode): SimNode {
+  const clone = new SimNode(world, `${node.name}-clone`, node.key, node.copyFolder())
+  node.cloned = true
+  clone.cloned = true
+  clone.side = node.side
+  world.clones.push(clone)
+  clone.start(world.networkId)
+  world.trace(`${node.name} is cloned, and both run`)
+  world.connectAll()
+  return clone
 }
 
 /** What the node itself refuses is not done. */
