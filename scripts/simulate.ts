@@ -1,12 +1,13 @@
 /**
  * `npm run simulate -- --seeds N [--from S] [--nodes K] [--jobs J] [--trace]`: many runs of the simulation
  * (docs/SIMULATION.md). Prints one line per failing seed and exits non-zero when there is one; `--trace` prints what
- * happened in each run. `--mutations [--rule TEXT] [--seeds N]` shows that it can fail: for each rule a deliberate fault
- * in a copy of the sources, and the seed that finds it. `--spread [--nodes K]` measures how an entry spreads among very many.
+ * happened in each run. `--mutations [--rule TEXT]` shows that it can fail: for each rule a deliberate fault in a copy of
+ * the sources, and the seed that finds it; `--search` looks for another seed (of N) where that one does not, and
+ * `--record` writes down what was found. `--spread [--nodes K]` measures how an entry spreads among very many.
  */
 import { parseArgs } from 'node:util'
 import '../test/simulation/seeded-crypto.ts'
-import { describeFailure, runCampaign } from '../test/simulation/campaign.ts'
+import { describeFailure, runCampaign, seedsFrom } from '../test/simulation/campaign.ts'
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '2' },
     mutations: { type: 'boolean', default: false },
     rule: { type: 'string' },
+    search: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
     spread: { type: 'boolean', default: false },
     trace: { type: 'boolean', default: false },
   },
@@ -38,19 +41,15 @@ if (values.spread) {
     `${nodes ?? 1000} nodes with at most ${spread.connections} connections: an entry of ${spread.entryBytes} bytes is everywhere after ${spread.worstDelays} message delays (mean ${spread.meanDelays}); ${spread.bytesRatio.toFixed(2)} times its size sent by each node`,
   )
 } else if (values.mutations) {
-  const { mutations } = await import('../test/simulation/mutations.ts')
-  const { checkMutation, runMutation } = await import('../test/simulation/mutate.ts')
-  for (const mutation of mutations) checkMutation(mutation)
-  const chosen = mutations.filter(({ rule }) => values.rule === undefined || rule.includes(values.rule))
-  let missed = 0
-  console.log('| rule | changed | seed | invariant |\n| --- | --- | --- | --- |')
-  for (const mutation of chosen) {
-    const { seed, invariant } = await runMutation(mutation, { seeds, jobs: count('jobs', values.jobs) })
-    if (seed === null) missed += 1
-    console.log(`| ${mutation.rule} | ${mutation.file} | ${seed ?? 'NOT FOUND'} | ${invariant} |`)
-  }
-  console.log(`${chosen.length - missed} of ${chosen.length} faults found`)
-  if (missed > 0) process.exitCode = 1
+  const { showFaults } = await import('../test/simulation/show-faults.ts')
+  const isComplete = await showFaults({
+    rule: values.rule ?? '',
+    jobs: count('jobs', values.jobs),
+    search: values.search || values.record ? seeds : 0,
+    record: values.record,
+    print: (line) => console.log(line),
+  })
+  if (!isComplete) process.exitCode = 1
 } else if (values.trace) {
   const { runSeed } = await import('../test/simulation/run-seed.ts')
   for (let seed = from; seed < from + seeds; seed++) {
@@ -61,8 +60,7 @@ if (values.spread) {
   }
 } else {
   const campaign = await runCampaign({
-    from,
-    seeds,
+    seeds: seedsFrom(from, seeds),
     nodes,
     jobs: count('jobs', values.jobs),
     onResult: (result) => {

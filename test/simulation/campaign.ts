@@ -5,8 +5,7 @@ import { createInterface } from 'node:readline'
 import type { SeedResult } from './run-seed.ts'
 
 export interface CampaignInit {
-  readonly from: number
-  readonly seeds: number
+  readonly seeds: readonly number[]
   readonly jobs: number
   /** nodes in every run, instead of what the seed says */
   readonly nodes?: number | undefined
@@ -26,17 +25,21 @@ export interface Campaign {
 
 const WORKER = join('test', 'simulation', 'worker.ts')
 
+/** So many seeds from this one on. */
+export function seedsFrom(from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => from + at)
+}
+
 /** Seeds go to whichever process is free, in order, so that the slow ones do not wait for each other. */
 export async function runCampaign(init: CampaignInit): Promise<Campaign> {
   const began = process.hrtime.bigint()
   const results: SeedResult[] = []
-  let next = init.from
+  const left = [...init.seeds]
   let isOver = false
-  const end = init.from + init.seeds
   const root = init.root ?? join(import.meta.dirname, '..', '..')
 
   function take(): number | null {
-    return isOver || next >= end || init.signal?.aborted === true ? null : next++
+    return isOver || init.signal?.aborted === true ? null : (left.shift() ?? null)
   }
 
   function work(): Promise<void> {
@@ -71,7 +74,7 @@ export async function runCampaign(init: CampaignInit): Promise<Campaign> {
     })
   }
 
-  await Promise.all(Array.from({ length: Math.min(init.jobs, init.seeds) }, work))
+  await Promise.all(Array.from({ length: Math.min(init.jobs, init.seeds.length) }, work))
   results.sort((a, b) => a.seed - b.seed)
   return {
     results,

@@ -4,15 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCampaign } from './campaign.ts'
 import type { Mutation } from './mutations.ts'
-import type { SeedResult } from './run-seed.ts'
+import { LARGE_EVERY, type SeedResult, scenesOf } from './run-seed.ts'
 
-export interface Caught {
-  readonly mutation: Mutation
-  /** null when no seed found it */
-  readonly seed: number | null
-  /** name of the invariant */
+/** Which seed finds a fault, and by which invariant. */
+export interface Found {
+  readonly seed: number
   readonly invariant: string
-  readonly ms: number
 }
 
 /** @throws {TypeError} when the text to be changed does not stand in the file exactly once */
@@ -25,6 +22,7 @@ export function mutated(source: string, { rule, file, find, replace }: Mutation)
 }
 
 const repository = join(import.meta.dirname, '..', '..')
+const TABLE = join(import.meta.dirname, 'mutation-seeds.json')
 
 /** The sources and the simulation in a folder of their own, with the dependencies of this one. */
 function copySources(): string {
@@ -42,30 +40,42 @@ export function checkMutation(mutation: Mutation): void {
   mutated(readFileSync(join(repository, 'packages', 'core', 'src', mutation.file), 'utf8'), mutation)
 }
 
-export async function runMutation(mutation: Mutation, options: { seeds: number; jobs: number }): Promise<Caught> {
-  const began = process.hrtime.bigint()
+/** The first of these seeds that finds the fault; null when none does. */
+export async function runMutation(mutation: Mutation, seeds: readonly number[]): Promise<Found | null> {
   const root = copySources()
   try {
     const path = join(root, 'packages', 'core', 'src', mutation.file)
     writeFileSync(path, mutated(readFileSync(path, 'utf8'), mutation))
-    const { jobs, seeds } = options
-    const known = await runCampaign({ root, from: mutation.seed, seeds: 1, jobs: 1, untilFailure: true })
-    const others =
-      known.failed.length > 0
-        ? known
-        : await runCampaign({ root, from: mutation.seed + 1, seeds, jobs, untilFailure: true })
-    const [found] = others.failed
-    return {
-      mutation,
-      seed: found?.seed ?? null,
-      invariant: invariantOf(found),
-      ms: Number((process.hrtime.bigint() - began) / 1_000_000n),
-    }
+    const { failed } = await runCampaign({ root, seeds, jobs: 1, untilFailure: true })
+    const [found] = failed
+    return found === undefined ? null : { seed: found.seed, invariant: invariantOf(found) }
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-function invariantOf(found: SeedResult | undefined): string {
-  return found?.problems[0]?.split(':')[0] ?? '-'
+/** Small runs, those first in which its situation comes. */
+export function seedsFor({ scene }: Mutation, count: number): number[] {
+  const seeds: number[] = []
+  const others: number[] = []
+  for (let seed = 1; seeds.length + others.length < 20 * count && seeds.length < count; seed++) {
+    if (seed % LARGE_EVERY === 0) continue
+    if (scene === undefined || scenesOf(seed).includes(scene)) seeds.push(seed)
+    else others.push(seed)
+  }
+  return [...seeds, ...others].slice(0, count)
+}
+
+/** By rule. */
+export function readTable(): Map<string, Found> {
+  return new Map(Object.entries(JSON.parse(readFileSync(TABLE, 'utf8')) as Record<string, Found>))
+}
+
+export function writeTable(table: ReadonlyMap<string, Found>): void {
+  const sorted = [...table].sort(([a], [b]) => (a < b ? -1 : 1))
+  writeFileSync(TABLE, `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`)
+}
+
+function invariantOf({ problems }: SeedResult): string {
+  return problems[0]?.split(':')[0] ?? '-'
 }

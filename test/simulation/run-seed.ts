@@ -2,6 +2,9 @@
 
 import { judge } from './invariants.ts'
 import { Prng } from './prng.ts'
+
+export { LARGE_EVERY } from './scenario.ts'
+
 import { createWorld, LARGE_EVERY, LARGE_NODES, type Plan, runScenario } from './scenario.ts'
 import { SCENE_NAMES, type SceneName } from './scenes.ts'
 

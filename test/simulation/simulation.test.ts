@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import { describeFailure, runCampaign } from './campaign.ts'
+import { describeFailure, runCampaign, seedsFrom } from './campaign.ts'
 
 const SEEDS = 24
 const LARGE = 2
@@ -10,8 +10,7 @@ describe('simulation', () => {
     timeout: 900_000,
   }, async ({ signal }) => {
     const { results, failed } = await runCampaign({
-      from: 1,
-      seeds: SEEDS,
+      seeds: seedsFrom(1, SEEDS),
       jobs: Math.min(4, availableParallelism()),
       signal,
     })

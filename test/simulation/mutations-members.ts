@@ -1,0 +1,170 @@
+/** Faults in who belongs and who decides. */
+import type { Mutation } from './mutations.ts'
+
+export const memberFaults: readonly Mutation[] = [
+  // -------------------------------------------------------------------------------------------------------- authority
+  {
+    rule: 'only an admin invites',
+    file: 'membership/rules-admission.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may invite')",
+    replace: '',
+  },
+  {
+    rule: 'only an admin makes admins',
+    file: 'membership/rules-authority.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may appoint admins')",
+    replace: '',
+  },
+  {
+    rule: 'an invite is used once, as far as was seen',
+    file: 'membership/rules-admission.ts',
+    find: 'if (record?.uses.some(({ admit }) => draft.hasSeen(entry.id, admit)))',
+    replace: 'if (record === undefined)',
+  },
+  {
+    rule: 'who comes in by a used invite is marked',
+    file: 'membership/rules-admission.ts',
+    find: "if (record.uses.length > 0) marks.push('invite-reused')",
+    replace: '',
+  },
+  {
+    rule: 'a newcomer shows the key of its invite',
+    file: 'membership/rules-admission.ts',
+    find: 'if (!proves(act, invite)) return',
+    replace: 'if (node.length === 0) return',
+  },
+  {
+    rule: 'two votes agree where no single admin could have made both voices',
+    file: 'membership/voices.ts',
+    find: 'return !above(a).some(',
+    replace: 'return ofB.size > 0 || !above(a).some(',
+  },
+  {
+    rule: 'one admin alone does not expel',
+    file: 'membership/rules-departure.ts',
+    find: 'return draft.mayAct(entry) && draft.decidesAlone(entry) ? new Set([author.node]) : null',
+    replace: 'return draft.mayAct(entry) ? new Set([author.node]) : null',
+  },
+  {
+    rule: 'an expelled machine’s files: nothing beyond the cut counts',
+    file: 'catalogue/closed-feeds.ts',
+    find: 'closed.has(entry.author) && !(cuts.get(entry.feed) ?? []).some((end) => counts(entry, end))',
+    replace: 'false',
+  },
+  {
+    rule: 'a closure reaches back to what sorts before it',
+    file: 'membership/rules.ts',
+    find: 'this.#isExcluded(entry) ? CLOSED : judge(draft, entry, index)',
+    replace: 'judge(draft, entry, index)',
+  },
+  {
+    rule: 'no feed is cut before what the closing entry had seen',
+    file: 'membership/draft.ts',
+    find: 'for (const [feed, entry] of seen) end(feed, entry)',
+    replace: '',
+  },
+  {
+    rule: 'only an admin revokes',
+    file: 'membership/rules-admission.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may revoke an invite')",
+    replace: '',
+  },
+  {
+    rule: 'an invite that was seen used is not revoked',
+    file: 'membership/rules-admission.ts',
+    find: 'if (record.uses.some(({ admit }) => draft.hasSeen(entry.id, admit)))',
+    replace: 'if (record === null)',
+  },
+  {
+    rule: 'an invite that was seen revoked admits nobody',
+    file: 'membership/rules-admission.ts',
+    find: 'if (record?.revocations.some((id) => draft.hasSeen(entry.id, id)))',
+    replace: 'if (record === null)',
+    scene: 'council',
+  },
+  {
+    rule: 'an invite ends at its date',
+    file: 'membership/rules-admission.ts',
+    find: "if (entry.ms > invite.expires + EXPIRY_TOLERANCE_MS) return refuse('invite-expired', 'it had expired')",
+    replace: '',
+    scene: 'sevenDays',
+  },
+  {
+    rule: 'who knows of its quarantine admits nobody',
+    file: 'membership/rules-admission.ts',
+    find: "if (draft.isQuarantinedFor(entry.id, author.node)) return refuse('quarantined', 'a quarantined member may not admit')",
+    replace: '',
+    scene: 'council',
+  },
+  {
+    rule: 'only an admin quarantines',
+    file: 'membership/rules-authority.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may quarantine')",
+    replace: '',
+  },
+  {
+    rule: 'only an admin releases',
+    file: 'membership/rules-authority.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may release')",
+    replace: '',
+  },
+  {
+    rule: 'a release lifts what it had seen',
+    file: 'membership/rules-authority.ts',
+    find: 'const left = entry.cosigned ? [] : quarantines.filter((id) => !draft.hasSeen(entry.id, id))',
+    replace: 'const left = quarantines.slice(quarantines.length)',
+    scene: 'council',
+  },
+  {
+    rule: 'only a voice votes to expel',
+    file: 'membership/rules-departure.ts',
+    find: "if (!hasAuthority && !draft.hasVoice(author.node)) return refuse('not-admin', 'only an admin may expel')",
+    replace: '',
+  },
+  {
+    rule: 'orphans are left by force only',
+    file: 'membership/rules-departure.ts',
+    find: "if (body.orphans.length > 0 && !body.force) return refuse('orphans-left', 'files without a new owner need force')",
+    replace: '',
+    scene: 'orphans',
+  },
+  {
+    rule: 'only an admin assigns',
+    file: 'membership/rules-ownership.ts',
+    find: "if (kind === 'assign') return hasAuthority ? null : refuse('not-admin', 'only an admin may assign a file')",
+    replace: "if (kind === 'assign') return null",
+  },
+  // ----------------------------------------------------------------------------------------------------- rules change
+  {
+    rule: 'rules change by the recovery key, the only admin, or two who agree',
+    file: 'membership/rules-authority.ts',
+    find: 'if (entry.cosigned || agrees || draft.decidesAlone(entry)) draft',
+    replace: 'draft',
+  },
+  {
+    rule: 'only an admin changes the rules',
+    file: 'membership/rules-authority.ts',
+    find: "if (!hasAuthority) return refuse('not-admin', 'only an admin may change the rules version')",
+    replace: '',
+  },
+  {
+    rule: 'a node that lacks the active rules stops folding',
+    file: 'catalogue/shared-state.ts',
+    find: 'if (!understandsRules(control.membership)) return rows.setBehind(true)',
+    replace: '',
+    scene: 'upgrade',
+  },
+  {
+    rule: 'and folds everything when it has them',
+    file: 'catalogue/shared-state.ts',
+    find: '} else if (isStale) change(rebuild)',
+    replace: '} else if (isStale) change(() => rows.setBehind(false))',
+    scene: 'upgrade',
+  },
+  {
+    rule: 'kinds that the rules do not know are refused by all',
+    file: 'catalogue/shared-state.ts',
+    find: 'if (subject === null) refuseShapeless(entry)',
+    replace: '',
+  },
+]
