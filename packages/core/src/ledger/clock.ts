@@ -21,8 +21,11 @@ export interface HybridClock {
   seesFuture(): boolean
 }
 
-/** @param seen the latest time of each feed; asked again when our own clock was set back */
-export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>): HybridClock {
+/**
+ * @param seen the latest time of each feed, and where that is beyond `limit` also the latest within it; asked again when
+ * our own clock was set back
+ */
+export function createHybridClock(clock: Clock, seen: (limit: number) => Iterable<Timestamp>): HybridClock {
   let latest: Timestamp = { ms: 0, counter: 0 }
   let farthest = 0
   /** the earliest of those that were passed over as too far ahead: its time comes */
@@ -36,7 +39,7 @@ export function createHybridClock(clock: Clock, seen: () => Iterable<Timestamp>)
   const recall = () => {
     latest = { ms: 0, counter: 0 }
     aheadMs = Number.POSITIVE_INFINITY
-    for (const time of seen()) observe(time)
+    for (const time of seen(clock.now() + CLOCK_TOLERANCE_MS)) observe(time)
   }
   recall()
   return {

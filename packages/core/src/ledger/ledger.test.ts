@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { generateSigningKey } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
-import { CLOCK_TOLERANCE_MS } from './clock.ts'
+import { CLOCK_TOLERANCE_MS, isLater } from './clock.ts'
 import { isCosigned, isSigned } from './entry.ts'
 import {
   BuildsOnFutureError,
@@ -347,6 +347,20 @@ describe('a clock that was a day ahead and has been corrected', () => {
     clock.set(real)
     return { a, clock, others, future, act, real }
   }
+
+  it('stays behind what it wrote shortly before now, also where the end of that feed is far ahead', () => {
+    const clock = new ManualClock()
+    const real = clock.now()
+    const others = testLedger({ clock: new ManualClock(real) })
+    found(others)
+    const a = joined(others, { clock })
+    clock.set(real + 40_000)
+    const soon = a.ledger.append('note', note(1))
+    clock.set(real + DAY)
+    a.ledger.append('note', note(2))
+    clock.set(real)
+    expect(isLater(a.ledger.append('note', note(1)), soon)).toBe(true)
+  })
 
   it('writes on at once, and what it writes is held by nobody', () => {
     const { a, others, future, act } = corrected()

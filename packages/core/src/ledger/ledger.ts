@@ -11,7 +11,7 @@ import { type EntryId, type FeedId, feedIdFrom, type NetworkId, type NodeId, nod
 import type { Skew, Twin } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { checkEntries } from './check.ts'
-import { CLOCK_TOLERANCE_MS, createHybridClock } from './clock.ts'
+import { CLOCK_TOLERANCE_MS, createHybridClock, type Timestamp } from './clock.ts'
 import type { CloseWitness } from './close-witness.ts'
 import { FOUND, makeEntry, SEEN_MAX } from './entry.ts'
 import {
@@ -24,7 +24,7 @@ import {
 import { createIngest, type IngestResult } from './ingest.ts'
 import { frontier } from './order.ts'
 import { createOwnFeed, type FeedWitnesses, type LocalSettings, type OwnFeedState } from './own-feed.ts'
-import { createStore, type StoredEntry } from './store.ts'
+import { createStore, type LedgerStore, type StoredEntry } from './store.ts'
 import type { Apply, Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
 
 /** How entries came: written here, pushed by a peer as they were written, or fetched (or released) later. */
@@ -134,12 +134,31 @@ function seenNow(control: readonly Entry[], self: NodeId): EntryId[] {
   return ordered.slice(0, SEEN_MAX).sort()
 }
 
+/**
+ * The latest time of each feed. Where that is ahead of everybody's clock, its entries before may be not: what we write must
+ * come after those all the same.
+ */
+function* latestTimes(store: LedgerStore, limit: number): Generator<Timestamp> {
+  for (const tip of store.heads.all()) {
+    yield tip
+    if (tip.ms <= limit) continue
+    // clocks rise along a feed: the first place of which nothing lies within the limit is looked for by halves
+    let [within, beyond] = [-1, tip.seq]
+    while (beyond - within > 1) {
+      const middle = (within + beyond) >> 1
+      if (store.at(tip.feed, middle).some(({ ms }) => ms <= limit)) within = middle
+      else beyond = middle
+    }
+    if (within >= 0) yield* store.at(tip.feed, within).filter(({ ms }) => ms <= limit)
+  }
+}
+
 export function createLedger(init: LedgerInit): Ledger {
   const { db, clock, signer } = init
   const store = createStore(db, init.kinds)
   if (init.network !== null && store.network() === null) store.setNetwork(init.network)
   const self = nodeIdFromPublicKey(signer.publicKey)
-  const hybrid = createHybridClock(clock, () => store.heads.all())
+  const hybrid = createHybridClock(clock, (limit) => latestTimes(store, limit))
   const own = createOwnFeed({ ...init, publicKey: signer.publicKey, heads: store.heads })
   const listeners = new Set<(event: EntriesEvent) => void>()
   const isControl = (kind: string) => kind === FOUND || init.kinds(kind)?.isControl === true
