@@ -122,9 +122,16 @@ export const entryFaults: readonly Mutation[] = [
   },
   {
     rule: 'an author is judged by its place in its feed, the last entry before the cut included',
-    file: 'catalogue/fold-entry.ts',
-    find: 'entry.seq > (membership.cuts.get(entry.feed) ?? -1)',
-    replace: 'entry.seq >= (membership.cuts.get(entry.feed) ?? -1)',
+    file: 'catalogue/closed-feeds.ts',
+    find: 'if (entry.id === end.id) return true',
+    replace: 'if (entry.id === end.id) return false',
+  },
+  {
+    rule: 'of a closed feed that forked only the branch of its end counts',
+    file: 'catalogue/closed-feeds.ts',
+    find: 'return !feeds.forked().has(entry.feed) || !isHere(entry.feed, end) || descends(end, entry)',
+    replace: 'return entry.seq < end.seq',
+    scene: 'deepFork',
   },
   // ----------------------------------------------------------------------------------------------- what may be stored
   {

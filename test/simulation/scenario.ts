@@ -71,7 +71,7 @@ async function populate(world: World, plan: Plan): Promise<void> {
     const node = await join(world, founder, ticket, `n${index}`)
     if (node === null) throw new TypeError('an invite that nobody had used admits nobody')
     node.hostile = isHostile
-    node.lies = isHostile && random.chance(0.3)
+    node.lies = isHostile && random.chance(0.6)
     await world.timeline.pass(random.between(100, 1500))
   }
   if (plan.nodes >= LARGE_NODES) await startAll(world)

@@ -39,6 +39,11 @@ export async function deepFork(world: World): Promise<void> {
     world.running().filter(({ side }) => side === 1),
   )
   await world.timeline.pass(SPREAD_MS)
+  // those who know of one branch close the feed where that ends
+  const judge = crewOf(world).find(({ side }) => side === 0)
+  const key = formatRecoveryKey(world.recovery.seed)
+  if (judge !== undefined && random.chance(0.4))
+    await tryTo(world, judge, () => judge.up.commands.expel(node.id, { recoveryKey: key }))
   await gather(world)
 }
 
