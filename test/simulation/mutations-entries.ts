@@ -98,9 +98,10 @@ export const entryFaults: readonly Mutation[] = [
   },
   {
     rule: 'the verdict on each entry is part of the digest',
-    file: 'catalogue/state-tables.ts',
-    find: "['subject', 'entry', 'code', 'reason']),",
-    replace: "['subject', 'entry', 'code', 'reason'], { inDigest: false }),",
+    file: 'catalogue/state-rows.ts',
+    find: '    const id = networkId()\n    if (before !== undefined) hash.remove(elementOf(id, spec, before))',
+    replace:
+      '    if (spec.name === tables.refusals.name) return\n    const id = networkId()\n    if (before !== undefined) hash.remove(elementOf(id, spec, before))',
   },
   {
     rule: 'equal heads with another state are an alarm',
