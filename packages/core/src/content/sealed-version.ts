@@ -35,6 +35,8 @@ export interface VersionRecord {
   bits: Uint8Array | null
   /** false: the chunks are there, but cannot be checked until it was fetched again */
   hasManifest: boolean
+  /** bytes on disk as the store has counted them last; 0 while it does not know the record */
+  counted: number
 }
 
 export interface VersionPaths {
@@ -54,6 +56,8 @@ export interface VersionContext {
   paths(root: Root): VersionPaths
   /** Makes the files of a version whose manifest is known, durable, without any chunk. */
   establish(record: VersionRecord, manifest: Manifest): Promise<void>
+  /** The record's chunks are others than before. */
+  resized(record: VersionRecord): void
   changed(root: Root): void
   /** While busy, the store must not let go of the object. */
   busy(version: SealedVersion, isBusy: boolean): void
@@ -233,6 +237,7 @@ export class SealedVersion implements SealedFile {
       await replace()
       this.#manifest = manifest
       Object.assign(this.record, { hasManifest: true, bits: null, held: this.count })
+      this.#context.resized(this.record)
       this.#unsynced = []
       this.#recordStale = false
     })
@@ -296,6 +301,7 @@ export class SealedVersion implements SealedFile {
     if (record.bits === null || this.has(index)) return
     setBit(record.bits, index)
     record.held += 1
+    this.#context.resized(record)
     this.#unsynced.push(index)
     this.#resolveWaiters(index)
     this.#tellBusy()
@@ -314,6 +320,7 @@ export class SealedVersion implements SealedFile {
     this.record.bits ??= fullBitfield(this.count)
     clearBit(this.record.bits, index)
     this.record.held -= 1
+    this.#context.resized(this.record)
     this.#recordStale = true
     await this.#serially(() => this.#persist())
     this.#context.changed(this.root)
@@ -373,6 +380,7 @@ export class SealedVersion implements SealedFile {
     this.record.bits ??= fullBitfield(this.count)
     clearBit(this.record.bits, index)
     this.record.held -= 1
+    this.#context.resized(this.record)
   }
 
   #serially(work: () => Promise<void>): Promise<void> {

@@ -79,7 +79,7 @@ async function loadVersion(
 function toRecord(version: VersionShape, bits: Uint8Array, hasManifest: boolean): VersionRecord {
   const count = chunkCount(version)
   const held = countBits(bits)
-  return { ...version, count, held, bits: held === count ? null : bits, hasManifest }
+  return { ...version, count, held, bits: held === count ? null : bits, hasManifest, counted: 0 }
 }
 
 async function discard(disk: Disk, paths: VersionPaths): Promise<null> {

@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Clock, systemClock } from '../clock.ts'
-import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { Root } from '../ids.ts'
 import { toHex } from '../ids.ts'
 import { type Random, systemRandom } from '../random.ts'
@@ -18,9 +17,9 @@ import {
   emptyManifest,
   manifestFromBytes,
   manifestSize,
-  plainLength,
   sealedSize,
 } from './manifest.ts'
+import { bytesOnDisk, createRecords } from './records.ts'
 import {
   isComplete,
   SealedVersion,
@@ -62,7 +61,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     const base = join(home, root)
     return { folder: home, sealed: `${base}.sealed`, manifest: `${base}.manifest`, have: `${base}.have` }
   }
-  const { records, recheck } = await loadVersions({ disk, folder, temporary, pathsOf })
+  const { records: found, recheck } = await loadVersions({ disk, folder, temporary, pathsOf })
+  const records = createRecords(found)
   /** incomplete when the last run ended: some of what they lack may be on disk all the same */
   const interrupted = new Set([...records.values()].filter((record) => record.bits !== null).map(({ root }) => root))
   const pool = createHandlePool(disk, init.openFiles ?? 64)
@@ -124,10 +124,11 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
         // the record comes last: without it the rest does not count
         await disk.syncFolder(paths.folder)
         await place(paths.have, [encodeHave(record, record.bits ?? fullBitfield(record.count))])
-        records.set(record.root, record)
+        records.set(record)
       }
       await disk.syncFolder(paths.folder)
     },
+    resized: (record) => records.resized(record),
     changed(root) {
       for (const listener of [...listeners]) listener(root)
     },
@@ -190,7 +191,7 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       await disk.syncFolder(paths.folder)
       await place(paths.have, [encodeHave(manifest, fullBitfield(manifest.count))])
       await disk.syncFolder(paths.folder)
-      records.set(root, version.record)
+      records.set(version.record)
     })
     context.changed(root)
     return version
@@ -259,11 +260,7 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       })
       context.changed(root)
     },
-    usage() {
-      let used = 0
-      for (const record of records.values()) used += bytesOnDisk(record)
-      return { used, ...space.now() }
-    },
+    usage: () => ({ used: records.bytes(), ...space.now() }),
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
@@ -286,15 +283,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
 
 function emptyRecord({ root, size, chunk }: VersionShape): VersionRecord {
   const count = chunkCount({ size, chunk })
-  return { root, size, chunk, count, held: 0, bits: new Uint8Array(bitfieldBytes(count)), hasManifest: false }
-}
-
-function bytesOnDisk(record: VersionRecord): number {
-  const { count, chunk, held, bits } = record
-  let sealed = held * (chunk + SEAL_OVERHEAD)
-  const isLastHeld = count > 0 && (bits === null || ((bits[bits.length - 1] ?? 0) & (0x80 >>> ((count - 1) & 7))) !== 0)
-  if (isLastHeld) sealed -= chunk - plainLength(record, count - 1)
-  return sealed + manifestSize(record) + HAVE_HEADER_BYTES + bitfieldBytes(count)
+  const bits = new Uint8Array(bitfieldBytes(count))
+  return { root, size, chunk, count, held: 0, bits, hasManifest: false, counted: 0 }
 }
 
 function storedVersion(record: VersionRecord): StoredVersion {
