@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { DecodeError } from '../codec/index.ts'
 import { generateSigningKey } from '../crypto/index.ts'
 import { codeOf } from '../errors.ts'
@@ -34,6 +34,7 @@ async function start(...args: Parameters<typeof startTestHost>): Promise<TestHos
   return one
 }
 afterEach(async () => {
+  vi.restoreAllMocks()
   await Promise.all(running.splice(0).map(({ host }) => host.stop()))
 })
 
@@ -55,6 +56,22 @@ async function answered(from: TestHost, to: TestHost): Promise<ProtocolName[]> {
   }
   return result
 }
+
+describe('addresses', () => {
+  it('serve for good: also after an outage, or a jump of the clock, of more than hours', async () => {
+    const server = await start()
+    const client = await start({ members: [server] })
+    client.host.learn(server.host.id, server.host.addresses())
+    await client.host.connect(server.host.id, OPTIONS)
+    await client.host.setOpen(false)
+    await client.host.setOpen(true)
+    expect(client.host.connections()).toEqual([])
+    const now = Date.now
+    vi.spyOn(Date, 'now').mockImplementation(() => now() + 30 * 86_400_000)
+    await client.host.connect(server.host.id, OPTIONS)
+    expect(client.host.connections().map(({ peer }) => peer)).toEqual([server.host.id])
+  })
+})
 
 describe('who gets in', () => {
   it('members get every protocol', async () => {

@@ -60,6 +60,9 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       appendAnnounce: [...init.announce],
     },
     connectionGater: init.gater,
+    // an address is as good as it was, however long the line or the other machine was down, and however far the clock has
+    // jumped; how many are kept is bounded by the address book
+    peerStore: { maxAddressAge: Number.MAX_SAFE_INTEGER, maxPeerAge: Number.MAX_SAFE_INTEGER },
     connectionManager: {
       maxConnections: MAX_CONNECTIONS,
       maxIncomingPendingConnections: MAX_PENDING,
