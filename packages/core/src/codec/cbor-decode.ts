@@ -1,5 +1,5 @@
 /** The reading half of `cbor.ts`. One pass: whatever is not canonical is refused where it stands, so nothing is encoded again to compare. */
-import type { CborValue } from './cbor-value.ts'
+import { type CborValue, FORBIDDEN_KEY } from './cbor-value.ts'
 import { DecodeError } from './errors.ts'
 
 /** Deepest nesting of any Malote format, with room to spare; keeps the recursion bounded. */
@@ -132,7 +132,7 @@ function map(length: number, depth: number): CborValue {
     lastLength = keyLength
     const key = keyLength <= KEY_CACHED_MAX ? shortKey(start, keyLength) : text(start, keyLength)
     // it would set the prototype instead of a property
-    if (key === '__proto__') throw new DecodeError('a key that no map may have')
+    if (key === FORBIDDEN_KEY) throw new DecodeError('a key that no map may have')
     entries[key] = item(depth + 1)
   }
   return entries

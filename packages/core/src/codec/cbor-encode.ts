@@ -1,5 +1,6 @@
 /** The writing half of `cbor.ts`. */
-import type { CborValue } from './cbor-value.ts'
+import { type CborValue, FORBIDDEN_KEY } from './cbor-value.ts'
+import { EncodeError } from './errors.ts'
 
 const FIRST_BYTES = 64 * 1024
 /** A buffer that a large message has made larger than this is not kept. */
@@ -52,6 +53,7 @@ function map(value: { readonly [key: string]: CborValue | undefined }): void {
   head(5, keys.length)
   if (keys.length > 1) keys.sort(compareKeys)
   for (const key of keys) {
+    if (key === FORBIDDEN_KEY) throw new EncodeError(key)
     text(key)
     item(value[key])
   }

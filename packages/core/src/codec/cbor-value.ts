@@ -7,3 +7,6 @@ export type CborValue =
   | Uint8Array
   | readonly CborValue[]
   | { readonly [key: string]: CborValue | undefined }
+
+/** As a key of a map it is refused on both sides: assigned to an object it would change what the object is. */
+export const FORBIDDEN_KEY = '__proto__'

@@ -2,7 +2,7 @@ import { decode as cborgDecode, encode as cborgEncode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type CborValue, decodeCbor, encodeCbor, viewCbor } from './cbor.ts'
-import { DecodeError } from './errors.ts'
+import { DecodeError, EncodeError } from './errors.ts'
 
 const value: fc.Arbitrary<CborValue> = fc.letrec<{ any: CborValue }>((tie) => ({
   any: fc.oneof(
@@ -112,6 +112,14 @@ describe('canonical CBOR', () => {
     ['a simple value', 'e0'],
     ['a header cut short', '19ff'],
   ])('refuses %s', (_, text) => expect(() => decodeCbor(hex(text), 100)).toThrow(DecodeError))
+
+  it.each([
+    ['as its own property', JSON.parse('{"a":[{"__proto__":1}]}')],
+    ['among others', Object.fromEntries([...'abc', '__proto__'].map((key) => [key, null]))],
+  ])('refuses on both sides a key that would change the object: %s', (_, value) => {
+    expect(() => encodeCbor(value)).toThrow(EncodeError)
+    expect(() => decodeCbor(hex('a1695f5f70726f746f5f5f01'), 100)).toThrow(DecodeError)
+  })
 
   it('refuses deep nesting before it costs a stack', () => {
     expect(() => decodeCbor(new Uint8Array(60_000).fill(0x81), 65_536)).toThrow(/nested/)

@@ -14,6 +14,7 @@ export type { CborValue } from './cbor-value.ts'
  * `undefined` properties are left out.
  * @param prefix put before it as it is, for what is hashed or signed under a domain
  * @throws {TypeError} on a float, which would be a fault of ours
+ * @throws {EncodeError} on a key that no reader takes
  */
 export function encodeCbor(value: CborValue, prefix: Uint8Array | null = null): Uint8Array {
   return encodeValue(value, prefix)

@@ -7,3 +7,13 @@ export class DecodeError extends MaloteError {
     super('decode', message, { cause })
   }
 }
+
+/** A map that no reader would take. That it was to be written is a fault of ours, found before anything is signed. */
+export class EncodeError extends MaloteError {
+  override name = 'EncodeError'
+  readonly key: string
+  constructor(key: string) {
+    super('internal', `a map with the key ${key} has no encoding`, { details: { key } })
+    this.key = key
+  }
+}
