@@ -36,7 +36,7 @@ const nodes = values.nodes === undefined ? undefined : count('nodes', values.nod
 
 if (values.spread) {
   const { measureSpread } = await import('../test/simulation/spread.ts')
-  const spread = await measureSpread({ seed: '1', nodes: nodes ?? 1000, connections: 20, delayMs: 2000, entries: 2 })
+  const spread = await measureSpread({ seed: '1', nodes: nodes ?? 1000, connections: 20, delayMs: 50, entries: 8 })
   console.log(
     `${nodes ?? 1000} nodes with at most ${spread.connections} connections: an entry of ${spread.entryBytes} bytes is everywhere after ${spread.worstDelays} message delays (mean ${spread.meanDelays}); ${spread.bytesRatio.toFixed(2)} times its size sent by each node`,
   )

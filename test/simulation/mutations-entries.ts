@@ -105,7 +105,7 @@ export const entryFaults: readonly Mutation[] = [
   },
   {
     rule: 'equal heads with another state are an alarm',
-    file: 'ledger/sync.ts',
+    file: 'ledger/sync-compare.ts',
     find: 'init.onDiverged?.(peer)',
     replace: '',
   },
@@ -290,9 +290,9 @@ export const entryFaults: readonly Mutation[] = [
   // -------------------------------------------------------------------------------------------------------- spreading
   {
     rule: 'the comparison of heads is the truth',
-    file: 'ledger/sync.ts',
-    find: '      if (past.has(toHex(theirs.heads))) return\n      wantFetch(peer)',
-    replace: '      if (past.has(toHex(theirs.heads))) return',
+    file: 'ledger/sync-compare.ts',
+    find: 'if (!past.has(toHex(theirs.heads))) init.fetch(peer)',
+    replace: 'if (past.size < 0) init.fetch(peer)',
   },
   {
     rule: 'where a fork began is searched for',
@@ -303,8 +303,8 @@ export const entryFaults: readonly Mutation[] = [
   },
   {
     rule: 'new entries go to connected members at once',
-    file: 'ledger/sync.ts',
-    find: 'for (const link of links.values()) link.push(entries)',
+    file: 'ledger/spread.ts',
+    find: 'for (const link of chosen) link.push(entries)',
     replace: '',
   },
 ]

@@ -30,16 +30,16 @@ export interface Weather {
 
 export const CALM: Weather = { delay: [5, 60], loss: 0, duplicates: 0, reordering: 0 }
 
-/** Frame types of the `ledger` protocol that are hints: status and push. A frame is a CBOR array, its type the first item. */
-const PUSH = 1
+/** Frame types of the `ledger` protocol that are hints: status, push, announce, pull. A frame is a CBOR array, its type the first item. */
+const HINTS: ReadonlySet<number | undefined> = new Set([0, 1, 7, 8])
 
 export class SimNetwork {
   readonly timeline: Timeline
   readonly random: Prng
   weather: Weather = CALM
   readonly #hosts = new Map<NodeId, SimHost[]>()
-  /** frames and bytes handed over, by whether they carried entries */
-  sent = { frames: 0, bytes: 0 }
+  /** frames and bytes handed over; frames also by their type */
+  readonly sent = { frames: 0, bytes: 0, byType: new Map<number | undefined, number>() }
 
   constructor(timeline: Timeline, random: Prng) {
     this.timeline = timeline
@@ -114,7 +114,8 @@ class Lane {
     const { weather, random, sent } = this.#network
     sent.frames += 1
     sent.bytes += frame.length
-    const isHint = (frame[1] ?? 0) <= PUSH
+    sent.byType.set(frame[1], (sent.byType.get(frame[1]) ?? 0) + 1)
+    const isHint = HINTS.has(frame[1])
     if (weather.loss > 0 && random.chance(weather.loss)) {
       if (!isHint) this.#network.timeline.after(this.#network.delay(), () => this.onLost())
       return
@@ -269,7 +270,8 @@ export class SimHost implements Host {
   }
 
   connections(): PeerConnection[] {
-    return [...this.peers.keys()].map((peer) => ({ peer, path: 'tcp', rttMs: 1, address: '/sim' }))
+    const rttMs = Math.round(this.#init.network.weather.delay[0] + this.#init.network.weather.delay[1])
+    return [...this.peers.keys()].map((peer) => ({ peer, path: 'tcp', rttMs, address: '/sim' }))
   }
 
   onPeer(listener: (event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void): () => void {

@@ -4,14 +4,7 @@
  */
 
 import { type SigningKey, sha256, signingKeyFromSeed } from '../../packages/core/src/crypto/index.ts'
-import {
-  type EntryId,
-  feedIdFrom,
-  idFrom,
-  type NetworkId,
-  type NodeId,
-  nodeIdFromPublicKey,
-} from '../../packages/core/src/ids.ts'
+import { type EntryId, idFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
 import { makeEntry } from '../../packages/core/src/ledger/entry.ts'
 import { HeadIndex } from '../../packages/core/src/ledger/heads.ts'
 import {
@@ -23,6 +16,7 @@ import {
   type SignedBytes,
   type Sync,
 } from '../../packages/core/src/ledger/index.ts'
+import { shortIdOf } from '../../packages/core/src/ledger/sync-frames.ts'
 import { Prng } from './prng.ts'
 import { seedCrypto } from './seeded-crypto.ts'
 import { SimHost, SimNetwork } from './sim-network.ts'
@@ -54,6 +48,9 @@ const NETWORK = idFrom<NetworkId>(sha256(new TextEncoder().encode('spread')))
 /** Statuses at rest, which say nothing of one entry, come seldom. */
 const HEADS_MS = 60_000
 const PATIENCE_MS = 120_000
+/** Bytes are counted for so long after an entry was written, and as long before: the difference is what it cost. */
+const COUNTED_MS = 3000
+const COUNTED_DELAYS = 12
 
 /** What spreading needs of a ledger: entries of feeds in order, all authors known, nothing executed. */
 class LightLedger {
@@ -61,6 +58,7 @@ class LightLedger {
   readonly heads = new HeadIndex()
   readonly #all: Entry[] = []
   readonly #places = new Map<EntryId, number>()
+  readonly #shorts = new Set<string>()
   readonly #listeners = new Set<(event: EntriesEvent) => void>()
 
   constructor(self: NodeId) {
@@ -82,6 +80,7 @@ class LightLedger {
   #take(entry: Entry): void {
     this.#all.push(entry)
     this.#places.set(entry.id, this.#all.length)
+    this.#shorts.add(shortIdOf(entry.id))
     this.heads.put({ ...entry, tipKey: this.#all.length }, entry.prev ?? undefined)
   }
 
@@ -121,6 +120,7 @@ class LightLedger {
     buckets: () => this.heads.buckets(),
     headsIn: (bucket: number) => this.heads.inBucket(bucket),
     knows: ({ id }: { id: EntryId }) => this.#places.has(id),
+    hasShort: (short: string) => this.#shorts.has(short),
     reach: (feed: Entry['feed']) => this.heads.highest(feed),
     arrivalsAfter: (feed: Entry['feed'], seq: number) =>
       this.#all.flatMap((entry, at) => (entry.feed === feed && entry.seq > seq ? [at + 1] : [])),
@@ -129,44 +129,100 @@ class LightLedger {
   }
 }
 
-interface LightNode {
+export class LightNode {
   readonly key: SigningKey
   readonly ledger: LightLedger
   readonly host: SimHost
   readonly sync: Sync
+  readonly #timeline: Timeline
+  readonly #incarnation: Uint8Array
+  #last: Entry | null = null
+
+  constructor(index: number, random: Prng, { timeline, network }: SpreadWorld) {
+    this.#timeline = timeline
+    this.key = signingKeyFromSeed(random.bytes(32))
+    this.#incarnation = random.bytes(16)
+    this.ledger = new LightLedger(nodeIdFromPublicKey(this.key.publicKey))
+    this.host = new SimHost({ id: this.ledger.self, network, admits: () => true })
+    network.add(this.host)
+    this.sync = createSync({
+      ledger: this.ledger as unknown as Ledger,
+      host: this.host,
+      clock: new NodeClock(timeline, () => 0),
+      random: new Prng(`node ${index}`),
+      isMember: () => true,
+      digest: () => new Uint8Array(32),
+      headsIntervalMs: HEADS_MS,
+    })
+  }
+
+  has({ id }: Entry): boolean {
+    return this.ledger.get(id) !== undefined
+  }
+
+  /** The next entry of its feed, as large as that of an upload. */
+  write(random: Prng): Entry {
+    const last = this.#last
+    const place = { seq: (last?.seq ?? -1) + 1, prev: last?.id ?? null, incarnation: this.#incarnation }
+    const clock = { ms: Math.max(Math.floor(this.#timeline.now), (last?.ms ?? 0) + 1), counter: 0 }
+    const draft = { network: NETWORK, ...place, ...clock, kind: 'note', seen: [], body: { text: random.bytes(300) } }
+    this.#last = makeEntry(draft, this.key)
+    this.ledger.own(this.#last)
+    return this.#last
+  }
+}
+
+export class SpreadWorld {
+  readonly timeline = new Timeline()
+  readonly network: SimNetwork
+  readonly nodes: readonly LightNode[]
+
+  /** @param delay of a message, ms, drawn anew for each */
+  constructor(seed: string, nodes: number, delay: readonly [number, number], random: Prng) {
+    seedCrypto(seed)
+    this.network = new SimNetwork(this.timeline, new Prng(`frames ${seed}`))
+    this.network.weather = { delay, loss: 0, duplicates: 0, reordering: 0 }
+    this.nodes = Array.from({ length: nodes }, (_, index) => new LightNode(index, random, this))
+  }
+
+  /** Streams open, and the first statuses have been told. */
+  async begin(): Promise<void> {
+    for (const { sync } of this.nodes) sync.start()
+    await this.timeline.pass(5000)
+  }
+
+  end(): void {
+    for (const { sync } of this.nodes) void sync.stop()
+  }
 }
 
 export async function measureSpread(init: SpreadInit): Promise<Spread> {
-  seedCrypto(init.seed)
   const random = new Prng(`spread ${init.seed}`)
-  const timeline = new Timeline()
-  const network = new SimNetwork(timeline, new Prng(`frames ${init.seed}`))
-  network.weather = { delay: [init.delayMs, init.delayMs], loss: 0, duplicates: 0, reordering: 0 }
-  const nodes = Array.from({ length: init.nodes }, (_, index) => makeNode(index, random, timeline, network))
+  const world = new SpreadWorld(init.seed, init.nodes, [init.delayMs, init.delayMs], random)
+  const { timeline, network, nodes } = world
   connect(nodes, init.connections, random, network)
-  for (const { sync } of nodes) sync.start()
-  await timeline.pass(5000)
+  await world.begin()
 
-  const idle = await bytesIn(network, timeline, PATIENCE_MS)
+  const counted = Math.max(COUNTED_MS, COUNTED_DELAYS * init.delayMs)
   const delays: number[] = []
   let bytes = 0
   let entryBytes = 0
   for (let index = 0; index < init.entries; index++) {
     const author = random.pick(nodes)
     if (author === undefined) throw new TypeError('no nodes')
-    const entry = note(author.key, timeline.now, random)
-    entryBytes = entry.bytes.length
+    const idle = await bytesIn(network, timeline, counted)
     const before = network.sent.bytes
     const began = timeline.now
-    author.ledger.own(entry)
-    const hasAll = () => nodes.every(({ ledger }) => ledger.get(entry.id) !== undefined)
+    const entry = author.write(random)
+    entryBytes = entry.bytes.length
+    const hasAll = () => nodes.every((node) => node.has(entry))
     while (!hasAll() && timeline.now - began < PATIENCE_MS) await timeline.pass(init.delayMs / 4)
     delays.push((timeline.now - began) / init.delayMs)
     // what follows from it: later copies, acknowledgements
-    await timeline.pass(PATIENCE_MS - (timeline.now - began))
+    await timeline.pass(Math.max(0, counted - (timeline.now - began)))
     bytes += network.sent.bytes - before - idle
   }
-  for (const { sync } of nodes) void sync.stop()
+  world.end()
   return {
     worstDelays: Math.max(...delays),
     meanDelays: delays.reduce((sum, each) => sum + each, 0) / delays.length,
@@ -174,23 +230,6 @@ export async function measureSpread(init: SpreadInit): Promise<Spread> {
     entryBytes,
     connections: Math.max(...nodes.map(({ host }) => host.peers.size)),
   }
-}
-
-function makeNode(index: number, random: Prng, timeline: Timeline, network: SimNetwork): LightNode {
-  const key = signingKeyFromSeed(random.bytes(32))
-  const ledger = new LightLedger(nodeIdFromPublicKey(key.publicKey))
-  const host = new SimHost({ id: ledger.self, network, admits: () => true })
-  network.add(host)
-  const sync = createSync({
-    ledger: ledger as unknown as Ledger,
-    host,
-    clock: new NodeClock(timeline, () => 0),
-    random: new Prng(`node ${index}`),
-    isMember: () => true,
-    digest: () => new Uint8Array(32),
-    headsIntervalMs: HEADS_MS,
-  })
-  return { key, ledger, host, sync }
 }
 
 /** A ring, so that all hang together, and chords at random up to the limit. */
@@ -205,16 +244,6 @@ function connect(nodes: readonly LightNode[], limit: number, random: Prng, netwo
       if (other !== undefined && other.host.peers.size < limit) network.connect(host, other.host)
     }
   }
-}
-
-/** As large as the entry of an upload. */
-function note(key: SigningKey, now: number, random: Prng): Entry {
-  const incarnation = random.bytes(16)
-  const clock = { ms: Math.floor(now), counter: 0 }
-  const draft = { network: NETWORK, incarnation, seq: 0, prev: null, ...clock, kind: 'note', seen: [] }
-  const entry = makeEntry({ ...draft, body: { text: random.bytes(300) } }, key)
-  if (entry.feed !== feedIdFrom(key.publicKey, incarnation)) throw new TypeError('not in its feed')
-  return entry
 }
 
 async function bytesIn(network: SimNetwork, timeline: Timeline, ms: number): Promise<number> {

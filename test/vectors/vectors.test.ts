@@ -17,6 +17,7 @@ import {
   checkPlacement,
   checkSealing,
 } from './reader/check.ts'
+import { checkFrames } from './reader/frames.ts'
 
 const folder = join(import.meta.dirname, '..', '..', 'docs', 'vectors')
 const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -27,6 +28,7 @@ const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
 const checks: Record<string, (file: never) => void> = {
   'cbor.json': checkCbor,
   'entries.json': checkEntries,
+  'frames.json': checkFrames,
   'invite.json': checkInvites,
   'keys.json': checkKeys,
   'manifest.json': checkManifests,

@@ -2,11 +2,12 @@
 import { makeEntries, makeOrder } from './entries.ts'
 import { makeKeys, makeSealing } from './keys.ts'
 import { makeLedgers } from './ledgers.ts'
-import { makeCbor, makeInvites, makeManifests, makePlacement } from './others.ts'
+import { makeCbor, makeFrames, makeInvites, makeManifests, makePlacement } from './others.ts'
 
 export async function makeVectors(): Promise<Map<string, string>> {
   const files = new Map<string, unknown>([
     ['cbor.json', makeCbor()],
+    ['frames.json', makeFrames()],
     ['keys.json', makeKeys()],
     ['sealing.json', await makeSealing()],
     ['manifest.json', makeManifests()],

@@ -1,10 +1,17 @@
-/** cbor.json, manifest.json, invite.json, placement.json. */
+/** cbor.json, frames.json, manifest.json, invite.json, placement.json. */
 import { sign as nodeSign } from 'node:crypto'
 import { drawOrder } from '../../../packages/core/src/catalogue/draw-rank.ts'
 import { type CborValue, decodeCbor, encodeCbor } from '../../../packages/core/src/codec/index.ts'
 import { createManifestBuilder } from '../../../packages/core/src/content/manifest.ts'
 import { sha256, signingKeyFromSeed } from '../../../packages/core/src/crypto/index.ts'
-import { type EntryId, nodeIdFromPublicKey } from '../../../packages/core/src/ids.ts'
+import { type EntryId, feedIdFrom, nodeIdFromPublicKey } from '../../../packages/core/src/ids.ts'
+import {
+  decodeSyncFrame,
+  encodeSyncFrame,
+  FRAME_IDS,
+  type SyncFrame,
+  shortIdOf,
+} from '../../../packages/core/src/ledger/sync-frames.ts'
 import { fileIdFor } from '../../../packages/core/src/membership/index.ts'
 import { formatInvite, parseInvite } from '../../../packages/core/src/membership/invite.ts'
 import { negativeLog2, placementList } from '../../../packages/core/src/replication/placement.ts'
@@ -198,4 +205,49 @@ export function makePlacement() {
       order: drawOrder(NETWORK, seed, file, nodes.slice(0, 6)),
     })),
   }
+}
+
+/** One of each frame that `ledger` has, from its fields in the order of the spec. */
+export function makeFrames() {
+  const id = hex(filled(32, 3)) as EntryId
+  const other = hex(filled(32, 4)) as EntryId
+  const feed = feedIdFrom(filled(32, 1), filled(16, 2))
+  const signed = { bytes: filled(5, 6), sig: filled(64, 7), cosig: null }
+  const frames: SyncFrame[] = [
+    { type: 'status', heads: filled(32, 1), count: 7, state: filled(32, 2) },
+    { type: 'push', entries: [signed] },
+    { type: 'ask', buckets: filled(1024, 1) },
+    { type: 'heads', differs: filled(8, 5), heads: [{ feed, seq: 9, id }], more: true },
+    { type: 'want', ranges: [-1, 12].map((after) => ({ feed, after })) },
+    { type: 'entries', entries: [signed, { ...signed, sig: null, cosig: filled(64, 8) }] },
+    { type: 'done' },
+    { type: 'announce', ids: [shortIdOf(id)] },
+    { type: 'pull', ids: [shortIdOf(id), shortIdOf(other)] },
+  ]
+  const invalid: [string, CborValue][] = [
+    ['an unknown type', [9]],
+    ['a field too many', [6, 0]],
+    ['a field too few', [0, filled(32, 1), 1]],
+    ['no ids', [7, new Uint8Array(0)]],
+    ['half an id', [8, filled(12, 1)]],
+    ['more ids than a frame has', [7, filled(8 * (FRAME_IDS + 1), 1)]],
+  ]
+  for (const [name, value] of invalid) {
+    let isTaken = true
+    try {
+      decodeSyncFrame(encodeCbor(value))
+    } catch {
+      isTaken = false
+    }
+    if (isTaken) throw new Error(`taken: ${name}`)
+  }
+  return {
+    valid: frames.map((frame) => ({ ...shown(frame), bytes: hex(encodeSyncFrame(frame)) })),
+    invalid: invalid.map(([name, value]) => ({ name, bytes: hex(encodeCbor(value)) })),
+  }
+}
+
+/** Bytes as hex, at any depth. */
+function shown(value: unknown): object {
+  return JSON.parse(JSON.stringify(value, (_, part) => (part instanceof Uint8Array ? hex(part) : part)))
 }

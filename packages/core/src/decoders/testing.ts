@@ -52,7 +52,7 @@ import {
   type Root,
 } from '../ids.ts'
 import { decodeEntry } from '../ledger/entry.ts'
-import { decodeSyncFrame, encodeSyncFrame } from '../ledger/sync-frames.ts'
+import { decodeSyncFrame, encodeSyncFrame, shortIdOf } from '../ledger/sync-frames.ts'
 import { formatInvite, parseInvite } from '../membership/invite.ts'
 import { controlBodies } from '../membership/kinds.ts'
 import { formatRecoveryKey, parseRecoveryKey } from '../membership/recovery.ts'
@@ -237,6 +237,8 @@ export async function decoders(): Promise<Decoder[]> {
         encodeSyncFrame({ type: 'want', ranges: [{ feed, after: -1 }] }),
         encodeSyncFrame({ type: 'entries', entries: signed }),
         encodeSyncFrame({ type: 'done' }),
+        encodeSyncFrame({ type: 'announce', ids: [shortIdOf(HASH as EntryId)] }),
+        encodeSyncFrame({ type: 'pull', ids: [shortIdOf(HASH as EntryId), shortIdOf(HASH as EntryId)] }),
       ],
       isCbor: true,
     },

@@ -7,7 +7,15 @@ import type { Clock } from '../clock.ts'
 import type { CborValue } from '../codec/index.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type EntryId, type FeedId, feedIdFrom, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import {
+  type EntryId,
+  type FeedId,
+  feedIdFrom,
+  fromHex,
+  type NetworkId,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../ids.ts'
 import type { Skew, Twin } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { checkEntries } from './check.ts'
@@ -25,6 +33,7 @@ import { createIngest, type IngestResult } from './ingest.ts'
 import { frontier } from './order.ts'
 import { createOwnFeed, type FeedWitnesses, type LocalSettings, type OwnFeedState } from './own-feed.ts'
 import { createStore, type LedgerStore, type StoredEntry } from './store.ts'
+import type { ShortId } from './sync-frames.ts'
 import type { Apply, Entry, EntryStore, Head, KindInfo, SignedBytes } from './types.ts'
 
 /** How entries came: written here, pushed by a peer as they were written, or fetched (or released) later. */
@@ -74,6 +83,8 @@ export interface SyncView {
   headsIn(bucket: number): Iterable<Head>
   /** True for an entry that is stored or held. */
   knows(head: Head): boolean
+  /** True for an entry that is stored. */
+  hasShort(id: ShortId): boolean
   reach(feed: FeedId): number
   arrivalsAfter(feed: FeedId, seq: number): number[]
   byArrival(arrival: number): SignedBytes | undefined
@@ -293,6 +304,7 @@ export function createLedger(init: LedgerInit): Ledger {
       buckets: () => store.heads.buckets(),
       headsIn: (bucket) => store.heads.inBucket(bucket),
       knows: (head) => ingest.isHeld(head.id) || store.has(head),
+      hasShort: (id) => store.hasPrefix(fromHex(id)),
       reach: (feed) => ingest.reach(feed),
       arrivalsAfter: (feed, seq) => store.arrivalsAfter(feed, seq),
       byArrival: (arrival) => store.byArrival(arrival),

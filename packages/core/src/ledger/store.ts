@@ -2,6 +2,7 @@
  * The entries on disk, and in memory what is small and asked often: control entries, tips, known authors. Whatever is
  * in memory follows from the tables and is rebuilt from them at open and after a rollback.
  */
+import { equalBytes } from '../crypto/index.ts'
 import { createBulkInsert, type Database } from '../database/index.ts'
 import {
   type EntryId,
@@ -46,6 +47,8 @@ export interface LedgerStore extends EntryStore {
   /** True when a stored entry introduces that author. */
   knowsAuthor(author: NodeId): boolean
   has(head: Head): boolean
+  /** True when the id of a stored entry begins like this. At least four bytes. */
+  hasPrefix(prefix: Uint8Array): boolean
   /** Time of the latest ordinary entry about a subject, null when there is none. */
   latestAbout(subject: Uint8Array): number | null
   /** The stored entries at one place of a feed; more than one where it forked. */
@@ -246,6 +249,10 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       flush()
       const id = idBytes(head.id)
       return selectAt.all(key, head.seq).some((row) => Buffer.compare(row.id, id) === 0)
+    },
+    hasPrefix(prefix) {
+      flush()
+      return selectIds.all(shortId(prefix)).some(({ id }) => equalBytes(id.subarray(0, prefix.length), prefix))
     },
     at(feed, seq) {
       const tips = heads.of(feed)

@@ -8,9 +8,11 @@ import {
   encodeSyncFrame,
   FRAME_ENTRIES,
   FRAME_HEADS,
+  FRAME_IDS,
   FRAME_MAX_BYTES,
   inFrames,
   type SyncFrame,
+  shortIdOf,
   WANT_MAX,
 } from './sync-frames.ts'
 
@@ -33,6 +35,8 @@ const samples: SyncFrame[] = [
   },
   { type: 'entries', entries: [{ bytes: bytes(5), sig: null, cosig: bytes(64) }] },
   { type: 'done' },
+  { type: 'announce', ids: [shortIdOf(id)] },
+  { type: 'pull', ids: [shortIdOf(id), shortIdOf(toHex(bytes(32, 4)) as EntryId)] },
 ]
 
 describe('frames', () => {
@@ -79,7 +83,10 @@ describe('frames', () => {
 
   it.each([
     ['no array', 0],
-    ['an unknown type', [7]],
+    ['an unknown type', [9]],
+    ['ids that are none', [7, new Uint8Array(0)]],
+    ['half an id', [8, bytes(12)]],
+    ['too many ids', [7, bytes(8 * (FRAME_IDS + 1))]],
     ['a field too many', [6, 0]],
     ['a field too few', [0, bytes(32), 1]],
     ['too many entries', [1, Array.from({ length: FRAME_ENTRIES + 1 }, () => [bytes(1), null, null])]],

@@ -1,6 +1,6 @@
 /** Frames of the `ledger` protocol. Spec: docs/specs/ledger-sync.md. Pure. */
 import { type CborValue, DecodeError, decodeCbor, encodeCbor, shape, viewCbor } from '../codec/index.ts'
-import { type EntryId, type FeedId, feedAuthor, feedIdFrom, feedIncarnation, idBytes, idFrom } from '../ids.ts'
+import { type EntryId, type FeedId, feedAuthor, feedIdFrom, feedIncarnation, idBytes, idFrom, toHex } from '../ids.ts'
 import { signedShape } from './entry.ts'
 import { BUCKET_HASH_BYTES, BUCKETS } from './heads.ts'
 import type { Head, SignedBytes } from './types.ts'
@@ -12,6 +12,16 @@ export const FRAME_ENTRY_BYTES = 256 * 1024
 /** A head takes at most 100 bytes, a range 70: both fit the frame. */
 export const FRAME_HEADS = 8192
 export const WANT_MAX = 12_288
+/** An announced id is its first eight bytes: to collide with a chosen one takes 2⁶⁴ work, and hides it until heads are compared. */
+export const SHORT_ID_BYTES = 8
+export const FRAME_IDS = 4096
+
+/** The beginning of an entry's id, 16 hex digits. */
+export type ShortId = string & { readonly shortId: unique symbol }
+
+export function shortIdOf(id: EntryId): ShortId {
+  return id.slice(0, SHORT_ID_BYTES * 2) as ShortId
+}
 
 /** What a node has, in short. */
 export interface Status {
@@ -34,13 +44,17 @@ export type SyncFrame =
   | { readonly type: 'want'; readonly ranges: readonly Range[] }
   | { readonly type: 'entries'; readonly entries: readonly SignedBytes[] }
   | { readonly type: 'done' }
+  | { readonly type: 'announce'; readonly ids: readonly ShortId[] }
+  | { readonly type: 'pull'; readonly ids: readonly ShortId[] }
 
-const TYPES = ['status', 'push', 'ask', 'heads', 'want', 'entries', 'done'] as const
+const TYPES = ['status', 'push', 'ask', 'heads', 'want', 'entries', 'done', 'announce', 'pull'] as const
 
 const head = shape.tuple(shape.bytes(32), shape.bytes(16), shape.uint(), shape.bytes(32))
 /** `from` is the first sequence number wanted, so that it is never negative. */
 const range = shape.tuple(shape.bytes(32), shape.bytes(16), shape.uint())
 const entries = shape.array(signedShape, FRAME_ENTRIES)
+/** End to end, since nearly all of a frame with one id would otherwise be its wrapping. */
+const ids = shape.bytesUpTo(FRAME_IDS * SHORT_ID_BYTES)
 const number = shape.uint(TYPES.length - 1)
 
 const layouts = {
@@ -51,6 +65,8 @@ const layouts = {
   want: shape.tuple(number, shape.array(range, WANT_MAX)),
   entries: shape.tuple(number, entries),
   done: shape.tuple(number),
+  announce: shape.tuple(number, ids),
+  pull: shape.tuple(number, ids),
 }
 
 export function encodeSyncFrame(frame: SyncFrame): Uint8Array {
@@ -70,6 +86,9 @@ function fields(frame: SyncFrame): CborValue[] {
       return [frame.differs, frame.heads.map(encodeHead), frame.more]
     case 'want':
       return [frame.ranges.map(({ feed, after }) => [feedAuthor(feed), feedIncarnation(feed), after + 1])]
+    case 'announce':
+    case 'pull':
+      return [new Uint8Array(Buffer.from(frame.ids.join(''), 'hex'))]
     case 'done':
       return []
   }
@@ -106,12 +125,22 @@ export function decodeSyncFrame(bytes: Uint8Array): SyncFrame {
       }))
       return { type, ranges }
     }
+    case 'announce':
+    case 'pull':
+      return { type, ids: shortIds(layouts[type](value)[1]) }
     case 'done':
       layouts.done(value)
       return { type }
     default:
       throw new DecodeError('not a frame of the ledger protocol')
   }
+}
+
+function shortIds(bytes: Uint8Array): ShortId[] {
+  if (bytes.length === 0 || bytes.length % SHORT_ID_BYTES !== 0) throw new DecodeError('a list of ids that is none')
+  const all = toHex(bytes)
+  const digits = SHORT_ID_BYTES * 2
+  return Array.from({ length: all.length / digits }, (_, at) => all.slice(at * digits, (at + 1) * digits) as ShortId)
 }
 
 function decodeHead([author, incarnation, seq, id]: [Uint8Array, Uint8Array, number, Uint8Array]): Head {

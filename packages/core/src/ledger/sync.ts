@@ -10,18 +10,22 @@
 import { type Clock, sleep } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
 import { equalBytes, sha256 } from '../crypto/index.ts'
-import { type NodeId, toHex } from '../ids.ts'
+import { type EntryId, idFrom, type NodeId } from '../ids.ts'
 import type { FrameStream, Host } from '../network/index.ts'
-import { type Random, shuffled } from '../random.ts'
-import { introducedBy } from './entry.ts'
+import type { Random } from '../random.ts'
+import { createEarly, EARLY_MS } from './early.ts'
+import { decodeEntry, introducedBy } from './entry.ts'
+import type { IngestResult } from './ingest.ts'
 import type { EntriesEvent, Ledger } from './ledger.ts'
+import { createSpread } from './spread.ts'
+import { createComparison, type PeerHeads } from './sync-compare.ts'
 import { blame, Claims, type FetchResult, fetchFrom } from './sync-fetch.ts'
-import { decodeSyncFrame, FRAME_MAX_BYTES, type Status, type SyncFrame } from './sync-frames.ts'
+import { decodeSyncFrame, FRAME_MAX_BYTES, type SyncFrame, shortIdOf } from './sync-frames.ts'
 import { createLink, type Link } from './sync-link.ts'
 import { type CatchUp, createSyncProgress } from './sync-progress.ts'
 import { FRAME_TIMEOUT_MS, serveFetch } from './sync-serve.ts'
 import { createThrottle } from './throttle.ts'
-import type { Entry, SignedBytes } from './types.ts'
+import type { SignedBytes } from './types.ts'
 
 export const HEADS_INTERVAL_MS = 5000
 /** A member tells its status at least this often, so that a silent stream can be told from a dead one. */
@@ -29,22 +33,10 @@ const STATUS_MAX_INTERVAL_MS = 60_000
 const SILENCE_MS = 150_000
 /** Fetches at one time. */
 const FETCH_SLOTS = 3
-/** What a differing status of a peer means is looked at after this time: the push may just be on its way. */
-const COMPARE_DELAY_MS = 150
 /** A peer that pushed is told where we are, together with what else it pushes in this time. */
 const ACK_DELAY_MS = 100
-/** Entries learned live are passed on after 100 to 400 ms, to so many peers, unless as many have sent them to us. */
-const FORWARD_DELAY_MS = 100
-const FORWARD_JITTER_MS = 300
-const FORWARD_FANOUT = 3
-const FORWARD_ENOUGH = 2
-/** Entries of which it is remembered who has them. */
-const RECENT_MAX = 4096
-/** Told in place of a digest by a node that cannot execute all that it stores: nothing to compare with. */
-const NO_STATE = new Uint8Array(32)
-/** Own past heads, to tell a peer that is only behind from one that has something new. */
-const PAST_MAX = 256
-
+/** Entries of one fetch that are news to others as well. Who has missed more has missed what they have. */
+const FETCHED_NEWS = 64
 export interface SyncInit {
   ledger: Ledger
   host: Host
@@ -61,15 +53,6 @@ export interface SyncInit {
   onProgress?: (progress: CatchUp) => void
   /** What went wrong with a peer: for the log. */
   onPeerError?: (peer: NodeId, error: unknown) => void
-}
-
-export interface PeerHeads {
-  readonly peer: NodeId
-  /** as it last told; null when it has not */
-  readonly status: { readonly heads: string; readonly entries: number; readonly state: string } | null
-  readonly inSync: boolean
-  /** the same entries, another state */
-  readonly diverged: boolean
 }
 
 export interface Sync {
@@ -92,12 +75,6 @@ export interface Sync {
   fetch(peer: NodeId, options?: { signal?: AbortSignal }): Promise<FetchResult>
 }
 
-/** Who is known to have an entry. */
-interface Recent {
-  readonly entry: Entry
-  readonly havers: Set<NodeId>
-}
-
 export function createSync(init: SyncInit): Sync {
   const { ledger, host, clock, random } = init
   const interval = init.headsIntervalMs ?? HEADS_INTERVAL_MS
@@ -105,30 +82,33 @@ export function createSync(init: SyncInit): Sync {
   const claims = new Claims(clock)
   const throttle = createThrottle(clock)
   const progress = createSyncProgress({ clock, count: () => ledger.count(), tell: init.onProgress })
-  const recent = new Map<string, Recent>()
-  const past = new Set<string>()
-  const told = new Map<NodeId, string>()
+  const early = createEarly()
+  /** entries that the fetches which run now have brought */
+  const fetched = new Map<NodeId, number>()
   const queue: NodeId[] = []
   const running = new Map<NodeId, Promise<void>>()
   const timers = new Set<() => void>()
   const cleanups: (() => void)[] = []
-  let forwarding: Recent[] = []
+  /** what `early` may have been waiting for */
+  const arrived: EntryId[] = []
   let pauseMs = 0
   let stopping = new AbortController()
   let isStarted = false
 
-  host.handle('ledger', { maxFrameBytes: FRAME_MAX_BYTES, timeoutMs: 0, maxStreamsPerPeer: 4 }, handle)
+  const spread = createSpread({ ledger, clock, random, links, later })
+  const compared = createComparison({
+    ledger,
+    clock,
+    links,
+    later,
+    digest: init.digest,
+    intervalMs: interval,
+    isPulling: spread.isPulling,
+    fetch: wantFetch,
+    onDiverged: init.onDiverged,
+  })
 
-  function status(): Status {
-    const heads = ledger.sync.headsHash()
-    past.delete(toHex(heads))
-    past.add(toHex(heads))
-    for (const oldest of past) {
-      if (past.size <= PAST_MAX) break
-      past.delete(oldest)
-    }
-    return { heads, count: ledger.count(), state: init.digest() ?? NO_STATE }
-  }
+  host.handle('ledger', { maxFrameBytes: FRAME_MAX_BYTES, timeoutMs: 0, maxStreamsPerPeer: 4 }, handle)
 
   /** Runs once after `ms`, unless we stop before. */
   function later(ms: number, work: () => void): void {
@@ -144,24 +124,34 @@ export function createSync(init: SyncInit): Sync {
   /** Makes the links match the connected members. */
   function refresh(): void {
     if (!isStarted) return
-    const connected = new Set(host.connections().map(({ peer }) => peer))
+    const connections = host.connections()
+    const connected = new Set(connections.map(({ peer }) => peer))
     for (const peer of connected) if (peer !== ledger.self && init.isMember(peer)) attach(peer)
     for (const peer of links.keys()) if (!connected.has(peer) || !init.isMember(peer)) detach(peer)
+    for (const { peer, rttMs } of connections) {
+      const link = links.get(peer)
+      if (link !== undefined && rttMs !== null) link.rttMs = rttMs
+    }
   }
 
   function attach(peer: NodeId): void {
     if (links.has(peer) || ledger.network() === null) return
-    links.set(peer, createLink({ peer, host, clock, status, onError: (error) => init.onPeerError?.(peer, error) }))
+    links.set(
+      peer,
+      createLink({ peer, host, clock, status: compared.status, onError: (error) => init.onPeerError?.(peer, error) }),
+    )
   }
 
   function detach(peer: NodeId): void {
     void links.get(peer)?.stop()
     links.delete(peer)
-    told.delete(peer)
+    compared.gone(peer)
+    spread.gone(peer)
   }
 
   function tick(): void {
     refresh()
+    spread.sweep()
     for (const link of links.values()) link.tellStatus()
     // jitter, so that 70 nodes do not speak at one moment
     later(Math.min(interval, STATUS_MAX_INTERVAL_MS) * (0.75 + random.below(500) / 1000), tick)
@@ -184,8 +174,11 @@ export function createSync(init: SyncInit): Sync {
   async function listen(stream: FrameStream, first: SyncFrame, signal: AbortSignal): Promise<void> {
     let isFirst = true
     for (let frame = first; ; ) {
-      if (frame.type === 'status') onStatus(stream.peer, frame, isFirst ? 0 : COMPARE_DELAY_MS)
+      if (frame.type === 'status') compared.onStatus(stream.peer, frame, isFirst)
       else if (frame.type === 'push') await onPush(stream.peer, frame.entries, signal)
+      // who catches up gets what is new with the rest
+      else if (frame.type === 'announce') progress.now() === null && spread.heard(stream.peer, frame.ids)
+      else if (frame.type === 'pull') spread.asked(stream.peer, frame.ids)
       else throw new DecodeError(`a ${frame.type} frame where news are expected`)
       isFirst = false
       const next = await stream.read({ signal, timeoutMs: SILENCE_MS })
@@ -197,38 +190,44 @@ export function createSync(init: SyncInit): Sync {
   async function onPush(peer: NodeId, entries: readonly SignedBytes[], signal: AbortSignal): Promise<void> {
     pauseMs = 0
     const result = ledger.ingest(entries, { peer, live: true }) // tells `onEntries` before it returns
-    const pause = pauseMs
     blame(result)
-    if (result.duplicates > 0) noteHavers(peer, entries)
+    const ids = entries.map(({ bytes }) => idFrom<EntryId>(sha256(bytes)))
+    spread.sent(peer, ids.map(shortIdOf), result.waiting === 0 && result.refused.length === 0)
+    const isUnknown = result.refused.some(({ code }) => code === 'unknown-author')
+    if (isUnknown || (result.missing.length > 0 && !awaitPredecessors(peer, entries, result))) wantFetch(peer)
+    ingestFollowers()
     later(ACK_DELAY_MS, () => links.get(peer)?.tellStatus())
-    if (result.missing.length > 0 || result.refused.some(({ code }) => code === 'unknown-author')) wantFetch(peer)
+    const pause = pauseMs
+    if (pause === 0) return
     // throttled, not dropped: while we do not read, the sender waits
-    if (pause > 0) await sleep(clock, pause, signal)
-  }
-
-  function onStatus(peer: NodeId, theirs: Status, delayMs: number): void {
     const link = links.get(peer)
-    if (link === undefined) return
-    link.theirs = theirs
-    const compare = () => {
-      if (link.theirs !== theirs || links.get(peer) !== link) return
-      const ours = status()
-      if (equalBytes(ours.heads, theirs.heads)) return agree(peer, ours, theirs)
-      // heads that were ours once: the peer is behind, and fetches from us when it hears of it
-      if (past.has(toHex(theirs.heads))) return
-      wantFetch(peer)
-    }
-    if (delayMs === 0 || equalBytes(theirs.heads, ledger.sync.headsHash())) compare()
-    else later(delayMs, compare)
+    if (link !== undefined) link.pausedUntil = clock.now() + pause
+    await sleep(clock, pause, signal)
   }
 
-  function agree(peer: NodeId, ours: Status, theirs: Status): void {
-    const own = ledger.sync.unconfirmedOwn()
-    if (own !== null) ledger.confirmOwnFeed(own, peer)
-    if (!isDiverged(ours, theirs)) return void told.delete(peer)
-    if (told.get(peer) === toHex(ours.heads)) return
-    told.set(peer, toHex(ours.heads))
-    init.onDiverged?.(peer)
+  /** One feed's entries may take different ways: what must go before these is awaited. @returns false without room */
+  function awaitPredecessors(peer: NodeId, entries: readonly SignedBytes[], { missing }: IngestResult): boolean {
+    const network = ledger.network()
+    if (network === null) return false
+    const ahead = entries
+      .map((entry) => decodeEntry(entry, network))
+      .filter(({ feed, seq, id }) => missing.includes(feed) && !ledger.sync.knows({ feed, seq, id }))
+    if (!ahead.every((entry) => early.add(entry, peer))) return false
+    later(EARLY_MS, () => {
+      const given = early.drop(peer)
+      if (given.length === 0) return
+      spread.again(given.map(shortIdOf))
+      wantFetch(peer)
+    })
+    return true
+  }
+
+  /** What was waiting for the entries that have come, and for what follows from that. */
+  function ingestFollowers(): void {
+    for (let id = arrived.pop(); id !== undefined; id = arrived.pop()) {
+      const next = early.after(id)
+      if (next !== undefined) ledger.ingest([next.entry], { peer: next.peer, live: true })
+    }
   }
 
   // ------------------------------------------------------------------------------------------------------ fetching
@@ -241,9 +240,11 @@ export function createSync(init: SyncInit): Sync {
 
   async function fetchNow(peer: NodeId, signal: AbortSignal, options: { mayDial?: boolean }): Promise<FetchResult> {
     const { left, end } = progress.begin()
+    fetched.set(peer, 0)
     try {
       return await fetchFrom({ ledger, host, clock, claims, ...options, onLeft: left }, peer, signal)
     } finally {
+      fetched.delete(peer)
       end()
     }
   }
@@ -276,60 +277,29 @@ export function createSync(init: SyncInit): Sync {
     }
   }
 
-  function peerHeads(): PeerHeads[] {
-    const ours = { heads: ledger.sync.headsHash(), state: init.digest() ?? NO_STATE }
-    return [...links.values()].map(({ peer, theirs }) => ({
-      peer,
-      status:
-        theirs === null ? null : { heads: toHex(theirs.heads), entries: theirs.count, state: toHex(theirs.state) },
-      inSync: theirs !== null && hasState(ours) && isEqual(ours, theirs),
-      diverged: theirs !== null && isDiverged(ours, theirs),
-    }))
-  }
-
-  // ---------------------------------------------------------------------------------------------------- forwarding
+  // ---------------------------------------------------------------------------------------------------- spreading
 
   function onEntries({ entries, origin, from }: EntriesEvent): void {
-    status() // remembers these heads as ours
+    compared.status() // remembers these heads as ours
     if (entries.some((entry) => introducedBy(entry) !== null)) refresh()
     if (origin === 'own') {
-      for (const link of links.values()) link.push(entries)
-    } else if (origin === 'live' && from !== null) {
-      pauseMs = Math.max(pauseMs, throttle(entries))
-      const learned = entries.map((entry) => ({ entry, havers: new Set([from, entry.author]) }))
-      for (const each of learned) remember(each)
-      if (forwarding.length === 0) later(FORWARD_DELAY_MS + random.below(FORWARD_JITTER_MS), forward)
-      forwarding.push(...learned)
+      spread.own(entries)
+      return
     }
+    if (origin === 'live') pauseMs = Math.max(pauseMs, throttle(entries))
+    if (early.size() > 0) {
+      for (const { id } of entries) arrived.push(id)
+      if (origin === 'catch-up') later(0, ingestFollowers)
+    }
+    spread.learned(entries, from, origin === 'live' || isFetchedNews(from, entries.length))
   }
 
-  function remember(each: Recent): void {
-    recent.set(each.entry.id, each)
-    for (const oldest of recent.keys()) {
-      if (recent.size <= RECENT_MAX) break
-      recent.delete(oldest)
-    }
-  }
-
-  function noteHavers(peer: NodeId, entries: readonly SignedBytes[]): void {
-    for (const { bytes } of entries) recent.get(toHex(sha256(bytes)))?.havers.add(peer)
-  }
-
-  function forward(): void {
-    // the author is always among those who have it
-    const learned = forwarding.filter(({ havers }) => havers.size - 1 < FORWARD_ENOUGH)
-    forwarding = []
-    const perLink = new Map<Link, Entry[]>()
-    for (const { entry, havers } of learned) {
-      const lacking = [...links.values()].filter(({ peer }) => !havers.has(peer))
-      for (const link of shuffled(lacking, random).slice(0, FORWARD_FANOUT)) {
-        havers.add(link.peer)
-        const list = perLink.get(link)
-        if (list === undefined) perLink.set(link, [entry])
-        else list.push(entry)
-      }
-    }
-    for (const [link, entries] of perLink) link.push(entries)
+  /** What a link lost is fetched, and is news on the far side of it; what a node missed while it was off is not. */
+  function isFetchedNews(from: NodeId | null, count: number): boolean {
+    const before = from === null ? undefined : fetched.get(from)
+    if (from === null || before === undefined) return false
+    fetched.set(from, before + count)
+    return before + count <= FETCHED_NEWS
   }
 
   // --------------------------------------------------------------------------------------------------------- life
@@ -355,19 +325,20 @@ export function createSync(init: SyncInit): Sync {
       for (const cancel of timers) cancel()
       timers.clear()
       queue.length = 0
-      forwarding = []
+      spread.clear()
       const ending = [...links.values()].map((link) => link.stop())
       links.clear()
       await Promise.all([...ending, ...running.values()])
     },
-    inSyncWith: () => peerHeads().filter(({ inSync }) => inSync).length,
+    inSyncWith: () => compared.peerHeads().filter(({ inSync }) => inSync).length,
     divergedFrom: () =>
-      peerHeads()
+      compared
+        .peerHeads()
         .filter(({ diverged }) => diverged)
         .map(({ peer }) => peer),
     fetching: () => running.size,
     catchingUp: () => progress.now(),
-    peerHeads,
+    peerHeads: compared.peerHeads,
     fetch: (peer, options = {}) =>
       fetchNow(
         peer,
@@ -375,18 +346,4 @@ export function createSync(init: SyncInit): Sync {
         { mayDial: true },
       ),
   }
-}
-
-type Compared = Pick<Status, 'heads' | 'state'>
-
-function hasState({ state }: Compared): boolean {
-  return !equalBytes(state, NO_STATE)
-}
-
-function isEqual(a: Compared, b: Compared): boolean {
-  return equalBytes(a.heads, b.heads) && equalBytes(a.state, b.state)
-}
-
-function isDiverged(a: Compared, b: Compared): boolean {
-  return equalBytes(a.heads, b.heads) && hasState(a) && hasState(b) && !equalBytes(a.state, b.state)
 }
