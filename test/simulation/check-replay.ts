@@ -1,10 +1,10 @@
 /** The same entries make the same state, whatever arrived when: at once, and piecewise in another order. */
 import { createSharedState, kindInfo } from '../../packages/core/src/catalogue/index.ts'
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
-import { migrationsFolder, openDatabase } from '../../packages/core/src/database/index.ts'
 import { createLedger, type Entry, type Ledger } from '../../packages/core/src/ledger/index.ts'
 import { targetCopies } from '../../packages/core/src/replication/index.ts'
 import { placementList } from '../../packages/core/src/replication/placement.ts'
+import { openBlank } from './disk.ts'
 import type { Evidence } from './evidence.ts'
 import { Prng } from './prng.ts'
 
@@ -17,7 +17,7 @@ interface Fresh {
 }
 
 function freshNode({ world }: Evidence): Fresh {
-  const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+  const db = openBlank()
   const ledger: Ledger = createLedger({
     db,
     local: { getSetting: () => null, setSetting: () => undefined },

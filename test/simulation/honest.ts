@@ -271,10 +271,10 @@ const leave: Act = (world, node) => {
   const present = others(world, node).filter((each) => !each.hostile).length
   if (node === world.founder || present < 4 || node.up.members.isQuarantined(node.id)) return
   const seed = node.up.commands.leave()
-  const started = node.folder.path
+  const started = node.folder.disk
   // the draw has its time; then what nobody took is left an orphan
   world.timeline.after(60_000, () => {
-    if (node.on === null || node.folder.path !== started || node.up.state.membership().departures.size === 0) return
+    if (node.on === null || node.folder.disk !== started || node.up.state.membership().departures.size === 0) return
     attempt(world, node, () => {
       const orphans = ownFiles(node)
       if (

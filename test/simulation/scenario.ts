@@ -2,9 +2,11 @@
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
+
 import { type SceneName, scenes } from './scenes.ts'
-import { copyDatabase, type SimNode } from './sim-node.ts'
+import type { SimNode } from './sim-node.ts'
 import { cloneOf } from './stage.ts'
+
 import { World } from './world.ts'
 
 export interface Plan {
@@ -87,7 +89,7 @@ function enrol(world: World, founder: SimNode, ticket: Parameters<typeof join>[2
 
 /** Seventy at once get the ledger as one copy each, instead of fetching it seventy times. */
 async function startAll(world: World): Promise<void> {
-  for (const node of world.nodes) if (node.on === null) copyDatabase(world.founder.folder.path, node.folder.path)
+  for (const node of world.nodes) if (node.on === null) node.takeDisk(world.founder)
   await changeShift(world)
 }
 

@@ -2,14 +2,12 @@
  * One branch machine: a data folder on a memory disk, and, while it runs, the real ledger, shared state, spreading,
  * commands, author, checks and draw over it. A folder can be copied, and a copy be put back or run beside it.
  */
-import { copyFileSync, existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Author, createAuthor } from '../../packages/core/src/catalogue/author.ts'
 import { createChecks } from '../../packages/core/src/catalogue/author-checks.ts'
 import { createOwnershipAuthor, type OwnershipAuthor } from '../../packages/core/src/catalogue/author-ownership.ts'
 import { createSharedState, kindInfo, type SharedState } from '../../packages/core/src/catalogue/index.ts'
 import { type SigningKey, sha256 } from '../../packages/core/src/crypto/index.ts'
-import { type Database, migrationsFolder, openDatabase } from '../../packages/core/src/database/index.ts'
+import type { Database } from '../../packages/core/src/database/index.ts'
 import { type FeedId, type NetworkId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
 import type { CloseWitness } from '../../packages/core/src/ledger/close-witness.ts'
 import {
@@ -34,6 +32,7 @@ import { beforeEntry } from '../../packages/core/src/node/before-entry.ts'
 import { createHandoffs, type Handoffs } from '../../packages/core/src/node/handoffs.ts'
 import { createVersions, type Versions } from '../../packages/core/src/node/session-versions.ts'
 import { createDraw, type Draw } from '../../packages/core/src/replication/index.ts'
+import { Disk } from './disk.ts'
 import { createStandIns, type StandIns, type Vault } from './key-stand-ins.ts'
 import { Prng } from './prng.ts'
 import { SimHost, type SimNetwork } from './sim-network.ts'
@@ -41,7 +40,7 @@ import { NodeClock, type Timeline } from './timeline.ts'
 
 /** What a machine keeps on its disk. */
 export interface Folder {
-  readonly path: string
+  readonly disk: Disk
   /** what a copy does not have: where it lies on which machine */
   readonly place: string
   readonly settings: Map<string, Uint8Array>
@@ -50,7 +49,6 @@ export interface Folder {
 /** What is the same for all nodes of a run. */
 export interface Surroundings {
   readonly seed: string
-  readonly directory: string
   readonly timeline: Timeline
   readonly network: SimNetwork
   readonly vault: Vault
@@ -126,7 +124,7 @@ export class SimNode {
     this.id = nodeIdFromPublicKey(key.publicKey)
     this.random = new Prng(`${around.seed} ${name} ${around.serial()}`)
     this.sealing = this.random.bytes(32)
-    this.folder = folder ?? this.#newFolder(new Map())
+    this.folder = folder ?? this.#newFolder(new Disk(), new Map())
   }
 
   /** @throws {TypeError} while the machine is off */
@@ -135,9 +133,8 @@ export class SimNode {
     return this.on
   }
 
-  #newFolder(settings: Map<string, Uint8Array>): Folder {
-    const place = `${this.name}-${this.#around.serial()}`
-    return { path: join(this.#around.directory, `${place}.db`), place, settings }
+  #newFolder(disk: Disk, settings: Map<string, Uint8Array>): Folder {
+    return { disk, place: `${this.name}-${this.#around.serial()}`, settings }
   }
 
   /** Memory that no disk holds and no power cut survives. */
@@ -172,7 +169,7 @@ export class SimNode {
   }
 
   hasDisk(): boolean {
-    return existsSync(this.folder.path)
+    return this.folder.disk.isUsed
   }
 
   start(network: NetworkId | null): void {
@@ -182,7 +179,7 @@ export class SimNode {
     this.rules = Math.max(this.rules, this.#around.rules)
     const { timeline } = this.#around
     const clock = new NodeClock(timeline, () => this.offset)
-    const db = openDatabase({ path: this.folder.path, migrations: migrationsFolder('shared'), synchronous: 'normal' })
+    const db = this.folder.disk.open()
     const ledger: Ledger = createLedger({
       db,
       local: settingsOf(this.folder),
@@ -357,11 +354,14 @@ export class SimNode {
     this.on = null
   }
 
+  /** Gets the other's entries as a copy of its disk. */
+  takeDisk(of: SimNode): void {
+    this.folder = { ...this.folder, disk: of.folder.disk.copy() }
+  }
+
   /** A copy of the folder as it is on the disk now, also while the node runs. */
   copyFolder(): Folder {
-    const copy = this.#newFolder(new Map(this.folder.settings))
-    copyDatabase(this.folder.path, copy.path)
-    return copy
+    return this.#newFolder(this.folder.disk.copy(), new Map(this.folder.settings))
   }
 
   /** The machine is off; its disk becomes this copy, here or laid over the old files. */
@@ -374,13 +374,6 @@ export class SimNode {
   feeds(): { feed: FeedId; seq: number }[] {
     return this.up.ledger.heads().filter(({ feed }) => feed.startsWith(Buffer.from(this.key.publicKey).toString('hex')))
   }
-}
-
-/** Database and write-ahead log; nothing else runs meanwhile, so the two fit. */
-export function copyDatabase(from: string, to: string): void {
-  copyFileSync(from, to)
-  rmSync(`${to}-wal`, { force: true })
-  if (existsSync(`${from}-wal`)) copyFileSync(`${from}-wal`, `${to}-wal`)
 }
 
 function settingsOf({ settings }: Folder): LocalSettings {

@@ -1,12 +1,12 @@
 /** One run's nodes, network, faults and what is remembered of them, so that it can be judged afterwards. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../../packages/core/src/crypto/index.ts'
 import type { EntryId, NetworkId, NodeId } from '../../packages/core/src/ids.ts'
 import { isLater } from '../../packages/core/src/ledger/clock.ts'
 import { CLOCK_TOLERANCE_MS, type EntriesEvent, type Entry } from '../../packages/core/src/ledger/index.ts'
+
 import { foundBody, RULES_VERSION } from '../../packages/core/src/membership/index.ts'
+import type { Disk } from './disk.ts'
+
 import { Vault } from './key-stand-ins.ts'
 import { Prng } from './prng.ts'
 import { seedCrypto } from './seeded-crypto.ts'
@@ -47,17 +47,11 @@ const RECONNECT_MS = 4000
 /** A clock that a node's skew was judged by may have moved by this much since, ms. */
 const SKEW_MARGIN_MS = 1000
 
-/** Memory disk where there is one: a run writes much and keeps nothing. */
-function makeDirectory(): string {
-  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'malote-sim-'))
-}
-
 export class World implements Surroundings {
   readonly seed: string
   readonly random: Prng
   readonly timeline = new Timeline()
   readonly network: SimNetwork
-  readonly directory = makeDirectory()
   readonly vault = new Vault()
   readonly passes = new Set<string>()
   readonly nonces = new Map<string, Uint8Array>()
@@ -85,7 +79,7 @@ export class World implements Surroundings {
   readonly #tracing: boolean
   readonly #wanted = new Map<SimNode, Set<SimNode>>()
   /** the latest time that each folder has an entry of */
-  readonly #latest = new Map<string, { readonly ms: number; readonly counter: number }>()
+  readonly #latest = new Map<Disk, { readonly ms: number; readonly counter: number }>()
   #keys = 0
   #serial = 0
 
@@ -252,7 +246,7 @@ export class World implements Surroundings {
 
   /** What a node writes is later than all it has, and no node writes whose clock is off by its peers' judgement. */
   #judgeClock(node: SimNode, entry: Entry): void {
-    const before = this.#latest.get(node.folder.path)
+    const before = this.#latest.get(node.folder.disk)
     if (before !== undefined && !isLater(entry, before) && before.ms <= node.up.clock.now() + CLOCK_TOLERANCE_MS) {
       this.problem(`hybrid-clock: ${node.name} wrote an entry that is not later than all it had`)
     }
@@ -274,8 +268,8 @@ export class World implements Surroundings {
 
   #noteLatest(node: SimNode, entries: readonly Entry[]): void {
     for (const entry of entries) {
-      const before = this.#latest.get(node.folder.path)
-      if (before === undefined || isLater(entry, before)) this.#latest.set(node.folder.path, entry)
+      const before = this.#latest.get(node.folder.disk)
+      if (before === undefined || isLater(entry, before)) this.#latest.set(node.folder.disk, entry)
     }
   }
 
@@ -295,7 +289,7 @@ export class World implements Surroundings {
       node.up.db.close()
       node.on = null
     }
-    rmSync(this.directory, { recursive: true, force: true })
+    for (const { folder } of [...this.all(), ...this.copies]) folder.disk.close()
   }
 
   /** Fair weather, one side, right clocks. */

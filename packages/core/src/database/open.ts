@@ -24,6 +24,8 @@ export interface DatabaseInit {
    * @default 'full'
    */
   synchronous?: 'full' | 'normal'
+  /** The bytes of a database file to go on from, in memory, whatever the path says. */
+  image?: Buffer
 }
 
 export interface Database {
@@ -33,6 +35,8 @@ export interface Database {
   damage(): DatabaseDamagedError | null
   /** Moves what stands in the write-ahead log into the file itself. */
   checkpoint(): void
+  /** What the file would hold if it were closed now; no copy is kept. */
+  image(): Buffer
   /** A prepared statement; cached by its text. */
   prepare<Row = unknown>(sql: string): Sqlite.Statement<unknown[], Row>
   exec(sql: string): void
@@ -53,7 +57,7 @@ export interface Database {
 export function openDatabase(init: DatabaseInit): Database {
   let sqlite: Sqlite.Database | undefined
   try {
-    sqlite = new Sqlite(init.path)
+    sqlite = new Sqlite(init.image ?? init.path)
     sqlite.pragma('journal_mode = WAL')
     sqlite.pragma(`synchronous = ${init.synchronous ?? 'full'}`)
     sqlite.pragma('foreign_keys = ON')
@@ -131,6 +135,7 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
     path,
     damage: () => damage,
     checkpoint: () => void sqlite.pragma('wal_checkpoint(TRUNCATE)'),
+    image: () => sqlite.serialize(),
     prepare<Row>(sql: string) {
       let statement = statements.get(sql)
       if (statement === undefined) {
