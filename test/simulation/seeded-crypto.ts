@@ -1,8 +1,8 @@
 /**
  * Makes `node:crypto` repeatable and cheap for this process: random bytes and new keys come from the seed, so that ids,
  * and with them every tie that an id breaks, are the same at every run; and what 70 nodes would each compute of the same
- * bytes (checking a signature, expanding a row for the set hash) is computed once. The results are those of the real
- * functions. The stop watch stands still. Nothing but the simulation may import this.
+ * bytes (checking a signature, deriving a key, expanding a row for the set hash) is computed once. The results are those
+ * of the real functions. The stop watch stands still. Nothing but the simulation may import this.
  */
 
 import type { KeyObject } from 'node:crypto'
@@ -10,15 +10,25 @@ import { createRequire, syncBuiltinESMExports } from 'node:module'
 import { Prng } from './prng.ts'
 
 const crypto = createRequire(import.meta.url)('node:crypto') as typeof import('node:crypto')
-const real = { verify: crypto.verify, hash: crypto.hash, createPrivateKey: crypto.createPrivateKey }
+const real = {
+  verify: crypto.verify,
+  hash: crypto.hash,
+  createPrivateKey: crypto.createPrivateKey,
+  createPublicKey: crypto.createPublicKey,
+  hkdfSync: crypto.hkdfSync,
+}
 const PKCS8: Record<string, Buffer> = {
   ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
   x25519: Buffer.from('302e020100300506032b656e04220420', 'hex'),
 }
+const SCRATCH_BYTES = 4096
 
 let chance = new Prng('before the first seed')
 const verdicts = new Map<string, boolean>()
 const expansions = new Map<string, Buffer>()
+const privateKeys = new Map<string, KeyObject>()
+const derived = new Map<string, ArrayBuffer>()
+const publicKeys = new WeakMap<object, KeyObject>()
 const keyNames = new WeakMap<object, string>()
 let keys = 0
 
@@ -30,27 +40,63 @@ function keyName(key: object): string {
   return `${keys}`
 }
 
-const latin1 = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+
+function latin1(bytes: Uint8Array): string {
+  if (bytes.length > SCRATCH_BYTES) return Buffer.from(bytes).toString('latin1')
+  scratch.set(bytes)
+  return scratch.toString('latin1', 0, bytes.length)
+}
+
+/** Without stacks: `node:crypto` asks whether something is a key by an error that it catches. */
+function quietly<T>(work: () => T): T {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return work()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
+function remembered<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const found = known.get(name)
+  if (found !== undefined) return found
+  const made = quietly(make)
+  known.set(name, made)
+  return made
+}
 
 function verify(algorithm: null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean {
   const name = `${keyName(key)} ${latin1(signature)}${latin1(data)}`
-  let verdict = verdicts.get(name)
-  if (verdict === undefined) {
-    verdict = real.verify(algorithm, data, key, signature)
-    verdicts.set(name, verdict)
-  }
-  return verdict
+  return remembered(verdicts, name, () => real.verify(algorithm, data, key, signature))
 }
 
 function hash(algorithm: string, data: Uint8Array, options: unknown): unknown {
-  if (algorithm !== 'shake128') return (real.hash as (...args: unknown[]) => unknown)(algorithm, data, options)
-  const name = latin1(data)
-  let expansion = expansions.get(name)
-  if (expansion === undefined) {
-    expansion = (real.hash as unknown as (...args: unknown[]) => Buffer)(algorithm, data, options)
-    expansions.set(name, expansion)
-  }
-  return expansion
+  const compute = real.hash as unknown as (...args: unknown[]) => Buffer
+  if (algorithm !== 'shake128') return compute(algorithm, data, options)
+  return remembered(expansions, latin1(data), () => compute(algorithm, data, options))
+}
+
+function createPrivateKey(init: { key: Buffer; format: 'der'; type: 'pkcs8' }): KeyObject {
+  return remembered(privateKeys, latin1(init.key), () => real.createPrivateKey(init))
+}
+
+/** The public half, which is only asked for its bytes. */
+function createPublicKey(init: KeyObject | { key: Buffer; format: 'der'; type: 'spki' }): KeyObject {
+  if ('key' in init) return quietly(() => real.createPublicKey(init))
+  const known = publicKeys.get(init)
+  if (known !== undefined) return known
+  const key = real.createPublicKey(init)
+  const der = key.export({ format: 'der', type: 'spki' })
+  Object.defineProperty(key, 'export', { value: () => der })
+  publicKeys.set(init, key)
+  return key
+}
+
+function hkdfSync(digest: string, secret: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): ArrayBuffer {
+  const name = `${digest} ${length} ${salt.length} ${secret.length} ${latin1(salt)}${latin1(secret)}${latin1(info)}`
+  return remembered(derived, name, () => real.hkdfSync(digest, secret, salt, info, length)).slice(0)
 }
 
 function generateKeyPairSync(type: string): { privateKey: KeyObject } {
@@ -63,6 +109,9 @@ function generateKeyPairSync(type: string): { privateKey: KeyObject } {
 Object.assign(crypto, {
   verify,
   hash,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
   generateKeyPairSync,
   randomBytes: (length: number) => Buffer.from(chance.bytes(length)),
   randomInt: (bound: number) => chance.below(bound),
@@ -74,6 +123,5 @@ Object.defineProperty(performance, 'now', { value: () => 0 })
 /** From here on all keys and random bytes follow from this seed. */
 export function seedCrypto(seed: string): void {
   chance = new Prng(`crypto ${seed}`)
-  verdicts.clear()
-  expansions.clear()
+  for (const known of [verdicts, expansions, privateKeys, derived]) known.clear()
 }

@@ -33,8 +33,19 @@ export type FeedId = Branded<'FeedId'>
 /** Multihash prefix of an Ed25519 PeerId (libp2p peer-ids spec: identity multihash of the protobuf public key). */
 const ED25519_PEER_PREFIX = Uint8Array.from([0x00, 0x24, 0x08, 0x01, 0x12, 0x20])
 
+/**
+ * Ids are made into text and back for every row and entry. To ask a small array for its `buffer` costs more than the
+ * rest of it: V8 keeps such arrays without one until then.
+ */
+const HEX_DIGITS = new Uint8Array(128)
+for (let digit = 0; digit < 16; digit++) HEX_DIGITS[digit.toString(16).charCodeAt(0)] = digit
+const scratch = Buffer.allocUnsafeSlow(64)
+
 export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+  const { length } = bytes
+  if (length > scratch.length) return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('hex')
+  scratch.set(bytes)
+  return scratch.toString('hex', 0, length)
 }
 
 /** @throws {IdInvalidError} when the text is not lower-case hex of that many bytes */
@@ -46,7 +57,12 @@ export function fromHex(hex: string, bytes?: number): Uint8Array {
 
 /** An id as bytes. Every hex id goes through here. */
 export function idBytes(id: EntryId | NetworkId | BranchId | FileId | AudienceId | KeyId | Root | BoxHash): Uint8Array {
-  return new Uint8Array(Buffer.from(id, 'hex'))
+  const bytes = new Uint8Array(id.length >> 1)
+  for (let at = 0; at < bytes.length; at++) {
+    const high = HEX_DIGITS[id.charCodeAt(2 * at)] ?? 0
+    bytes[at] = (high << 4) | (HEX_DIGITS[id.charCodeAt(2 * at + 1)] ?? 0)
+  }
+  return bytes
 }
 
 /** Bytes as a branded hex id; the caller has checked the length. */

@@ -372,7 +372,8 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
 }
 
 function shortId(id: Uint8Array): number {
-  return new DataView(id.buffer, id.byteOffset, 4).getInt32(0)
+  const [a = 0, b = 0, c = 0, d = 0] = id
+  return (a << 24) | (b << 16) | (c << 8) | d
 }
 
 /** SQLite gives Buffers, whose `slice` shares memory; everything else here expects plain bytes. */
