@@ -16,6 +16,7 @@ const real = {
   createPrivateKey: crypto.createPrivateKey,
   createPublicKey: crypto.createPublicKey,
   hkdfSync: crypto.hkdfSync,
+  sign: crypto.sign,
 }
 const PKCS8: Record<string, Buffer> = {
   ed25519: Buffer.from('302e020100300506032b657004220420', 'hex'),
@@ -29,16 +30,8 @@ const expansions = new Map<string, Buffer>()
 const privateKeys = new Map<string, KeyObject>()
 const derived = new Map<string, ArrayBuffer>()
 const publicKeys = new WeakMap<object, KeyObject>()
+/** the encoded public key, by its object or by that of its private half */
 const keyNames = new WeakMap<object, string>()
-let keys = 0
-
-function keyName(key: object): string {
-  const known = keyNames.get(key)
-  if (known !== undefined) return known
-  keys += 1
-  keyNames.set(key, `${keys}`)
-  return `${keys}`
-}
 
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 
@@ -67,9 +60,23 @@ function remembered<T>(known: Map<string, T>, name: string, make: () => T): T {
   return made
 }
 
+function verdictName(key: object, data: Uint8Array, signature: Uint8Array): string | null {
+  const name = keyNames.get(key)
+  return name === undefined ? null : `${name}${latin1(signature)}${latin1(data)}`
+}
+
 function verify(algorithm: null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean {
-  const name = `${keyName(key)} ${latin1(signature)}${latin1(data)}`
-  return remembered(verdicts, name, () => real.verify(algorithm, data, key, signature))
+  const name = verdictName(key, data, signature)
+  const compute = () => real.verify(algorithm, data, key, signature)
+  return name === null ? compute() : remembered(verdicts, name, compute)
+}
+
+/** What was signed here is valid: it need not be checked to be known. */
+function sign(algorithm: null, data: Uint8Array, key: KeyObject): Buffer {
+  const signature = real.sign(algorithm, data, key)
+  const name = verdictName(key, data, signature)
+  if (name !== null) verdicts.set(name, true)
+  return signature
 }
 
 function hash(algorithm: string, data: Uint8Array, options: unknown): unknown {
@@ -82,14 +89,19 @@ function createPrivateKey(init: { key: Buffer; format: 'der'; type: 'pkcs8' }): 
   return remembered(privateKeys, latin1(init.key), () => real.createPrivateKey(init))
 }
 
-/** The public half, which is only asked for its bytes. */
+/** Of a private key the public half, which is only asked for its bytes. */
 function createPublicKey(init: KeyObject | { key: Buffer; format: 'der'; type: 'spki' }): KeyObject {
-  if ('key' in init) return quietly(() => real.createPublicKey(init))
+  if ('key' in init) {
+    const key = quietly(() => real.createPublicKey(init))
+    keyNames.set(key, latin1(init.key))
+    return key
+  }
   const known = publicKeys.get(init)
   if (known !== undefined) return known
   const key = real.createPublicKey(init)
   const der = key.export({ format: 'der', type: 'spki' })
   Object.defineProperty(key, 'export', { value: () => der })
+  keyNames.set(init, latin1(der))
   publicKeys.set(init, key)
   return key
 }
@@ -112,6 +124,7 @@ Object.assign(crypto, {
   createPrivateKey,
   createPublicKey,
   hkdfSync,
+  sign,
   generateKeyPairSync,
   randomBytes: (length: number) => Buffer.from(chance.bytes(length)),
   randomInt: (bound: number) => chance.below(bound),

@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 
 const { runSeed } = await import('./run-seed.ts')
 
+// most errors are refusals, thrown and caught; a replay shows stacks
+Error.stackTraceLimit = 0
+
 for await (const line of createInterface({ input: process.stdin })) {
   const { seed, nodes } = JSON.parse(line) as { seed: number; nodes?: number }
   const result = await runSeed(seed, nodes === undefined ? {} : { nodes })

@@ -72,11 +72,21 @@ export function idFrom<T extends EntryId | NetworkId | BranchId | FileId | Audie
   return toHex(bytes) as T
 }
 
+/** Every entry names its author by key, and base58 is dear. */
+const nodeIds = new Map<string, NodeId>()
+const NODE_IDS_MAX = 4096
+
 export function nodeIdFromPublicKey(publicKey: Uint8Array): NodeId {
+  const hex = toHex(publicKey)
+  const known = nodeIds.get(hex)
+  if (known !== undefined) return known
   const bytes = new Uint8Array(ED25519_PEER_PREFIX.length + 32)
   bytes.set(ED25519_PEER_PREFIX)
   bytes.set(publicKey, ED25519_PEER_PREFIX.length)
-  return base58btc.baseEncode(bytes) as NodeId
+  const id = base58btc.baseEncode(bytes) as NodeId
+  if (nodeIds.size >= NODE_IDS_MAX) nodeIds.clear()
+  nodeIds.set(hex, id)
+  return id
 }
 
 /** @throws {IdInvalidError} when the text is not the PeerId of an Ed25519 key */

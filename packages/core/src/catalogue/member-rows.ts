@@ -119,24 +119,40 @@ const sources: readonly Source[] = [
   },
 ]
 
-export interface RowChanges {
-  readonly put: readonly TableRow[]
-  readonly removed: readonly TableRow[]
+/** All rows of a state. */
+export function memberRows(state: MembershipState): TableRow[] {
+  return sources.flatMap((source) => [...source.rows(state)].map((row) => row.make()))
 }
 
-/** Rows that differ between two states. What is one and the same object in both is not looked into. */
-export function changedRows(before: MembershipState, after: MembershipState): RowChanges {
-  const put: TableRow[] = []
-  const removed: TableRow[] = []
+export interface RowChange {
+  readonly spec: TableSpec<Row>
+  /** null when there was none */
+  readonly before: Row | null
+  /** null when it is gone */
+  readonly after: Row | null
+}
+
+/**
+ * Rows that may differ between two states; what is gone comes first. What is one and the same object in both is not
+ * looked into; after a fold of all entries everything is another object, and most of it says the same.
+ */
+export function changedRows(before: MembershipState, after: MembershipState): RowChange[] {
+  const written: RowChange[] = []
+  const removed: RowChange[] = []
   for (const source of sources) {
     const old = new Map<string, { readonly from: readonly unknown[]; make(): TableRow }>()
     for (const row of source.rows(before)) old.set(row.key, row)
     for (const row of source.rows(after)) {
       const known = old.get(row.key)
       old.delete(row.key)
-      if (known === undefined || known.from.some((value, index) => value !== row.from[index])) put.push(row.make())
+      if (known?.from.every((value, index) => value === row.from[index]) === true) continue
+      const made = row.make()
+      written.push({ spec: made.spec, before: known?.make().row ?? null, after: made.row })
     }
-    for (const row of old.values()) removed.push(row.make())
+    for (const row of old.values()) {
+      const made = row.make()
+      removed.push({ spec: made.spec, before: made.row, after: null })
+    }
   }
-  return { put, removed }
+  return [...removed, ...written]
 }

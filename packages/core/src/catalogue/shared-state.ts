@@ -139,10 +139,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
   }
 
   function writeMembership(before: MembershipState, after: MembershipState): void {
-    const { put, removed } = changedRows(before, after)
-    for (const { spec, row } of removed)
-      rows.remove(spec, ...spec.columns.slice(0, spec.keys).map((column) => row[column] ?? null))
-    for (const { spec, row } of put) rows.put(spec, row)
+    for (const change of changedRows(before, after)) rows.change(change)
   }
 
   function refold(subject: Uint8Array, pending: Pending): void {

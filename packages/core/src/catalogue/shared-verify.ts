@@ -10,13 +10,13 @@ import { SetHash } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import { type FileId, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
 import { createFindings } from '../ledger/index.ts'
-import { emptyMembership, type MembershipState, understandsRules } from '../membership/index.ts'
+import { type MembershipState, understandsRules } from '../membership/index.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
 import { addSubject, type Subjects } from './dependents.ts'
 import { encodeFileRecord } from './file-record.ts'
 import { forkRows } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
-import { changedRows } from './member-rows.ts'
+import { memberRows } from './member-rows.ts'
 import {
   AUTHOR_BYTES,
   allEntries,
@@ -101,7 +101,7 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
     found.add('an upgrade activated rules that this software does not have')
     return { recomputed: init.rows.digest(), problems: found.list() }
   }
-  const ofMembers = changedRows(emptyMembership(), membership).put
+  const ofMembers = memberRows(membership)
   for (const { spec, row } of ofMembers) add(spec, row)
   for (const spec of [
     tables.network,

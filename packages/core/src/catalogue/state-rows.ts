@@ -3,10 +3,11 @@
  * transaction, so that the two cannot part.
  */
 import { type CborValue, encodeCbor } from '../codec/index.ts'
-import { asBuffer, domain, SetHash } from '../crypto/index.ts'
+import { domain, equalBytes, SetHash } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
-import { type EntryId, idFrom, type NetworkId } from '../ids.ts'
+import { type EntryId, idFrom, type NetworkId, toHex } from '../ids.ts'
 import { createFileTable, type FileTable, type FileTableInit } from './file-table.ts'
+import type { RowChange } from './member-rows.ts'
 import { OUTSIDE_DIGEST, type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
 /** What a row adds to the set: its table's name and its columns in order. */
@@ -31,8 +32,8 @@ export interface StateRows {
   select<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): R[]
   /** Writes a row; nothing happens when it stands as it is. @returns whether it changed */
   put<R extends Row>(spec: TableSpec<R>, row: R): boolean
-  /** @returns whether there was one */
-  remove<R extends Row>(spec: TableSpec<R>, ...key: Scalar[]): boolean
+  /** Writes or drops a row of which the caller knows how it stands: nothing is looked for. */
+  change(change: RowChange): void
   /** Makes the rows that begin with this key exactly these. @returns what stood before, and whether anything changed */
   replace<R extends Row>(
     spec: TableSpec<R>,
@@ -130,13 +131,11 @@ export function createStateRows(
         .all(...key)
         .map((row) => plainRow(row))
     },
-    put: (spec, row) => write(spec, rows.select(spec, ...keyOf(spec, row))[0], row),
-    remove(spec, ...key) {
-      const [before] = rows.select(spec, ...key)
-      if (before === undefined) return false
-      drop(spec, before)
-      return true
+    change({ spec, before, after }) {
+      if (after !== null) write(spec, before ?? undefined, after)
+      else if (before !== null) drop(spec, before)
     },
+    put: (spec, row) => write(spec, rows.select(spec, ...keyOf(spec, row))[0], row),
     replace(spec, key, after) {
       const before = rows.select(spec, ...key)
       const gone = new Map(before.map((row) => [nameOf(spec, row), row]))
@@ -218,7 +217,7 @@ function keyOf<R extends Row>(spec: TableSpec<R>, row: R): Scalar[] {
 
 function nameOf<R extends Row>(spec: TableSpec<R>, row: R): string {
   return keyOf(spec, row)
-    .map((value) => (value instanceof Uint8Array ? asBuffer(value).toString('hex') : String(value)))
+    .map((value) => (value instanceof Uint8Array ? toHex(value) : String(value)))
     .join('/')
 }
 
@@ -227,7 +226,7 @@ function sameRow<R extends Row>(spec: TableSpec<R>, a: R, b: R, except?: Readonl
     if (except?.has(column) === true) return true
     const x: Scalar | undefined = a[column]
     const y: Scalar | undefined = b[column]
-    return x instanceof Uint8Array && y instanceof Uint8Array ? asBuffer(x).equals(y) : x === y
+    return x instanceof Uint8Array && y instanceof Uint8Array ? equalBytes(x, y) : x === y
   })
 }
 

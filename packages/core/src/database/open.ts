@@ -128,6 +128,9 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
     return damage
   }
   const statements = new Map<string, Sqlite.Statement<unknown[], unknown>>()
+  const begin = sqlite.prepare('BEGIN IMMEDIATE')
+  const commit = sqlite.prepare('COMMIT')
+  const rollback = sqlite.prepare('ROLLBACK')
   let pending: (() => void)[] = []
   let undos: (() => void)[] = []
   let depth = 0
@@ -160,8 +163,12 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
       let result: T
       depth += 1
       try {
-        result = sqlite.transaction(work).immediate()
+        begin.run()
+        result = work()
+        if (result instanceof Promise) throw new TypeError('a transaction waits for nothing')
+        commit.run()
       } catch (error) {
+        if (sqlite.inTransaction) rollback.run()
         const undoing = undos
         pending = []
         undos = []

@@ -73,6 +73,12 @@ export function foldControl<S, E extends ControlNode>(init: {
  * In ascending order.
  */
 export function frontier(entries: readonly ControlNode[]): EntryId[] {
+  const known = new Set(entries.map(({ id }) => id))
+  // the usual case: all is complete, so nothing has to be sorted to find that out
+  if (entries.every(({ seen }) => seen.every((id) => known.has(id)))) {
+    for (const { seen } of entries) for (const id of seen) known.delete(id)
+    return [...known].sort()
+  }
   const { order } = foldControl<null, ControlNode>({ entries, initial: null, apply: () => null, rank: () => [] })
   const covered = new Set<EntryId>()
   const graph = graphOf(order)
@@ -135,7 +141,7 @@ function graphOf<E extends ControlNode>(entries: readonly E[]): Graph<E> {
   for (const entry of entries) {
     if (byId.has(entry.id)) continue
     byId.set(entry.id, entry)
-    const seen = [...new Set(entry.seen)]
+    const seen = entry.seen.length < 2 ? entry.seen : [...new Set(entry.seen)]
     parents.set(entry.id, seen)
     for (const id of seen) {
       const known = children.get(id)
