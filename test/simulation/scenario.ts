@@ -2,11 +2,9 @@
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
-
 import { type SceneName, scenes } from './scenes.ts'
 import type { SimNode } from './sim-node.ts'
 import { cloneOf } from './stage.ts'
-
 import { World } from './world.ts'
 
 export interface Plan {

@@ -3,10 +3,8 @@ import { generateSigningKey, type SigningKey, signingKeyFromSeed } from '../../p
 import type { EntryId, NetworkId, NodeId } from '../../packages/core/src/ids.ts'
 import { isLater } from '../../packages/core/src/ledger/clock.ts'
 import { CLOCK_TOLERANCE_MS, type EntriesEvent, type Entry } from '../../packages/core/src/ledger/index.ts'
-
 import { foundBody, RULES_VERSION } from '../../packages/core/src/membership/index.ts'
 import type { Disk } from './disk.ts'
-
 import { Vault } from './key-stand-ins.ts'
 import { Prng } from './prng.ts'
 import { seedCrypto } from './seeded-crypto.ts'
