@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, wr
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createNode } from '../../packages/core/src/node/node.ts'
 import type { MaloteNode, NodeInit } from '../../packages/core/src/node/types.ts'
@@ -210,6 +211,35 @@ describe('what is refused at start, and rebuilt', () => {
     await until('it is finished', () => !existsSync(join(at.branch, 'network', 'rebuilding')))
     // files of everyone are read again: their keys were kept, or granted anew
     await until('it lists what it may see', () => node.files.list().items.length >= 13)
+  })
+})
+
+describe('an own entry that was never sent, and is damaged', () => {
+  it('keeps what stands behind it from being published: the operator is told which files these are', async () => {
+    const at = copies('unsent')
+    const db = new DatabaseSync(at.file('shared'), { readOnly: true })
+    const row = db.prepare('SELECT bytes FROM entries WHERE id = ?').get(Buffer.from(unsent[2] ?? '', 'hex'))
+    db.close()
+    const content = readFileSync(at.file('shared'))
+    const place = content.indexOf(row?.bytes as Uint8Array)
+    expect(place).toBeGreaterThan(0)
+    content[place + 200] = (content[place + 200] ?? 0) ^ 1
+    writeFileSync(at.file('shared'), content)
+    const founder = await start(at.founder)
+    const { node, was } = await heal(at.branch)
+    expect(was).toBe('found')
+    await until(
+      'both agree',
+      () => founder.ledger.digest().state === node.ledger.digest().state && taken(founder) === 2,
+    )
+    const told = node.status().warnings.find(({ code }) => code === 'rebuild-unfinished')
+    for (const name of ['depois-3.txt', 'depois-4.txt', 'depois-5.txt', 'segredo.txt']) {
+      expect(told?.message).toMatch(new RegExp(`upload of ${name} \\([0-9a-f]{32}\\)`))
+    }
+    for (const name of ['depois-0.txt', 'depois-1.txt']) expect(told?.message).not.toContain(name)
+    expect(told?.advice).toContain('share these files')
+    await upload(node, 'depois-3.txt')
+    await agree(founder, node)
   })
 })
 

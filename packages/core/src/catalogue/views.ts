@@ -54,6 +54,8 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   reconcile(files: Iterable<SharedFile>): Promise<void>
   /** The meta of any version, where it can be opened here. */
   metaOf(file: FileId, version: number): FileMeta | null
+  /** What is in a box that this node has, with keys that it has, whether or not an entry names it. */
+  metaIn(file: FileId, epoch: number, box: BoxHash): FileMeta | null
   /** The current preview, from here or fetched. @throws {FileNotFoundError} */
   preview(file: FileId, options?: { signal?: AbortSignal }): Promise<Preview | null>
   /** On the owner's notice: keys, boxes and view of all closed epochs go, from the disk too. */
@@ -300,6 +302,11 @@ export function createViews(init: ViewsInit): Views {
       const keys = row === undefined || shared == null ? null : keyring.fileKey(file, shared.epoch)
       if (row === undefined || keys === null) return null
       const opened = openWith(file, keys, row.meta)
+      return typeof opened === 'string' ? null : opened.meta
+    },
+    metaIn(file, epoch, box) {
+      const keys = keyring.fileKey(file, epoch)
+      const opened = keys === null ? 'missing' : openWith(file, keys, box)
       return typeof opened === 'string' ? null : opened.meta
     },
     async preview(file, options = {}) {

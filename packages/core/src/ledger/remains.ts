@@ -20,6 +20,8 @@ export interface Remains {
   offer(ledger: Ledger, signal: AbortSignal): Promise<void>
   /** what the ledger has not taken */
   left(): { readonly entries: number; readonly own: number }
+  /** of this node's own among these the first ones */
+  own(limit: number): Entry[]
   close(): void
 }
 
@@ -91,6 +93,10 @@ export async function openRemains(
       left = rest
     },
     left: () => ({ entries: left.length, own: left.filter(({ isOwn }) => isOwn).length }),
+    own(limit) {
+      const own = left.filter(({ isOwn }) => isOwn).slice(0, limit)
+      return own.flatMap(({ salvage, place }) => entryOf(salvage.at(place)?.values ?? [], network) ?? [])
+    },
     close() {
       for (const salvage of salvages.splice(0)) salvage.close()
     },

@@ -189,18 +189,6 @@ describe('a peer that announces what does not exist', () => {
     expect(taken().filter(({ type, to }) => type === 'announce' && to === 'b').length).toBeLessThanOrEqual(30)
   })
 
-  it('is believed again by what it announces truly', () => {
-    const { spread, store, taken } = setUp(['a', 'b'])
-    for (const each of flood.slice(0, CREDIT_MAX)) spread.heard(id('a'), [each])
-    taken()
-    spread.heard(id('a'), [short(1)])
-    expect(heardBy(taken(), 'announce')).toEqual([])
-    spread.learned(store(entry(1)), id('a'), true)
-    expect(taken()).toEqual([{ to: 'b', type: 'announce', ids: [short(1)] }])
-    spread.heard(id('a'), [short(2)])
-    expect(heardBy(taken(), 'announce')).toEqual(['b'])
-  })
-
   it('does not make us give what has been given, nor a mebibyte for one frame', () => {
     const { spread, store, taken } = setUp(['a', 'b'])
     const large = Array.from({ length: 40 }, (_, at) => ({ ...entry(at), bytes: new Uint8Array(64 * 1024) }))

@@ -42,7 +42,7 @@ export const OPEN_PER_PEER = 1024
 /** After this time they are forgotten. */
 export const OPEN_MS = 15_000
 /** Entries here of which it is remembered who has them. */
-export const RECENT_MAX = 2048
+export const RECENT_MAX = 4096
 /** Given for one frame of pulls; who asks for more at once gets the rest by comparison. */
 const GIVE_BYTES = 1024 * 1024
 
@@ -298,8 +298,7 @@ export function createSpread(init: SpreadInit): Spread {
         if (from !== null) peers.set(from, 'has')
         if (each !== undefined) {
           forget(short, each)
-          // true words earn belief also where they were doubted
-          credit.back(each.payer ?? each.first)
+          if (each.payer !== null) credit.back(each.payer)
           for (const peer of each.wantedBy) {
             if (peers.get(peer) === 'has') continue
             peers.set(peer, 'has')

@@ -1,6 +1,8 @@
 /** What the operator should know of the soundness of ledger and state. */
+import type { RebuildLeft } from './rebuild-files.ts'
 import type { Session } from './session.ts'
 import type { StatusView } from './types.ts'
+import { unsentTexts } from './unsent.ts'
 
 export function integrityWarnings(session: Session): StatusView['warnings'] {
   const { members, sync, integrity, state } = session
@@ -19,8 +21,11 @@ export function integrityWarnings(session: Session): StatusView['warnings'] {
   if (left !== null && left.entries > 0) {
     found.push({
       code: 'rebuild-unfinished',
-      message: `${left.entries} entries out of the damaged database (${left.own} of this node) wait for others that no member has shown yet`,
-      advice: 'They are taken when a member comes online that has what lies before them.',
+      message: `${left.entries} entries out of the damaged database (${left.own} of this node) wait for others that no member has shown yet${namesOf(session, left)}`,
+      advice:
+        left.own === 0
+          ? 'They are taken when a member comes online that has what lies before them.'
+          : 'They are taken when a member comes online that has what lies before them. If what was lost had never been sent, nobody has it: then share these files, or change them, once more.',
     })
   }
   const diverged = sync.divergedFrom()
@@ -39,4 +44,11 @@ export function integrityWarnings(session: Session): StatusView['warnings'] {
     })
   }
   return found
+}
+
+/** What of this node's own is at stake. */
+function namesOf(session: Session, { own, named }: RebuildLeft): string {
+  if (named.length === 0) return ''
+  const more = own > named.length ? `, and ${own - named.length} more` : ''
+  return `; of this node: ${unsentTexts(session, named).join(', ')}${more}`
 }

@@ -10,6 +10,7 @@ import { checkPages, type Database } from '../database/index.ts'
 import { MaloteError } from '../errors.ts'
 import { toHex } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
+import type { RebuildLeft } from './rebuild-files.ts'
 import type { VerificationView } from './types.ts'
 
 /** A start has more urgent things to do. */
@@ -43,8 +44,8 @@ export interface Integrity {
   /** Makes the state anew from the entries, then looks again. Does nothing while the entries themselves are damaged. */
   repair(options?: { signal?: AbortSignal }): Promise<VerificationView>
   /** Entries of a rebuild that wait for others; null while there is no rebuild. */
-  rebuildLeft(): { readonly entries: number; readonly own: number } | null
-  noteRebuild(left: () => { readonly entries: number; readonly own: number }): void
+  rebuildLeft(): RebuildLeft | null
+  noteRebuild(left: () => RebuildLeft): void
   /** Resolves when a check has found nothing wrong, or at the stop: before that nothing is removed for not being in the state. */
   whenSound(): Promise<void>
   /** What the last look found, or what a statement met meanwhile; null while nothing is known to be wrong. */
@@ -67,7 +68,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
   let running: Promise<void> | undefined
   let cancel: (() => void) | undefined
   const sound = Promise.withResolvers<void>()
-  let rebuildLeft: (() => { readonly entries: number; readonly own: number }) | undefined
+  let rebuildLeft: (() => RebuildLeft) | undefined
   let lastAt = Number.NEGATIVE_INFINITY
 
   async function look(options: { signal: AbortSignal; pace?: () => Promise<void> }): Promise<Findings> {

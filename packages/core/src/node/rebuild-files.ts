@@ -18,7 +18,7 @@ import {
   type SalvagedValue,
 } from '../database/index.ts'
 import type { NetworkId } from '../ids.ts'
-import { BEGIN_ANEW, foundingIn, ORDERLY_CLOSE } from '../ledger/index.ts'
+import { BEGIN_ANEW, type Entry, foundingIn, ORDERLY_CLOSE } from '../ledger/index.ts'
 import { readAnchor, writeAnchor } from './anchor.ts'
 import { NetworkUnknownError } from './errors.ts'
 import { writePrivateFile } from './identity.ts'
@@ -34,6 +34,15 @@ interface Rebuilding {
   readonly folders: readonly string[]
   /** names that have yet to be moved into the last of them */
   readonly moving: readonly string[]
+}
+
+/** What a rebuild has not been able to take over so far. */
+export interface RebuildLeft {
+  readonly entries: number
+  /** of this node's own */
+  readonly own: number
+  /** the first of these */
+  readonly named: readonly Entry[]
 }
 
 /** The files of a rebuild that is not finished; null when there is none. */

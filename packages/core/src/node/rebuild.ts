@@ -8,19 +8,21 @@ import { openRemains, type Remains } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import { readAnchor } from './anchor.ts'
 import { NobodyToRebuildFromError } from './errors.ts'
-import { endRebuild, setAsideFiles } from './rebuild-files.ts'
+import { endRebuild, type RebuildLeft, setAsideFiles } from './rebuild-files.ts'
 import type { Session } from './session.ts'
 
 /** For a member to be found and to answer, where there is no ledger to start with. */
 const REACH_MS = 60_000
 const ASK_AGAIN_MS = 1000
 const DIAL_MS = 8000
+/** Own entries that are told one by one. */
+const NAMED_MAX = 20
 /** What arrives in so short a time is looked at together. */
 const SETTLE_MS = 500
 
 export interface Rebuild {
   /** entries that wait for one that nobody has shown yet */
-  left(): { readonly entries: number; readonly own: number }
+  left(): RebuildLeft
   stop(): Promise<void>
 }
 
@@ -112,6 +114,7 @@ function follow({ folder, session, clock, log }: RebuildInit, remains: Remains):
   let running: Promise<void> | undefined
   let cancel: (() => void) | undefined
   let isDone = false
+  let isClosed = false
 
   function soon(): void {
     if (isDone || stopping.signal.aborted || cancel !== undefined) return
@@ -142,12 +145,13 @@ function follow({ folder, session, clock, log }: RebuildInit, remains: Remains):
   const leave = session.ledger.onEntries(soon)
   soon()
   return {
-    left: () => remains.left(),
+    left: () => ({ ...remains.left(), named: isClosed ? [] : remains.own(NAMED_MAX) }),
     async stop() {
       stopping.abort(new Error('the node is stopping'))
       leave()
       cancel?.()
       await running
+      isClosed = true
       remains.close()
     },
   }
