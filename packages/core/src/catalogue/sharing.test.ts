@@ -342,6 +342,32 @@ describe('ownership', () => {
 })
 
 describe('who may change what', () => {
+  test('a change that the rules give no effect is told by every verb of the author', async () => {
+    const ids = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => world.upload(ana, name, EVERYONE_LIST)))
+    const [trashed, purged, described, shared, updated] = ids as [FileId, FileId, FileId, FileId, FileId]
+    const keys = ana.sharing.author.epochForUpdate(updated)
+    // as where the clock was set back, so that it sorts before what it builds on
+    world.refusal = { code: 'conflict', reason: 'it builds on another entry' }
+    const refused = expect.objectContaining({
+      name: 'RefusedError',
+      code: 'conflict',
+      message: 'refused: it builds on another entry',
+      details: { refusal: 'conflict' },
+    })
+    const { author } = ana.sharing
+    expect(() => author.trash(trashed)).toThrow(refused)
+    expect(() => author.purge(purged)).toThrow(refused)
+    await expect(author.describe(described, { name: 'other' })).rejects.toEqual(refused)
+    await expect(author.share(shared, except(caio))).rejects.toEqual(refused)
+    const content = { ...contentOf(updated), size: 99 }
+    await expect(author.publishUpdate({ file: updated, keys, content, plainHash: new Uint8Array(32) })).rejects.toEqual(
+      refused,
+    )
+    await expect(world.upload(ana, 'new', EVERYONE_LIST)).rejects.toEqual(refused)
+    world.refusal = null
+    await expect(author.restore(trashed)).resolves.toBe(world.entries.at(-1)?.id)
+  })
+
   test('others get not-owner, the denied not-found, an open offer freezes, If-Match is honoured', async () => {
     const file = await world.upload(ana, 'mine', except(caio))
     await whenSeen(bia, file)
