@@ -161,7 +161,6 @@ export function createSpread(init: SpreadInit): Spread {
   }
 
   const tellNews = (link: SpreadLink, ids: readonly ShortId[]) => link.announce(ids)
-
   // ------------------------------------------------------------------------------------------------------- pulling
 
   function setAsked(each: Open, peer: NodeId | null): void {
