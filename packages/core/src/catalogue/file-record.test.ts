@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { DecodeError } from '../codec/index.ts'
-import { decodeFileRecord, encodeFileRecord, type FileRecord } from './file-record.ts'
+import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord } from './file-record.ts'
 import { World } from './testing.ts'
 
 /** A file with all that one can have: versions, conflict versions, epochs, former roots, an offer. */
@@ -29,6 +29,7 @@ describe('the record of a file', () => {
     expect(before.versions.some(({ conflict }) => conflict)).toBe(true)
     expect(before.epochs.length).toBe(2)
     expect(decodeFileRecord(encodeFileRecord(before))).toEqual(before)
+    expect(fileOfRecord(encodeFileRecord(before))).toBe(before.file.file)
   })
 
   test('is the same in whatever order versions and epochs are given', () => {
@@ -48,6 +49,10 @@ describe('the record of a file', () => {
         expect(error).toBeInstanceOf(DecodeError)
       }
       expect(() => decodeFileRecord(bytes.subarray(0, at))).toThrow(DecodeError)
+    }
+    for (let at = 0; at < 24; at++) {
+      expect(() => fileOfRecord(bytes.subarray(0, at))).toThrow(DecodeError)
+      if (at < 8) expect(() => fileOfRecord(bytes.with(at, 0))).toThrow(DecodeError)
     }
   })
 

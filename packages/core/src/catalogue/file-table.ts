@@ -7,7 +7,7 @@ import { asBuffer } from '../crypto/index.ts'
 import { createBulkInsert, type Database, DatabaseDamagedError } from '../database/index.ts'
 import { type BoxHash, type BranchId, type FileId, idBytes, type Root } from '../ids.ts'
 import { systemRandom } from '../random.ts'
-import { decodeFileRecord, encodeFileRecord, type FileRecord } from './file-record.ts'
+import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
 import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
 import type { SharedFileState } from './types.ts'
@@ -40,6 +40,7 @@ export interface FileTable {
   holds(file: FileId, expected: FileRecord | null): boolean
   /** In the order in which this node learned of them; reads page by page, so that others may write in between. */
   walk(filter?: FileFilter): Generator<FileRecord>
+  ids(filter: FileFilter): Generator<FileId>
   /** @param after the last file of the page before */
   page(filter: FileFilter, after: FileId | null, limit: number): FileRecord[]
   /** Files that name a root or box, the one that named it first here before the others. */
@@ -121,9 +122,12 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
     return undefined
   }
 
-  function decode(row: FileRow): FileRecord {
+  const decode = (row: FileRow): FileRecord => told(() => decodeFileRecord(row.record))
+
+  /** What cannot be read of a record is damage of this database. */
+  function told<T>(read: () => T): T {
     try {
-      return decodeFileRecord(row.record)
+      return read()
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       throw new DatabaseDamagedError(db.path, error)
@@ -219,6 +223,9 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
         row.owner === findOwner(expected.file.owner) &&
         row.offered === (expected.file.offer === null ? 0 : 1)
       )
+    },
+    *ids(filter) {
+      for (const { record } of rows(filter)) yield told(() => fileOfRecord(record))
     },
     *walk(filter = {}) {
       for (const row of rows(filter)) yield decode(row)

@@ -76,10 +76,6 @@ const LIVE: FileFilter = { states: ['live', 'orphaned'] }
 export function createSharedQueries(db: Database, rows: StateRows): SharedQueries & WriteSide {
   const { files } = rows
 
-  function* ids(filter: FileFilter): Generator<FileId> {
-    for (const { file } of files.walk(filter)) yield file.file
-  }
-
   const queries: SharedQueries & WriteSide = {
     file: (file) => files.get(file)?.file ?? null,
     versions: (file) => [...(files.get(file)?.versions ?? [])],
@@ -93,15 +89,15 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
     *allFiles() {
       for (const { file } of files.walk()) yield file
     },
-    liveFiles: () => ids(LIVE),
+    liveFiles: () => files.ids(LIVE),
     *liveRoots() {
       for (const { file, versions } of files.walk(LIVE)) {
         const current = versions.find(({ version }) => version === file.version)
         if (current !== undefined) yield current
       }
     },
-    filesOwnedBy: (owner) => ids({ owner, states: ['live', 'deleted'] }),
-    everOwnedBy: (owner) => ids({ owner }),
+    filesOwnedBy: (owner) => files.ids({ owner, states: ['live', 'deleted'] }),
+    everOwnedBy: (owner) => files.ids({ owner }),
     *offered() {
       for (const { file } of files.walk({ isOffered: true })) yield file
     },
