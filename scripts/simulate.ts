@@ -70,7 +70,7 @@ if (values.spread) {
   const entries = campaign.results.reduce((sum, each) => sum + each.entries, 0)
   const cpu = campaign.results.reduce((sum, each) => sum + each.ms, 0)
   console.log(
-    `${campaign.results.length} seeds, ${entries} entries, ${campaign.failed.length} failed, ${Math.round(campaign.ms / 1000)} s (${Math.round(cpu / campaign.results.length)} ms per seed)`,
+    `${campaign.results.length} seeds, ${entries} entries, ${campaign.failed.length} failed, ${Math.round(campaign.ms / 1000)} s (${Math.round(cpu / campaign.results.length)} ms of processor time per seed)`,
   )
   if (campaign.failed.length > 0) process.exitCode = 1
 }

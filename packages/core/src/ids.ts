@@ -72,9 +72,15 @@ export function idFrom<T extends EntryId | NetworkId | BranchId | FileId | Audie
   return toHex(bytes) as T
 }
 
-/** Every entry names its author by key, and base58 is dear. */
+/** Every entry names its author by key, every draw its candidates by id, and base58 is dear. */
 const nodeIds = new Map<string, NodeId>()
-const NODE_IDS_MAX = 4096
+const nodeKeys = new Map<string, Uint8Array>()
+const REMEMBERED_MAX = 4096
+
+function remember<V>(known: Map<string, V>, name: string, value: V): void {
+  if (known.size >= REMEMBERED_MAX) known.clear()
+  known.set(name, value)
+}
 
 export function nodeIdFromPublicKey(publicKey: Uint8Array): NodeId {
   const hex = toHex(publicKey)
@@ -84,13 +90,14 @@ export function nodeIdFromPublicKey(publicKey: Uint8Array): NodeId {
   bytes.set(ED25519_PEER_PREFIX)
   bytes.set(publicKey, ED25519_PEER_PREFIX.length)
   const id = base58btc.baseEncode(bytes) as NodeId
-  if (nodeIds.size >= NODE_IDS_MAX) nodeIds.clear()
-  nodeIds.set(hex, id)
+  remember(nodeIds, hex, id)
   return id
 }
 
 /** @throws {IdInvalidError} when the text is not the PeerId of an Ed25519 key */
 export function publicKeyFromNodeId(id: string): Uint8Array {
+  const known = nodeKeys.get(id)
+  if (known !== undefined) return known.slice()
   let bytes: Uint8Array
   try {
     bytes = base58btc.baseDecode(id)
@@ -99,7 +106,9 @@ export function publicKeyFromNodeId(id: string): Uint8Array {
   }
   const prefixed = ED25519_PEER_PREFIX.every((value, index) => bytes[index] === value)
   if (!prefixed || bytes.length !== ED25519_PEER_PREFIX.length + 32) throw new IdInvalidError(id)
-  return bytes.slice(ED25519_PEER_PREFIX.length)
+  const key = bytes.slice(ED25519_PEER_PREFIX.length)
+  remember(nodeKeys, id, key)
+  return key.slice()
 }
 
 export function feedIdFrom(author: Uint8Array, incarnation: Uint8Array): FeedId {
