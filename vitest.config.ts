@@ -15,6 +15,8 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
           testTimeout: 20_000,
           maxWorkers: 2,
+          // loading the modules anew for each file took more time than the tests; none replaces a module or a global
+          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
@@ -23,7 +25,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE],
-          maxWorkers: 2,
+          // one more than cores on a small machine: these wait for deadlines and for the disk
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
           ...processes,
         },

@@ -2,7 +2,8 @@
  * Everything that must hold at every commit: format and lint, import directions, dead code, types (the build before
  * this), unit and integration tests. Closes with one line of totals; exits non-zero when anything fails.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,25 +20,38 @@ interface Report {
   numFailedTestSuites: number
 }
 
-function run(title: string, command: string, args: string[]): boolean {
-  console.log(`\n== ${title}`)
-  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` }
-  return spawnSync(join(bin, command), args, { stdio: 'inherit', env }).status === 0
+interface Check {
+  readonly title: string
+  readonly command: string
+  readonly args: readonly string[]
 }
 
-const checks = [
-  run('format and lint', 'biome', ['check', '--error-on-warnings', '.']),
-  run('import directions', 'depcruise', [
-    'packages',
-    'apps',
-    '--config',
-    '.dependency-cruiser.cjs',
-    '--output-type',
-    'err',
-  ]),
-  run('dead code and dependencies', 'knip', []),
-]
-const tested = run('tests', 'vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
+const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` }
+
+/** Runs beside the others, and says what it has to say in one piece. */
+async function run({ title, command, args }: Check): Promise<boolean> {
+  const child = spawn(join(bin, command), args, { stdio: ['ignore', 'pipe', 'pipe'], env })
+  const said: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece: Buffer) => said.push(piece))
+  const [code] = await once(child, 'close')
+  console.log(`\n== ${title}\n${Buffer.concat(said).toString().trim()}`)
+  return code === 0
+}
+
+const checks = await Promise.all(
+  [
+    { title: 'format and lint', command: 'biome', args: ['check', '--error-on-warnings', '.'] },
+    {
+      title: 'import directions',
+      command: 'depcruise',
+      args: ['packages', 'apps', '--config', '.dependency-cruiser.cjs', '--output-type', 'err'],
+    },
+    { title: 'dead code and dependencies', command: 'knip', args: [] },
+  ].map(run),
+)
+console.log('\n== tests')
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+const tested = spawnSync(join(bin, 'vitest'), ['run', ...reporters], { stdio: 'inherit', env }).status === 0
 
 let totals = { passed: 0, failed: 1, skipped: 0 }
 try {
