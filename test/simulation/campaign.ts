@@ -52,7 +52,7 @@ export async function runCampaign(init: CampaignInit): Promise<Campaign> {
     const ask = () => {
       const seed = take()
       if (seed === null) child.stdin?.end()
-      else child.stdin?.write(`${JSON.stringify({ seed, nodes: init.nodes })}\n`)
+      else child.stdin?.write(`${JSON.stringify({ seed, nodes: init.nodes, hasty: init.untilFailure })}\n`)
     }
     return new Promise((resolve, reject) => {
       if (child.stdout !== null) {

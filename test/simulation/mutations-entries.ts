@@ -295,6 +295,12 @@ export const entryFaults: readonly Mutation[] = [
     replace: 'if (past.size < 0) init.fetch(peer)',
   },
   {
+    rule: 'heads are compared at intervals',
+    file: 'ledger/sync.ts',
+    find: 'for (const link of links.values()) link.tellStatus()',
+    replace: '',
+  },
+  {
     rule: 'where a fork began is searched for',
     file: 'ledger/sync-fetch.ts',
     find: 'if (!missing.has(feed) || after < 0) continue',

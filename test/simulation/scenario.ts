@@ -14,6 +14,8 @@ export interface Plan {
   /** entries that the run is to have at least */
   readonly entries: number
   readonly tracing: boolean
+  /** ends with the first problem, where that is all that is wanted */
+  readonly hasty: boolean
   /** directed situations amid the rest */
   readonly scenes: readonly SceneName[]
 }
@@ -38,10 +40,11 @@ export interface Outcome {
   readonly present: readonly SimNode[]
 }
 
-/** Runs the plan to its end. The caller closes the world. */
-export async function runScenario(world: World, plan: Plan): Promise<Outcome> {
+/** Runs the plan to its end. The caller closes the world. @returns null when it ended with a problem before that */
+export async function runScenario(world: World, plan: Plan): Promise<Outcome | null> {
   await populate(world, plan)
   await disturb(world, plan)
+  if (plan.hasty && world.problems.length > 0) return null
   const present = await heal(world)
   return { world, present }
 }
@@ -97,6 +100,7 @@ async function disturb(world: World, plan: Plan): Promise<void> {
   const { random } = world
   const toCome = [...plan.scenes]
   for (let round = 0; round < ROUNDS_MAX && world.founder.up.ledger.count() < plan.entries; round++) {
+    if (plan.hasty && world.problems.length > 0) return
     const hostile = random.pick(world.hostile())
     const what = random.weighted({ people: 60, evil: hostile === undefined ? 0 : 25, fault: 18, weather: 5 })
     if (what === 'people') await somebodyActs(world, plan)
