@@ -2,6 +2,7 @@
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
+import { Prng } from './prng.ts'
 import { type SceneName, scenes } from './scenes.ts'
 import type { SimNode } from './sim-node.ts'
 import { cloneOf } from './stage.ts'
@@ -74,7 +75,8 @@ async function populate(world: World, plan: Plan): Promise<void> {
     const node = await join(world, founder, ticket, `n${index}`)
     if (node === null) throw new TypeError('an invite that nobody had used admits nobody')
     node.hostile = isHostile
-    node.lies = isHostile && random.chance(0.6)
+    // hostile members tell of a state that they made up; a machine that computes wrongly does the same
+    node.lies = isHostile ? random.chance(0.6) : new Prng(`wrong ${plan.seed} ${index}`).chance(0.15)
     await world.timeline.pass(random.between(100, 1500))
   }
   if (plan.nodes >= LARGE_NODES) await startAll(world)
