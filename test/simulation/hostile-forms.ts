@@ -68,13 +68,18 @@ export const malformed: Evil = (pen) => {
 /** As the format says; a fault in the sources must not change what is tried. */
 const ENTRY_BYTES = 65_536
 
-/** Validly signed, and not of the one form that an entry has. */
+/** Validly signed, and not of the one form that an entry has: several, each by itself. */
 export const misshapen: Evil = (pen) => {
+  for (const kind of pen.random.shuffle(SHAPES).slice(0, 3)) misshape(pen, kind)
+}
+
+const SHAPES = ['large', 'long', 'unsorted', 'format', 'place', 'words'] as const
+
+function misshape(pen: Pen, kind: (typeof SHAPES)[number]): void {
   const feed = new EvilFeed(pen.node, pen.world.networkId)
   const { bytes } = feed.write('capacity', { weight: pen.random.below(100) })
   const items = decodeCbor(bytes, ENTRY_BYTES)
   if (!Array.isArray(items)) return
-  const kind = pen.random.weighted({ large: 3, long: 3, unsorted: 3, format: 1, place: 2, words: 1 })
   const [a, b] = [pen.id(), pen.id()].sort(Buffer.compare)
   const changed: Record<typeof kind, [number, CborValue]> = {
     large: [10, { weight: 1, more: pen.random.bytes(ENTRY_BYTES) }],
