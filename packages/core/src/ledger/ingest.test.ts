@@ -290,6 +290,20 @@ describe('an entry ahead of our time', () => {
     expect(b.applied.slice(-3).map(({ id }) => id)).toEqual([future.id, after.id, names.id])
   })
 
+  it('is held with what names it, also where that comes first or its own time is earlier', () => {
+    const { a, b, c, network, clock } = ahead()
+    const start = clock.now()
+    const future = forge(a, network, { kind: 'role', ms: start + CLOCK_TOLERANCE_MS + 5000 })
+    const past = forge(c, network, { kind: 'role', ms: start, seen: [future.id] as EntryId[] })
+    const sooner = forge(c, network, { kind: 'role', ms: start + CLOCK_TOLERANCE_MS + 1000, seen: [future.id] })
+    expect(b.ledger.ingest([signedBytes(sooner)])).toMatchObject({ stored: 0, waiting: 1 })
+    expect(b.ledger.ingest([past, future].map(signedBytes))).toMatchObject({ stored: 0, waiting: 2 })
+    clock.advance(3000)
+    expect(b.ledger.held().length).toBe(3)
+    clock.advance(3000)
+    expect(b.ledger.held()).toEqual([])
+  })
+
   it('is taken at once within the tolerance', () => {
     const { a, b, network, clock } = ahead()
     expect(b.ledger.ingest([signedBytes(forge(a, network, { ms: clock.now() + CLOCK_TOLERANCE_MS }))]).stored).toBe(1)

@@ -69,6 +69,8 @@ export function createIngest(init: IngestInit): Ingest {
   const held = new WaitingPool(init.heldLimits ?? HELD_LIMITS, 'refuse')
   let cancelRelease: (() => void) | undefined
   let stopped = false
+  /** of what is being stored: an entry may come before the one ahead of time that it names */
+  let early: ReadonlySet<EntryId> = new Set()
   /** Known by the founding entry (its id is the network's) also while that waits for somebody to vouch for it. */
   let founder: NodeId | undefined
 
@@ -76,6 +78,24 @@ export function createIngest(init: IngestInit): Ingest {
   function predecessor(entry: Entry) {
     if (entry.prev === null) return null
     return store.at(entry.feed, entry.seq - 1).find((link) => link.id === entry.prev)
+  }
+
+  /** Of these what is ahead of its time, and what follows or names that, in whatever order they came. */
+  function earlyAmong(entries: readonly Entry[]): ReadonlySet<EntryId> {
+    const limit = clock.now() + CLOCK_TOLERANCE_MS
+    const found = new Set(entries.filter(({ ms }) => ms > limit).map(({ id }) => id))
+    if (found.size === 0) return found
+    const waitFor = new Map<EntryId, EntryId[]>()
+    for (const { id, prev, seen } of entries) {
+      for (const named of prev === null ? seen : [prev, ...seen]) {
+        const known = waitFor.get(named)
+        if (known === undefined) waitFor.set(named, [id])
+        else known.push(id)
+      }
+    }
+    // a set goes on to what is added while it is gone through
+    for (const id of found) for (const waiting of waitFor.get(id) ?? []) found.add(waiting)
+    return found
   }
 
   /** What becomes of one authentic entry whose predecessors have been dealt with. */
@@ -90,7 +110,7 @@ export function createIngest(init: IngestInit): Ingest {
       return { code: 'clock', reason: 'its clock is not later than that of its predecessor' }
     }
     const isAhead = entry.ms > clock.now() + CLOCK_TOLERANCE_MS
-    if (isAhead || follows !== undefined || entry.seen.some((id) => held.has(id))) return 'hold'
+    if (isAhead || follows !== undefined || early.has(entry.id) || entry.seen.some((id) => held.has(id))) return 'hold'
     // the recovery key stands in the founding entry, which may have come in this very batch
     const network = store.network()
     if (network !== null && isCosigned(entry, network, store.recovery())) return 'store'
@@ -123,6 +143,7 @@ export function createIngest(init: IngestInit): Ingest {
     db.write(() => {
       db.afterRollback(() => store.reload())
       const accepted: Entry[] = []
+      early = earlyAmong(entries)
       for (const entry of entries) accept(entry, accepted, result)
       store.flush()
       if (accepted.length > 0) init.execute(accepted, from)
@@ -228,9 +249,11 @@ export function createIngest(init: IngestInit): Ingest {
     cancelRelease = clock.after(delay, release)
   }
 
-  /** Tries all that is held again, in the order in which it came; what is still ahead is held again. */
+  /** Tries again what is held, in the order in which it came, but for what is still ahead and what waits for that. */
   function release(): void {
-    const entries = held.all()
+    const all = held.all()
+    const stillEarly = earlyAmong(all)
+    const entries = all.filter(({ id }) => !stillEarly.has(id))
     for (const entry of entries) held.delete(entry.id)
     try {
       for (let at = 0; at < entries.length; at += BATCH_MAX_ENTRIES) {
