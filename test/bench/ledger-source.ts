@@ -12,7 +12,7 @@ import { BUCKET_HASH_BYTES, BUCKETS } from '../../packages/core/src/ledger/heads
 import { createLedger, type SignedBytes } from '../../packages/core/src/ledger/index.ts'
 import { encodeSyncFrame } from '../../packages/core/src/ledger/sync-frames.ts'
 import { serveFetch } from '../../packages/core/src/ledger/sync-serve.ts'
-import { memorySettings } from '../../packages/core/src/ledger/testing.ts'
+import { memorySettings, nobodyAround } from '../../packages/core/src/ledger/testing.ts'
 import { fileIdFor } from '../../packages/core/src/membership/index.ts'
 import type { FrameStream } from '../../packages/core/src/network/index.ts'
 import { systemRandom } from '../../packages/core/src/random.ts'
@@ -96,10 +96,7 @@ export async function makeSource(folder: string, uploads: number): Promise<Sourc
     random: systemRandom,
     kinds: kindInfo,
     apply: () => undefined,
-    skew: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
-    twin: () => null,
+    ...nobodyAround,
   })
   ledger.ingest(world.entries)
   const feeds = world.actors.map(({ key }) => newFeed(key))

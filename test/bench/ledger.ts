@@ -15,7 +15,7 @@ import { type Database, migrationsFolder, openDatabase } from '../../packages/co
 import { type NetworkId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
 import { createLedger, type Ledger } from '../../packages/core/src/ledger/index.ts'
 import { Claims, fetchFrom } from '../../packages/core/src/ledger/sync-fetch.ts'
-import { memorySettings } from '../../packages/core/src/ledger/testing.ts'
+import { memorySettings, nobodyAround } from '../../packages/core/src/ledger/testing.ts'
 import type { Host } from '../../packages/core/src/network/index.ts'
 import { systemRandom } from '../../packages/core/src/random.ts'
 import {
@@ -54,10 +54,7 @@ function openTarget(path: string, network: NetworkId, signer: SigningKey, option
     apply: (entries) => {
       if (options.fold) state.apply(entries)
     },
-    skew: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
-    twin: () => null,
+    ...nobodyAround,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   return {

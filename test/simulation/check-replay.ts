@@ -2,6 +2,7 @@
 import { createSharedState, kindInfo } from '../../packages/core/src/catalogue/index.ts'
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { createLedger, type Entry, type Ledger } from '../../packages/core/src/ledger/index.ts'
+import { nobodyAround } from '../../packages/core/src/ledger/testing.ts'
 import { targetCopies } from '../../packages/core/src/replication/index.ts'
 import { placementList } from '../../packages/core/src/replication/placement.ts'
 import { openBlank } from './disk.ts'
@@ -27,10 +28,7 @@ function freshNode({ world }: Evidence): Fresh {
     random: new Prng(`replay ${world.seed}`),
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network(), rules: world.rules })
   return {

@@ -7,7 +7,7 @@ import { migrationsFolder, openDatabase } from '../../packages/core/src/database
 import { type EntryId, idBytes, type NetworkId } from '../../packages/core/src/ids.ts'
 import { makeEntry } from '../../packages/core/src/ledger/entry.ts'
 import { createLedger, type SignedBytes } from '../../packages/core/src/ledger/index.ts'
-import { memorySettings } from '../../packages/core/src/ledger/testing.ts'
+import { memorySettings, nobodyAround } from '../../packages/core/src/ledger/testing.ts'
 import { loadIdentity } from '../../packages/core/src/node/identity.ts'
 import { systemRandom } from '../../packages/core/src/random.ts'
 import { newFeed, uploadBody } from '../bench/ledger-source.ts'
@@ -31,10 +31,7 @@ export function addPurgedFiles(dataDir: string, network: NetworkId, count: numbe
     random: systemRandom,
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   const feed = newFeed(signing)

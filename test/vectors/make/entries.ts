@@ -14,7 +14,7 @@ import {
   foldControl,
   type SignedBytes,
 } from '../../../packages/core/src/ledger/index.ts'
-import { ManualClock, memorySettings } from '../../../packages/core/src/ledger/testing.ts'
+import { ManualClock, memorySettings, nobodyAround } from '../../../packages/core/src/ledger/testing.ts'
 import { createFold } from '../../../packages/core/src/membership/index.ts'
 import { systemRandom } from '../../../packages/core/src/random.ts'
 import { hex } from '../reader/bytes.ts'
@@ -274,10 +274,7 @@ export function takenByLedger({ network, now, before, arriving }: Arrival) {
     random: systemRandom,
     kinds: kindInfo,
     apply: () => {},
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   try {
     ledger.ingest(before.map(({ bytes, sig, cosig }) => ({ bytes, sig, cosig })))

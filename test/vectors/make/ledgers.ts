@@ -16,7 +16,7 @@ import { sign, signingKeyFromSeed } from '../../../packages/core/src/crypto/inde
 import { type Database, migrationsFolder, openDatabase } from '../../../packages/core/src/database/index.ts'
 import { EVERYONE, idBytes, type NetworkId } from '../../../packages/core/src/ids.ts'
 import { compareOrdinary, createLedger, type Entry, type Ledger } from '../../../packages/core/src/ledger/index.ts'
-import { ManualClock, memorySettings } from '../../../packages/core/src/ledger/testing.ts'
+import { ManualClock, memorySettings, nobodyAround } from '../../../packages/core/src/ledger/testing.ts'
 import { systemRandom } from '../../../packages/core/src/random.ts'
 import { hex } from '../reader/bytes.ts'
 import { controlSteps, signedHex } from './entries.ts'
@@ -382,10 +382,7 @@ async function ledgerOf(name: string, about: string, world: World) {
     random: systemRandom,
     kinds: kindInfo,
     apply: (batch) => state.apply(batch),
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   try {

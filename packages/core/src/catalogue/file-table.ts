@@ -82,13 +82,20 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
   const owners = new Map<BranchId, number>()
   let shortHash: ((hash: Uint8Array) => number) | undefined
 
+  /** undefined before the first ref was written */
+  function findShort(): ((hash: Uint8Array) => number) | undefined {
+    if (shortHash !== undefined) return shortHash
+    const known = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()
+    if (known !== undefined) shortHash = createShortHash(known.secret)
+    return shortHash
+  }
+
   function short(hash: Uint8Array): number {
-    if (shortHash === undefined) {
-      const known = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()
-      const secret = known?.secret ?? systemRandom.bytes(SHORT_SECRET_BYTES)
-      if (known === undefined) db.prepare('INSERT INTO refs_secret (id, secret) VALUES (1, ?)').run(secret)
-      shortHash = createShortHash(secret)
-    }
+    const known = findShort()
+    if (known !== undefined) return known(hash)
+    const secret = systemRandom.bytes(SHORT_SECRET_BYTES)
+    db.prepare('INSERT INTO refs_secret (id, secret) VALUES (1, ?)').run(secret)
+    shortHash = createShortHash(secret)
     return shortHash(hash)
   }
 
@@ -210,7 +217,8 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
     insert(key, record) {
       const bytes = encodeFileRecord(record)
       count(null, bytes)
-      bulk.files.add([key, record.file.state, ownerOf(record.file.owner), record.file.offer === null ? 0 : 1, bytes])
+      const { state, owner, offered } = beside(record, bytes)
+      bulk.files.add([key, state, owner, offered, bytes])
       const since = entries.count()
       for (const { kind, hash } of refsOf(record)) bulk.refs.add([short(hash), kind, since, key])
     },
@@ -241,11 +249,13 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
         .map(decode)
     },
     *naming(kind, hash) {
+      const shortOf = findShort()
+      if (shortOf === undefined) return
       const found = db
         .prepare<{ file_key: number }>(
           'SELECT file_key FROM refs WHERE short = ? AND kind = ? ORDER BY since, file_key',
         )
-        .all(short(idBytes(hash)), kind)
+        .all(shortOf(idBytes(hash)), kind)
       for (const { file_key: key } of found) {
         const row = select.get(key)
         if (row !== undefined) yield decode(row)

@@ -7,6 +7,7 @@ import { generateSigningKey } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { toHex } from '../ids.ts'
 import { createLedger, type Entry, type Ledger } from '../ledger/index.ts'
+import { nobodyAround } from '../ledger/testing.ts'
 import { systemRandom } from '../random.ts'
 import { kindInfo } from './kind-info.ts'
 import { createSharedState, type SharedChange } from './shared-state.ts'
@@ -87,10 +88,7 @@ function openNode(path: string, network: Ledger['network'] extends () => infer N
     random: systemRandom,
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   const state = createSharedState({
     db,

@@ -4,6 +4,7 @@ import { generateSigningKey, sign } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { type AudienceId, EVERYONE, idBytes, idFrom, type KeyId, type Root, toHex } from '../ids.ts'
 import { createLedger } from '../ledger/index.ts'
+import { nobodyAround } from '../ledger/testing.ts'
 import { fileIdFor } from '../membership/index.ts'
 import { systemRandom } from '../random.ts'
 import { kindInfo } from './kind-info.ts'
@@ -142,10 +143,7 @@ describe('rows and changes', () => {
         random: systemRandom,
         kinds: kindInfo,
         apply: (entries) => state.apply(entries),
-        skew: () => null,
-        twin: () => null,
-        closeWitness: { folder: () => null, take: () => null, leave: () => false },
-        witnesses: { members: () => [], isSole: () => false },
+        ...nobodyAround,
       })
       const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
       return { ledger, state }

@@ -177,8 +177,9 @@ export function createSync(init: SyncInit): Sync {
       if (frame.type === 'status') compared.onStatus(stream.peer, frame, isFirst)
       else if (frame.type === 'push') await onPush(stream.peer, frame.entries, signal)
       // who catches up gets what is new with the rest
-      else if (frame.type === 'announce') progress.now() === null && spread.heard(stream.peer, frame.ids)
-      else if (frame.type === 'pull') spread.asked(stream.peer, frame.ids)
+      else if (frame.type === 'announce') {
+        if (progress.now() === null) spread.heard(stream.peer, frame.ids)
+      } else if (frame.type === 'pull') spread.asked(stream.peer, frame.ids)
       else throw new DecodeError(`a ${frame.type} frame where news are expected`)
       isFirst = false
       const next = await stream.read({ signal, timeoutMs: SILENCE_MS })

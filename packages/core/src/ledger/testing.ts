@@ -12,6 +12,14 @@ import { createLedger, type Ledger, type LedgerInit } from './ledger.ts'
 import type { LocalSettings } from './own-feed.ts'
 import type { Entry, KindInfo, SignedBytes } from './types.ts'
 
+/** Of a ledger that nobody runs beside: no clocks to compare with, no copy of the folder, nobody to confirm its feed. */
+export const nobodyAround: Pick<LedgerInit, 'skew' | 'twin' | 'closeWitness' | 'witnesses'> = {
+  skew: () => null,
+  twin: () => null,
+  closeWitness: { folder: () => null, take: () => null, leave: () => false },
+  witnesses: { members: () => [], isSole: () => false },
+}
+
 const CONTROL = new Set(['found', 'admit', 'role', 'invite'])
 
 /** Control kinds as they are; `note` is an ordinary entry about the 16 bytes in `about`. */

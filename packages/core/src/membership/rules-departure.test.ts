@@ -193,6 +193,18 @@ describe('leaving', () => {
     expect(world.verdict(world.write(rio, 'leave', {}))).toBe('feed-closed')
   })
 
+  it('ends only by one that has seen its leave: nothing may close the feed before it', () => {
+    const { world, rio } = company()
+    const before = world.tips()
+    const leave = world.write(rio, 'leave', {}, { seq: 3 })
+    const body = { leave: idBytes(leave.id), accepted: [], orphans: [], force: false }
+    const beside = world.write(rio, 'left', body, { seen: before, seq: 1 })
+    expect(world.verdict(beside)).toBe('not-leaving')
+    expect(world.verdict(leave)).toBeNull()
+    expect(world.state.closed.has(rio.node)).toBe(false)
+    expect(world.verdict(world.write(rio, 'left', body))).toBeNull()
+  })
+
   it('does not end with orphans unless forced, nor without a leave', () => {
     const { world, rio } = company()
     const file = new Uint8Array(16)

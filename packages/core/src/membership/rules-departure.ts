@@ -17,8 +17,10 @@ const CONTESTED = 'an admin has relied on what its author did and does not know 
 
 export const judgeLeft: Judge<ControlBody<'left'>> = ({ draft, entry, author, body, index }) => {
   const departure = draft.departures.get(author.branch)
-  if (departure === undefined || departure.seed !== idFrom<EntryId>(body.leave)) {
-    return refuse('not-leaving', 'there is no such leave of this member')
+  const leave = idFrom<EntryId>(body.leave)
+  // unseen by what closes the feed, the leave would lose its effect by its own end
+  if (departure === undefined || departure.seed !== leave || !draft.hasSeen(entry.id, leave)) {
+    return refuse('not-leaving', 'there is no such leave of this member, or it has not seen it')
   }
   if (body.orphans.length > 0 && !body.force) return refuse('orphans-left', 'files without a new owner need force')
   if (!draft.endsAlone(entry.id, author.node, author.node)) return refuse('contested', CONTESTED)

@@ -99,9 +99,7 @@ class Fold implements MembershipFold {
     const { closures, contests } = this.#draft
     this.#draft.closures = []
     this.#draft.contests = []
-    const undoing = closures.filter(
-      (closure) => closure.last !== null && (this.#reachesBack(closure) || this.#undoesExclusion(closure)),
-    )
+    const undoing = closures.filter((closure) => closure.last !== null && this.#reachesBack(closure))
     if (undoing.length > 0) {
       // the recovery key: what had been excluded or contested because of the undone is asked again
       this.#contested.clear()
@@ -124,15 +122,6 @@ class Fold implements MembershipFold {
   #reachesBack(closure: Closure): boolean {
     const hadEffect = (id: EntryId) => this.#draft.verdicts.get(id) === null
     return this.#causality.entriesBy(closure.node).some((each) => hadEffect(each.id) && this.#isBeyond(closure, each))
-  }
-
-  /**
-   * A machine may have closed its own feeds so that even the act that closed them has no effect any more: then nothing
-   * reaches back, but what it had done before is excluded all the same. Once for each closure.
-   */
-  #undoesExclusion({ node, seed }: Closure): boolean {
-    const known = this.#exclusions.get(node) ?? []
-    return known.some(({ last }) => last === null) && !known.some((each) => each.seed === seed)
   }
 
   #exclude(closure: Closure): void {

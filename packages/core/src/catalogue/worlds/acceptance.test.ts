@@ -8,7 +8,7 @@ import { generateSigningKey } from '../../crypto/index.ts'
 import { type Database, migrationsFolder, openDatabase } from '../../database/index.ts'
 import { nodeIdFromPublicKey, toHex } from '../../ids.ts'
 import { createLedger, type Ledger, type SignedBytes } from '../../ledger/index.ts'
-import { ManualClock, memorySettings } from '../../ledger/testing.ts'
+import { ManualClock, memorySettings, nobodyAround } from '../../ledger/testing.ts'
 import { systemRandom } from '../../random.ts'
 import { PROPERTY_TIMEOUT_MS, tries } from '../../testing.ts'
 import { kindInfo } from '../kind-info.ts'
@@ -37,10 +37,7 @@ function node({ network }: World, now: number): Node {
     random: systemRandom,
     kinds: kindInfo,
     apply: (entries) => state.apply(entries),
-    skew: () => null,
-    twin: () => null,
-    closeWitness: { folder: () => null, take: () => null, leave: () => false },
-    witnesses: { members: () => [], isSole: () => false },
+    ...nobodyAround,
   })
   const state = createSharedState({ db, entries: ledger, network: () => ledger.network() })
   const made = { db, clock, ledger, state }
