@@ -337,6 +337,64 @@ describe('handing over', () => {
     caio.accept(file, assign)
     expect(world.fold(file.file).file?.owner).toBe(caio.branch)
   })
+
+  describe.each([
+    ['it comes first', 0],
+    ['it comes later', 4],
+  ])('an assignment is judged by what the admin could know (%s):', (_, more) => {
+    /** Offered in vain, and everybody knows; then the admin assigns while `meanwhile` happens elsewhere. */
+    function assigned(meanwhile: (at: ReturnType<typeof network> & { file: FileHandle; offer: Entry }) => Entry) {
+      const all = network()
+      const { world, ana, bia, caio } = all
+      const file = ana.upload()
+      const offer = ana.offer(file, bia)
+      world.meet()
+      world.tick(7 * 24 * 3_600_000 + 1)
+      // an admin goes before others, except after what it has seen of them
+      const other = caio.upload()
+      for (let at = 0; at < more; at++) caio.close('cancel', other, caio.offer(other, ana))
+      world.founder.sync(caio)
+      const unseen = meanwhile({ ...all, file, offer })
+      const assign = world.founder.assign(file, caio)
+      caio.sync(world.founder)
+      world.tick()
+      const accept = caio.accept(file, assign)
+      const kept = caio.update(file)
+      world.meet()
+      return { ...all, file, unseen, assign, accept, kept, verdict: (entry: Entry) => code(world, file, entry) }
+    }
+
+    test.each<[string, Parameters<typeof assigned>[0]]>([
+      ['the owner that takes its offer back', ({ ana, file, offer }) => ana.close('cancel', file, offer)],
+      ['the receiver that declines', ({ bia, file, offer }) => bia.close('decline', file, offer)],
+      ['the owner that leaves', ({ ana }) => ana.leave()],
+    ])('%s meanwhile does not undo it', (_, meanwhile) => {
+      const { world, file, caio, kept, verdict } = assigned(meanwhile)
+      expect(world.fold(file.file).file?.owner).toBe(caio.branch)
+      expect(verdict(kept)).toBeNull()
+    })
+
+    test('where the receiver accepts meanwhile, one of the two owns it and nothing is lost', () => {
+      const { world, file, bia, caio, unseen, accept, kept, verdict } = assigned((at) =>
+        at.bia.accept(at.file, at.offer),
+      )
+      const fold = world.fold(file.file)
+      expect([bia.branch, caio.branch]).toContain(fold.file?.owner)
+      expect([unseen, accept].map(verdict).sort()).toEqual(['contradicted', null].sort())
+      const version = fold.versions.find(({ entry }) => entry === kept.id)
+      expect(version).toMatchObject({ conflict: fold.file?.owner === bia.branch })
+    })
+
+    test('one that had seen the offer taken back has nothing to settle', () => {
+      const { world, ana, bia, caio } = network()
+      const file = ana.upload()
+      const offer = ana.offer(file, bia)
+      ana.close('cancel', file, offer)
+      world.tick(7 * 24 * 3_600_000 + 1)
+      world.meet()
+      expect(code(world, file, world.founder.assign(file, caio))).toBe('not-assignable')
+    })
+  })
 })
 
 describe('leaving', () => {

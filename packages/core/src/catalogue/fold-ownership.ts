@@ -163,19 +163,23 @@ class OwnershipWalk {
     this.#handovers.set(act.entry, { act, to, epoch, freeze, closings: [] })
   }
 
-  #assign(act: ActOf<'assign'>, epoch: Epoch): Refusal | null {
-    if (idFrom<BranchId>(act.body.to) === epoch.branch && !this.#isOrphan(epoch, act.index)) {
-      return refuse('self', 'the branch owns it already')
-    }
-    const unanswered = [...this.#handovers.values()].some(
-      (each) => each.epoch === epoch && this.#isOpen(each) && act.ms - each.act.ms >= OFFER_OPEN_MS,
+  /** Judged by what its author could know: neither an answer nor a new owner that it had not seen stops it. */
+  #assign(act: ActOf<'assign'>, last: Epoch): Refusal | null {
+    const hasSeen = ({ entry }: OwnershipAct) => this.#init.membership.hasSeen(act.entry, entry)
+    const epoch = this.#epochs.find(({ endedBy }) => endedBy === null || !hasSeen(endedBy)) ?? last
+    const isOrphan = this.#isOrphan(epoch, act.index)
+    if (idFrom<BranchId>(act.body.to) === epoch.branch && !isOrphan) return refuse('self', 'the branch owns it already')
+    const isFree = isOrphan || this.#isDeparted(epoch, act.index)
+    const isUnanswered = [...this.#handovers.values()].some(
+      (each) =>
+        each.epoch === epoch &&
+        act.ms - each.act.ms >= OFFER_OPEN_MS &&
+        !each.closings.some((closing) => hasSeen(closing)),
     )
-    const isFree = this.#isOrphan(epoch, act.index) || this.#isDeparted(epoch, act.index)
-    if (!isFree && !unanswered && !this.#isDisputed) {
-      return refuse('not-assignable', 'the file has an owner and nothing is to be settled')
-    }
+    if (!isFree && !isUnanswered && !this.#isDisputed) return NOT_ASSIGNABLE
     this.#record(act, epoch, null)
-    return null
+    // an acceptance of it contradicts the other
+    return epoch === last ? null : NOT_ASSIGNABLE
   }
 
   #close(act: ActOf<'cancel'> | ActOf<'decline'>): Refusal | null {
@@ -341,6 +345,7 @@ class OwnershipWalk {
   }
 }
 
+const NOT_ASSIGNABLE = refuse('not-assignable', 'the file has an owner and nothing is to be settled')
 const TOO_LATE = refuse('too-late', 'the file was taken by someone who did not know of this')
 
 function of(act: ActOf<'accept'>): EntryId {

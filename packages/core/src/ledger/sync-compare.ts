@@ -37,6 +37,8 @@ export interface ComparisonInit {
   isPulling: () => boolean
   later: (ms: number, work: () => void) => void
   fetch: (peer: NodeId) => void
+  /** a peer has told the heads that we have */
+  onEqual: () => void
   onDiverged: ((peer: NodeId) => void) | undefined
 }
 
@@ -98,6 +100,7 @@ export function createComparison(init: ComparisonInit): Comparison {
   }
 
   function agree(peer: NodeId, ours: Status, theirs: Status): void {
+    init.onEqual()
     const own = ledger.sync.unconfirmedOwn()
     if (own !== null) ledger.confirmOwnFeed(own, peer)
     if (!isDiverged(ours, theirs)) return void told.delete(peer)

@@ -49,6 +49,8 @@ export interface SyncInit {
   headsIntervalMs?: number
   /** A member has the same entries and another state. Told once per peer and heads. */
   onDiverged?: (peer: NodeId) => void
+  /** This node knows again what others know: see `isCurrent`. */
+  onCurrent?: () => void
   /** Catching up goes on, or has ended. */
   onProgress?: (progress: CatchUp) => void
   /** What went wrong with a peer: for the log. */
@@ -61,6 +63,11 @@ export interface Sync {
   stop(): Promise<void>
   /** Connected members that had, when they last told, the same entries and state as this node has now. */
   inSyncWith(): number
+  /**
+   * Since this node was last without others it has once had all that one of them had: what it decides by itself it does not
+   * decide on what was true before it was away.
+   */
+  isCurrent(): boolean
   /** Connected members that had, when they last told, the same entries as this node has now, and another state. */
   divergedFrom(): NodeId[]
   /** Fetches that run now. */
@@ -94,6 +101,7 @@ export function createSync(init: SyncInit): Sync {
   let pauseMs = 0
   let stopping = new AbortController()
   let isStarted = false
+  let isCurrent = false
 
   const spread = createSpread({ ledger, clock, random, links, later })
   const compared = createComparison({
@@ -105,6 +113,7 @@ export function createSync(init: SyncInit): Sync {
     intervalMs: interval,
     isPulling: spread.isPulling,
     fetch: wantFetch,
+    onEqual: becomeCurrent,
     onDiverged: init.onDiverged,
   })
 
@@ -147,6 +156,13 @@ export function createSync(init: SyncInit): Sync {
     links.delete(peer)
     compared.gone(peer)
     spread.gone(peer)
+    if (links.size === 0) isCurrent = false
+  }
+
+  function becomeCurrent(): void {
+    if (isCurrent) return
+    isCurrent = true
+    init.onCurrent?.()
   }
 
   function tick(): void {
@@ -262,8 +278,11 @@ export function createSync(init: SyncInit): Sync {
       const run = fetchNow(peer, stopping.signal, {})
         .then(
           ({ stored }) => {
-            links.get(peer)?.fetches.worked()
-            if (stored > 0) links.get(peer)?.tellStatus()
+            const link = links.get(peer)
+            if (link === undefined) return
+            link.fetches.worked()
+            if (stored > 0) link.tellStatus()
+            becomeCurrent()
           },
           (error: unknown) => {
             // a peer that has gone is fetched from when it is back
@@ -321,6 +340,7 @@ export function createSync(init: SyncInit): Sync {
     },
     async stop() {
       isStarted = false
+      isCurrent = false
       stopping.abort()
       for (const clean of cleanups.splice(0)) clean()
       for (const cancel of timers) cancel()
@@ -332,6 +352,7 @@ export function createSync(init: SyncInit): Sync {
       await Promise.all([...ending, ...running.values()])
     },
     inSyncWith: () => compared.peerHeads().filter(({ inSync }) => inSync).length,
+    isCurrent: () => isCurrent,
     divergedFrom: () =>
       compared
         .peerHeads()

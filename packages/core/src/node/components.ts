@@ -162,6 +162,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       events.emit('ledger:diverged', { node })
       integrity.alarm()
     },
+    onCurrent: () => bell.ring(),
     onProgress: (progress) => events.emit('ledger:progress', progress),
     onPeerError: (peer, error) => log(`ledger sync with ${peer}`, error),
   })

@@ -40,7 +40,7 @@ export function acceptsByItself(
 export interface HandoffsInit {
   readonly clock: Clock
   readonly policy: HandoffPolicy
-  /** the branch that this node acts for now; null while it may not or should not: quarantined, disconnected, replaced, leaving */
+  /** the branch that this node acts for now; null while it may not or should not: quarantined, disconnected, behind, replaced, leaving */
   actingFor(): BranchId | null
   /** files with an open offer or assignment */
   offered(): Iterable<SharedFile>
@@ -133,7 +133,7 @@ export function handoffsOf(
   session: Session,
   init: { policy: HandoffPolicy; log: (message: string, error?: unknown) => void },
 ): Handoffs {
-  const { self, state, members, sharing, host, ledger, store, capacity } = session
+  const { self, state, members, sharing, host, ledger, store, capacity, sync } = session
 
   function offeredBy(offer: EntryId): BranchId | null {
     const author = ledger.get(offer)?.author
@@ -156,8 +156,8 @@ export function handoffsOf(
       const member = members.get(self)
       const isLeaving = member !== undefined && state.membership().departures.get(member.branch)?.node === self
       const isActing = member?.state === 'member' && members.branchOf(self)?.node === self && !isLeaving
-      // while disconnected an old offer may have been taken back long ago
-      return isActing && host.isOpen() && session.trusts() ? member.branch : null
+      // while it was away an old offer may have been taken back, or settled by an admin
+      return isActing && host.isOpen() && session.trusts() && sync.isCurrent() ? member.branch : null
     },
     offered: () => state.offered(),
     named: () => init.policy.from?.flatMap(branchOf) ?? null,
