@@ -100,7 +100,7 @@ function checkAssignments(evidence: Evidence, row: Row, acts: readonly Act[]): v
         branch === row.owner &&
         !departures.has(branch) &&
         seenBy(act).has(entry.id) &&
-        !acts.some(({ of }) => of === entry.id),
+        !acts.some((other) => other.of === entry.id && seenBy(act).has(other.entry.id)),
     )
     if (isUnanswered) evidence.problem(`assignments: ${name} was refused, and nobody had answered for seven days`)
     const taken = acts.filter(({ kind, refusal }) => kind === 'accept' && refusal === null)

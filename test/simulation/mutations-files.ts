@@ -112,8 +112,15 @@ export const fileFaults: readonly Mutation[] = [
   {
     rule: 'assignments settle orphans, contradictions and old offers, nothing else',
     file: 'catalogue/fold-ownership.ts',
-    find: 'if (!isFree && !unanswered && !this.#isDisputed) {',
-    replace: 'if (!isFree && !unanswered && epoch.branch.length === 0) {',
+    find: 'if (!isFree && !isUnanswered && !this.#isDisputed) return',
+    replace: 'if (!isFree && !isUnanswered && epoch.branch.length === 0) return',
+    scene: 'sevenDays',
+  },
+  {
+    rule: 'an assignment stands whatever its author had not seen',
+    file: 'catalogue/fold-ownership.ts',
+    find: '!each.closings.some((closing) => hasSeen(closing))',
+    replace: 'each.closings.length === 0',
     scene: 'sevenDays',
   },
   {
@@ -133,7 +140,7 @@ export const fileFaults: readonly Mutation[] = [
   {
     rule: 'an assignment takes effect when it is accepted',
     file: 'catalogue/fold-ownership.ts',
-    find: '    this.#record(act, epoch, null)\n    return null\n',
+    find: '    this.#record(act, epoch, null)\n    // an acceptance of it contradicts the other\n',
     replace:
       "    return this.#begin(epoch, { by: 'assignment', ms: act.ms }, { ...act, branch: idFrom<BranchId>(act.body.to) })\n",
   },

@@ -129,6 +129,12 @@ export const memberFaults: readonly Mutation[] = [
     scene: 'orphans',
   },
   {
+    rule: 'a left has seen its leave',
+    file: 'membership/rules-departure.ts',
+    find: ' || !draft.hasSeen(entry.id, leave)',
+    replace: '',
+  },
+  {
     rule: 'only an admin assigns',
     file: 'membership/rules-ownership.ts',
     find: "if (kind === 'assign') return hasAuthority ? null : refuse('not-admin', 'only an admin may assign a file')",
