@@ -2,12 +2,15 @@
 export interface Clock {
   /** Wall clock, milliseconds since the epoch. */
   now(): number
+  /** Milliseconds since some moment, which nobody can set. Where it is absent, `now` never jumps. */
+  monotonic?(): number
   /** Calls back once after `ms`; returns the way to cancel it. Does not keep the process alive. */
   after(ms: number, callback: () => void): () => void
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(ms, callback) {
     const timer = setTimeout(callback, ms)
     timer.unref()

@@ -16,6 +16,8 @@ import type { FrameStream } from './types.ts'
 const MAX_OUTSTANDING = 8
 /** A process that is alive proves it within this time, milliseconds. */
 const PROOF_MS = 5_000
+/** A wall clock that went so much faster or slower than time itself while an answer was awaited was set, milliseconds. */
+const JUMP_MS = 1000
 /** Proofs that are given in one session: each costs a signature. */
 const MAX_PROOFS = 16
 /** The last words of a session that is refused need not arrive, milliseconds. */
@@ -49,7 +51,8 @@ export type SessionEnd = 'bye' | 'refused' | 'silent' | 'broken'
 export class Session {
   readonly peer: NodeId
   readonly #init: SessionInit
-  readonly #sent = new Map<number, number>()
+  /** beats that were not answered yet, by both clocks */
+  readonly #sent = new Map<number, { readonly ms: number; readonly elapsed: number }>()
   #next = 0
   #hello: Hello | null = null
   #proofs = 0
@@ -164,9 +167,13 @@ export class Session {
         this.#write({ t: 'echo', n: message.n, ms: now }).catch(() => this.end())
         return undefined
       case 'echo': {
-        const sentAt = this.#sent.get(message.n)
+        const sent = this.#sent.get(message.n)
         this.#sent.delete(message.n)
-        if (sentAt !== undefined) this.#init.onBeat(this.peer, now - sentAt, offsetOf(sentAt, now, message.ms))
+        if (sent === undefined) return undefined
+        const rttMs = Math.round(this.#elapsed() - sent.elapsed)
+        // our own clock was set meanwhile: between two times of different clocks there is no half
+        if (Math.abs(now - sent.ms - rttMs) > JUMP_MS) return undefined
+        this.#init.onBeat(this.peer, rttMs, offsetOf(sent.ms, now, message.ms))
         return undefined
       }
       default:
@@ -204,12 +211,17 @@ export class Session {
   }
 
   #beat(): void {
-    const now = this.#init.clock.now()
+    const ms = this.#init.clock.now()
     const n = this.#next++
     if (this.#sent.size >= MAX_OUTSTANDING) this.#sent.clear()
-    this.#sent.set(n, now)
-    this.#write({ t: 'beat', n, ms: now }).catch(() => this.end())
+    this.#sent.set(n, { ms, elapsed: this.#elapsed() })
+    this.#write({ t: 'beat', n, ms }).catch(() => this.end())
     this.#cancelBeat = this.#init.clock.after(this.#init.heartbeatMs, () => this.#beat())
+  }
+
+  #elapsed(): number {
+    const { clock } = this.#init
+    return clock.monotonic?.() ?? clock.now()
   }
 
   async #write(message: PresenceMessage, signal?: AbortSignal): Promise<void> {

@@ -344,4 +344,28 @@ describe('clocks', () => {
     expect(a.presence.get(b.host.id).rttMs).toBeLessThan(1_000)
     expect(a.host.connections()[0]?.rttMs).not.toBeNull()
   })
+  it('takes no half for an answer when its own clock is set while one is awaited', async () => {
+    const DAY = 86_400_000
+    let offset = 0
+    let asks = 0
+    const a = await side({ presenceClock: { ...systemClock, now: () => Date.now() + offset }, heartbeatMs: 50 })
+    // whoever answers asks for its own time first: then the other's is set, forward or back
+    const asked: Clock = {
+      ...systemClock,
+      now() {
+        asks += 1
+        offset = asks % 2 === 0 ? 0 : DAY
+        return Date.now()
+      },
+    }
+    const b = await side({ members: [a], presenceClock: asked, heartbeatMs: 50 })
+    await met(a, b)
+    const told: number[] = []
+    const before = asks
+    await until(() => {
+      told.push(a.presence.skew()?.ms ?? 0)
+      return asks > before + 100
+    })
+    expect(told.filter((ms) => Math.abs(ms) > 5_000 && Math.abs(ms - DAY) > 5_000)).toEqual([])
+  })
 })
