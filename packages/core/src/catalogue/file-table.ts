@@ -9,18 +9,24 @@ import { type BoxHash, type BranchId, type FileId, idBytes, type Root } from '..
 import { systemRandom } from '../random.ts'
 import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
+import { firstNamings, type NamingEntries } from './ref-since.ts'
 import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
 import type { SharedFileState } from './types.ts'
 
 export interface FileTableInit {
   readonly db: Database
-  readonly entries: {
-    /** arrival numbers of the ordinary entries about a subject, ascending */
-    arrivalsAbout(subject: Uint8Array): readonly number[]
-    count(): number
-  }
+  readonly entries: NamingEntries & { count(): number }
   /** a record that is part of the set no longer, and one that is from now on */
   count(before: Uint8Array | null, after: Uint8Array | null): void
+  /** Since when a file names a hash, where another table of this node's knows. */
+  readonly sinceOf?: ((ref: StoredRef) => number | undefined) | undefined
+}
+
+/** As `refs` has it. */
+export interface StoredRef {
+  readonly short: number
+  readonly kind: RefKind
+  readonly key: number
 }
 
 export interface FileFilter {
@@ -36,8 +42,16 @@ export interface FileTable {
   replace(file: FileId, after: FileRecord | null): { readonly before: FileRecord | null; readonly changed: boolean }
   /** The record of a file that has none, without looking for one. It stands in the table after `flush`. @param key arrival number of its first entry */
   insert(key: number, record: FileRecord): void
-  /** Whether what is stored is this, with all that stands beside it. */
-  holds(file: FileId, expected: FileRecord | null): boolean
+  /** What of a file is not stored as it should be: the record, what stands beside it, what leads to it. */
+  compare(file: FileId, expected: FileRecord | null): FileDifferences
+  /** Since when a file has named a hash, as far as that can be true. */
+  since(ref: StoredRef): number | undefined
+  /** The key that `refs` are made with; null for none, or none that could be used. */
+  secret(): Uint8Array | null
+  /** Whether it is also the one on disk. */
+  keepsSecret(): boolean
+  /** Rows of `refs`. */
+  refCount(): number
   /** In the order in which this node learned of them; reads page by page, so that others may write in between. */
   walk(filter?: FileFilter): Generator<FileRecord>
   ids(filter: FileFilter): Generator<FileId>
@@ -53,6 +67,13 @@ export interface FileTable {
   reload(): void
 }
 
+export interface FileDifferences {
+  /** in words, to follow the name of the file */
+  readonly what: string[]
+  /** rows that `refs` should have of it */
+  readonly refs: number
+}
+
 interface FileRow {
   file_key: number
   state: string
@@ -64,9 +85,11 @@ type Beside = Omit<FileRow, 'file_key'>
 
 /** Few, since the record of a file with very many versions is large. */
 const PAGE = 100
+/** Of files that name one hash so many are looked through: members may make more of them than can be looked through for each. */
+const CROWD = 1000
 const COLUMNS = 'file_key, state, owner, offered, record'
 
-export function createFileTable({ db, entries, count }: FileTableInit): FileTable {
+export function createFileTable({ db, entries, count, sinceOf }: FileTableInit): FileTable {
   const bulk = {
     files: createBulkInsert(db, { table: 'files', columns: ['file_key', 'state', 'owner', 'offered', 'record'] }),
     refs: createBulkInsert(db, {
@@ -79,15 +102,41 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
   const update = db.prepare('UPDATE files SET state = ?, owner = ?, offered = ?, record = ? WHERE file_key = ?')
   const remove = db.prepare('DELETE FROM files WHERE file_key = ?')
   const removeRef = db.prepare('DELETE FROM refs WHERE short = ? AND kind = ? AND file_key = ?')
+  const selectRefs = db.prepare<{ since: number; file_key: number }>(
+    `SELECT since, file_key FROM refs WHERE short = ? AND kind = ? AND since BETWEEN ? AND ? ORDER BY since LIMIT ${CROWD}`,
+  )
   const owners = new Map<BranchId, number>()
+  /** the table was emptied: when a file came to name what it names is not now */
+  let isAnew = false
   let shortHash: ((hash: Uint8Array) => number) | undefined
+  let secretInUse: Uint8Array | undefined
 
   /** undefined before the first ref was written */
   function findShort(): ((hash: Uint8Array) => number) | undefined {
     if (shortHash !== undefined) return shortHash
     const known = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()
-    if (known !== undefined) shortHash = createShortHash(known.secret)
+    if (known === undefined) return undefined
+    if (known.secret.length !== SHORT_SECRET_BYTES) throw new DatabaseDamagedError(db.path, new Error('refs_secret'))
+    return useSecret(known.secret)
+  }
+
+  function useSecret(secret: Uint8Array): (hash: Uint8Array) => number {
+    secretInUse = new Uint8Array(secret)
+    shortHash = createShortHash(secretInUse)
     return shortHash
+  }
+
+  function secretOnDisk(): Uint8Array | null {
+    const found = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()?.secret
+    return found?.length === SHORT_SECRET_BYTES ? new Uint8Array(found) : null
+  }
+
+  function secret(): Uint8Array | null {
+    return secretInUse ?? secretOnDisk()
+  }
+
+  function ownerOnDisk(branch: BranchId): number {
+    return db.prepare<{ owner: number }>('SELECT owner FROM owners WHERE branch = ?').get(idBytes(branch))?.owner ?? 0
   }
 
   function short(hash: Uint8Array): number {
@@ -95,8 +144,7 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
     if (known !== undefined) return known(hash)
     const secret = systemRandom.bytes(SHORT_SECRET_BYTES)
     db.prepare('INSERT INTO refs_secret (id, secret) VALUES (1, ?)').run(secret)
-    shortHash = createShortHash(secret)
-    return shortHash(hash)
+    return useSecret(secret)(hash)
   }
 
   /** @returns 0, which no branch has, for one that never owned a file */
@@ -142,10 +190,10 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
   }
 
   /** Refs by what they are stored as: two hashes of a file that look alike are one row. */
-  function refs(record: FileRecord | null): Map<string, { short: number; kind: RefKind }> {
-    const rows = new Map<string, { short: number; kind: RefKind }>()
+  function refs(record: FileRecord | null): Map<string, { short: number; kind: RefKind; hash: Uint8Array }> {
+    const rows = new Map<string, { short: number; kind: RefKind; hash: Uint8Array }>()
     for (const { kind, hash } of record === null ? [] : refsOf(record)) {
-      const row = { short: short(hash), kind }
+      const row = { short: short(hash), kind, hash }
       rows.set(`${row.short} ${kind}`, row)
     }
     return rows
@@ -154,12 +202,29 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
   function writeRefs(key: number, before: FileRecord | null, after: FileRecord | null): void {
     const old = refs(before)
     const now = refs(after)
+    let namings: ((hash: Uint8Array) => number) | undefined
     for (const [name, each] of now) {
-      if (!old.delete(name)) bulk.refs.add([each.short, each.kind, entries.count(), key])
+      if (old.delete(name)) continue
+      let since = sinceOf?.({ ...each, key })
+      if (since === undefined && (isAnew || sinceOf !== undefined) && after !== null) {
+        namings ??= firstNamings(entries, idBytes(after.file.file))
+        since = namings(each.hash)
+      }
+      bulk.refs.add([each.short, each.kind, since ?? entries.count(), key])
     }
     if (old.size === 0) return
     bulk.refs.flush()
     for (const each of old.values()) removeRef.run(each.short, each.kind, key)
+  }
+
+  /** Rows of `refs` for a hash, as far as they can be true of the file: from its first entry on. */
+  function namings({ short, kind, key }: StoredRef): { since: number; file_key: number }[] {
+    return selectRefs.all(short, kind, key, entries.count())
+  }
+
+  function isNamed(ref: StoredRef): boolean {
+    const found = namings(ref)
+    return found.length === CROWD || found.filter((row) => row.file_key === ref.key).length === 1
   }
 
   function where({ owner, states, isOffered }: FileFilter): { condition: string; values: (string | number)[] } {
@@ -222,16 +287,33 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
       const since = entries.count()
       for (const { kind, hash } of refsOf(record)) bulk.refs.add([short(hash), kind, since, key])
     },
-    holds(file, expected) {
+    compare(file, expected) {
       const row = find(file)
-      if (row === undefined || expected === null) return row === undefined && expected === null
-      return (
-        asBuffer(row.record).equals(encodeFileRecord(expected)) &&
-        row.state === expected.file.state &&
-        row.owner === findOwner(expected.file.owner) &&
-        row.offered === (expected.file.offer === null ? 0 : 1)
-      )
+      if (row === undefined || expected === null) {
+        return { what: row === undefined && expected === null ? [] : ['its rows in files are'], refs: 0 }
+      }
+      const what: string[] = []
+      if (!asBuffer(row.record).equals(encodeFileRecord(expected))) what.push('its rows in files are')
+      if (row.state !== expected.file.state) what.push('the state beside its record in files is')
+      const owner = ownerOnDisk(expected.file.owner)
+      if (owner === 0) what.push('the row in owners of the branch that owns it is')
+      else if (row.owner !== owner) what.push('the owner beside its record in files, or the row of that in owners, is')
+      if (row.offered !== (expected.file.offer === null ? 0 : 1)) what.push('the offer beside its record in files is')
+      // without the key none can be looked for, which is damage by itself
+      if (secret() === null) return { what, refs: refsOf(expected).length }
+      const named = [...refs(expected).values()]
+      if (named.some((each) => !isNamed({ ...each, key: row.file_key }))) what.push('its rows in refs are')
+      return { what, refs: named.length }
     },
+    since(ref) {
+      return namings(ref).find((row) => row.file_key === ref.key)?.since
+    },
+    secret,
+    keepsSecret() {
+      const kept = secretOnDisk()
+      return kept !== null && (secretInUse === undefined || asBuffer(kept).equals(secretInUse))
+    },
+    refCount: () => db.prepare<{ count: number }>('SELECT count(*) AS count FROM refs').get()?.count ?? 0,
     *ids(filter) {
       for (const { record } of rows(filter)) yield told(() => fileOfRecord(record))
     },
@@ -267,14 +349,18 @@ export function createFileTable({ db, entries, count }: FileTableInit): FileTabl
     clear() {
       for (const table of ['files', 'owners', 'refs']) db.exec(`DELETE FROM ${table}`)
       owners.clear()
+      isAnew = true
     },
     flush() {
       for (const each of Object.values(bulk)) each.flush()
+      isAnew = false
     },
     reload() {
       for (const each of Object.values(bulk)) each.clear()
+      isAnew = false
       owners.clear()
       shortHash = undefined
+      secretInUse = undefined
     },
   }
 }

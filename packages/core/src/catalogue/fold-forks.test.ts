@@ -121,7 +121,7 @@ test('the stored entries give the proof, also after a restart; a lost row is fou
   const again = openNode(path, world.network)
   expect(again.state.forks()).toEqual([fork])
   expect(again.ledger.forked().size).toBe(1)
-  again.state.repair()
+  await again.state.repair()
   expect(toHex(again.state.digest())).toBe(digest)
   expect((await again.state.verify()).problems).toEqual([])
   again.db.close()

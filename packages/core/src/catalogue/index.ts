@@ -37,7 +37,6 @@ export type { SharedEntries } from './shared-fold.ts'
 export type { SharedFilePage } from './shared-queries.ts'
 export {
   createSharedState,
-  type FileChange,
   type MemberChange,
   type SharedChange,
   type SharedState,

@@ -181,7 +181,7 @@ describe('rows and changes', () => {
       `file or audience ${file.file}: its rows in files are not what the entries say`,
       'the rows on disk do not make the digest kept beside them',
     ])
-    state.repair()
+    await state.repair()
     expect((await state.verify()).problems).toEqual([])
     db.close()
   })
@@ -208,7 +208,7 @@ describe('rows and changes', () => {
     for (const options of [{}, { pace: async () => undefined }]) {
       expect((await state.verify(options)).problems.join('\n')).toContain(named)
     }
-    state.repair()
+    await state.repair()
     expect((await state.verify()).problems).toEqual([])
     expect(state.digest()).toEqual(sound)
     db.close()

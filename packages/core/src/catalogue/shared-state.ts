@@ -39,16 +39,12 @@ import {
   type SubjectFold,
 } from './shared-fold.ts'
 import { createSharedQueries, type SharedQueries } from './shared-queries.ts'
+import { type RepairedPart, repairState } from './shared-repair.ts'
 import { type VerifyOptions, type VerifyResult, verifyState } from './shared-verify.ts'
+import { shapelessRow } from './shared-walk.ts'
 import { createStateRows } from './state-rows.ts'
 import { tables } from './state-tables.ts'
-import type { SharedFile, SharedFork } from './types.ts'
-
-export interface FileChange {
-  readonly file: FileId
-  readonly before: SharedFile | null
-  readonly after: SharedFile | null
-}
+import type { FileChange, SharedFork } from './types.ts'
 
 export interface MemberChange {
   readonly node: NodeId
@@ -92,8 +88,11 @@ export interface SharedState extends SharedQueries {
   isBehind(): boolean
   /** Computes everything from the entries once more, without the tables, and compares. @throws the signal's reason */
   verify(options?: VerifyOptions): Promise<VerifyResult>
-  /** Makes all tables anew from the entries, in one transaction. */
-  repair(): void
+  /**
+   * Makes all tables anew from the entries, beside those that are there, and puts them in place in one transaction. Does
+   * nothing while there are no rules to make them by. One at a time. @throws the signal's reason
+   */
+  repair(options?: { signal?: AbortSignal | undefined }): Promise<void>
   /** control entries that name one which is not here */
   waiting(): number
 }
@@ -116,6 +115,8 @@ export function createSharedState(init: SharedStateInit): SharedState {
   let weights: Map<NodeId, number> | undefined
   const queries = createSharedQueries(db, rows)
   const isBeyondEnd = createClosedFeeds(entries)
+  /** what is folded anew while a repair makes all rows beside these */
+  let touched: Subjects | undefined
 
   function networkId(): NetworkId {
     const id = init.network()
@@ -192,23 +193,12 @@ export function createSharedState(init: SharedStateInit): SharedState {
     if (keys.changed) pending.audiences.add(audience)
   }
 
-  /** Entries that are about nothing: a kind nobody knows, or a body that has not its form. */
-  function refuseShapeless(entry: Entry): void {
-    const isKnown = kindInfo(entry.kind) !== undefined
-    rows.put(tables.refusals, {
-      subject: new Uint8Array(0),
-      entry: idBytes(entry.id),
-      code: isKnown ? 'malformed' : 'unknown-kind',
-      reason: isKnown ? 'the body has not the form of its kind' : 'not a kind of the active rules',
-    })
-  }
-
   /** @returns what an ordinary entry is about; null for control entries and such as are about nothing */
   function touch(entry: Entry): Uint8Array | null {
     const info = kindInfo(entry.kind)
     if (info?.isControl === true) return null
     const subject = info?.subject(entry.body, entry.authorKey) ?? null
-    if (subject === null) refuseShapeless(entry)
+    if (subject === null) rows.put(tables.refusals, shapelessRow(entry))
     return subject
   }
 
@@ -223,6 +213,9 @@ export function createSharedState(init: SharedStateInit): SharedState {
       const known = about.get(name)
       if (known === undefined) about.set(name, { subject, entries: [entry] })
       else known.entries.push(entry)
+    }
+    for (const list of touched === undefined ? [] : [about, subjects]) {
+      for (const [name, each] of list) touched?.set(name, each instanceof Uint8Array ? each : each.subject)
     }
     for (const [name, { subject, entries: list }] of about) {
       if (subjects.has(name) || !foldNewFile(subject, list, known, pending)) subjects.set(name, subject)
@@ -256,14 +249,12 @@ export function createSharedState(init: SharedStateInit): SharedState {
   }
 
   /** The ledger shows an entry as refused; one that names several files only if none of them took it. */
-  function noteVerdicts(): void {
-    for (const id of rows.takeJudged()) {
-      const refusals = queries.refusalsOf(id)
-      const general = refusals.find(({ subject }) => subject.length === 0)
-      const isPartial = general === undefined && refusals.length < filesIn(id)
-      const shown = general ?? (isPartial ? undefined : refusals[0])
-      entries.setVerdict(id, shown === undefined ? null : { code: shown.code, reason: shown.reason })
-    }
+  function showVerdict(id: EntryId): void {
+    const refusals = queries.refusalsOf(id)
+    const general = refusals.find(({ subject }) => subject.length === 0)
+    const isPartial = general === undefined && refusals.length < filesIn(id)
+    const shown = general ?? (isPartial ? undefined : refusals[0])
+    entries.setVerdict(id, shown === undefined ? null : { code: shown.code, reason: shown.reason })
   }
 
   function filesIn(id: EntryId): number {
@@ -284,7 +275,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       })
       const pending: Pending = { files: new Map(), audiences: new Set(), forks: [], hasCapacities: false }
       work(pending)
-      noteVerdicts()
+      for (const entry of rows.takeJudged()) showVerdict(entry)
       rows.save()
       changes += 1
       weights = undefined
@@ -369,11 +360,24 @@ export function createSharedState(init: SharedStateInit): SharedState {
         },
         options,
       ),
-    repair() {
-      change((pending) => {
-        control = foldAllControl(entries.control(), init.rules)
-        if (understandsRules(control.membership)) rebuild(pending)
-      })
+    async repair({ signal } = {}) {
+      const network = init.network()
+      if (network === null || rows.isBehind()) return
+      if (touched !== undefined) throw new TypeError('a repair is under way')
+      touched = new Map()
+      try {
+        // what is in memory may be wrong as well
+        change(() => {
+          control = foldAllControl(entries.control(), init.rules)
+        })
+        const membership = () => control.membership
+        const told = { members: false, gone: [], memberChanges: [], forks: [] }
+        const tell = ({ files, audiences }: RepairedPart) =>
+          init.onChange?.({ ...told, files: files.map(({ file }) => file), fileChanges: files, audiences })
+        await repairState({ db, rows, entries, isBeyondEnd, network, membership, touched, showVerdict, tell }, signal)
+      } finally {
+        touched = undefined
+      }
     },
     waiting: () => control.waiting.length,
   }

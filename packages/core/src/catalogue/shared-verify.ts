@@ -12,19 +12,12 @@ import { type FileId, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey, toHe
 import { createFindings } from '../ledger/index.ts'
 import { type MembershipState, understandsRules } from '../membership/index.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
-import { addSubject, type Subjects } from './dependents.ts'
 import { encodeFileRecord } from './file-record.ts'
+import type { FileDifferences } from './file-table.ts'
 import { forkRows } from './fold-forks.ts'
-import { kindInfo } from './kind-info.ts'
 import { memberRows } from './member-rows.ts'
-import {
-  AUTHOR_BYTES,
-  allEntries,
-  foldAllControl,
-  foldSubject,
-  type SharedEntries,
-  type SubjectFold,
-} from './shared-fold.ts'
+import { AUTHOR_BYTES, foldAllControl, foldSubject, type SharedEntries, type SubjectFold } from './shared-fold.ts'
+import { createWalk } from './shared-walk.ts'
 import { elementOf, elementOfFile, plainRow, type StateRows, sameRows } from './state-rows.ts'
 import { type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
@@ -121,28 +114,29 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   if (!sameRows(tables.forks, init.rows.select(tables.forks), forks))
     found.add('the rows in forks are not what the entries say')
 
-  const subjects: Subjects = new Map()
-  for (const entry of allEntries(init.entries)) {
-    if (await isOver()) return null
-    const info = kindInfo(entry.kind)
-    if (info?.isControl === true) continue
-    const subject = info?.subject(entry.body, entry.authorKey) ?? null
-    if (subject !== null) addSubject(subjects, subject)
-    else {
-      const code = info === undefined ? 'unknown-kind' : 'malformed'
-      add(tables.refusals, { subject: new Uint8Array(0), entry: idBytes(entry.id), code, reason: '' })
-    }
-  }
-  for (const file of init.membership().acts.keys()) addSubject(subjects, idBytes(file))
-  for (const subject of subjects.values()) {
-    if (await isOver()) return null
+  let refs = 0
+  const check = (subject: Uint8Array) => {
     const { entries, isBeyondEnd } = init
     const fold = foldSubject({ subject, network, membership: init.membership(), entries, isBeyondEnd })
     if (fold.file !== null) recomputed.add(elementOfFile(network, encodeFileRecord(fold.file)))
     addSubjectRows(add, fold)
-    for (const table of differingTables(init.rows, subject, fold))
-      found.add(`${nameOf(subject)}: its rows in ${table} are not what the entries say`)
+    const differences = differencesOf(init.rows, subject, fold)
+    refs += differences.refs
+    for (const what of differences.what) found.add(`${nameOf(subject)}: ${what} not what the entries say`)
   }
+  const walk = createWalk(init.entries)
+  for (let step = walk.next(); step !== null; step = walk.next()) {
+    if (await isOver()) return null
+    if ('subject' in step) check(step.subject)
+    else add(tables.refusals, step.refusal)
+  }
+  // files that only acts of ownership name
+  for (const file of init.membership().acts.keys()) {
+    if (await isOver()) return null
+    if (init.entries.arrivalsAbout(idBytes(file)).length === 0) check(idBytes(file))
+  }
+  if (refs > 0 && !init.rows.files.keepsSecret())
+    found.add('refs_secret: it does not have the key that refs are made with')
 
   const stored = new SetHash()
   for (const spec of Object.values(tables) as unknown as TableSpec<Row>[]) {
@@ -157,6 +151,8 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   }
   // sums of different moments cannot be compared; the rows have been, one by one
   if (init.changes() !== began) return { recomputed: init.rows.digest(), problems: found.list() }
+  const surplus = init.rows.files.refCount() - refs
+  if (surplus > 0) found.add(`refs: ${surplus} rows of it belong to no file`)
   const expected = recomputed.digest()
   const kept = toHex(init.rows.digest())
   if (toHex(stored.digest()) !== kept) found.add('the rows on disk do not make the digest kept beside them')
@@ -171,20 +167,21 @@ function addSubjectRows(add: <R extends Row>(spec: TableSpec<R>, row: R) => void
   for (const row of rows.refusals) add(tables.refusals, row)
 }
 
-function differingTables(stored: StateRows, subject: Uint8Array, rows: SubjectFold): string[] {
-  const differing: string[] = []
+function differencesOf(stored: StateRows, subject: Uint8Array, rows: SubjectFold): FileDifferences {
+  const what: string[] = []
   const compare = <R extends Row>(spec: TableSpec<R>, key: Scalar, expected: readonly R[]) => {
-    if (!sameRows(spec, stored.select(spec, key), expected)) differing.push(spec.name)
+    if (!sameRows(spec, stored.select(spec, key), expected)) what.push(`its rows in ${spec.name} are`)
   }
   compare(tables.refusals, subject, rows.refusals)
   if (subject.length === AUTHOR_BYTES) {
     compare(tables.capacities, nodeIdFromPublicKey(subject), rows.capacities)
-    return differing
+    return { what, refs: 0 }
   }
-  if (!stored.files.holds(idFrom<FileId>(subject), rows.file)) differing.push('files')
+  const file = stored.files.compare(idFrom<FileId>(subject), rows.file)
+  what.push(...file.what)
   compare(tables.marks, subject, rows.marks)
   compare(tables.audienceKeys, subject, rows.audienceKeys)
-  return differing
+  return { what, refs: file.refs }
 }
 
 function nameOf(subject: Uint8Array): string {

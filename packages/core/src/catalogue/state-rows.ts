@@ -51,6 +51,8 @@ export interface StateRows {
   begin(): void
   /** Keeps the set hash; the last thing in it. */
   save(): void
+  /** Forgets what is in memory of the tables, which somebody else has changed. */
+  reload(): void
 }
 
 interface SavedDigest {
@@ -62,6 +64,7 @@ export function createStateRows(
   db: Database,
   network: () => NetworkId | null,
   entries: FileTableInit['entries'],
+  sinceOf?: FileTableInit['sinceOf'],
 ): StateRows {
   const judged = new Set<EntryId>()
   /** tables that are known to be empty: most networks have no refusals and no marks, and every file asks */
@@ -72,6 +75,7 @@ export function createStateRows(
   const files = createFileTable({
     db,
     entries,
+    sinceOf,
     count(before, after) {
       const id = networkId()
       if (before !== null) hash.remove(elementOfFile(id, before))
@@ -173,6 +177,7 @@ export function createStateRows(
       files.flush()
       db.prepare('INSERT OR REPLACE INTO digest (id, lanes, behind) VALUES (1, ?, ?)').run(hash.save(), behind ? 1 : 0)
     },
+    reload: load,
   }
   load()
   return rows

@@ -55,6 +55,7 @@ export class MemoryEntries implements SharedEntries {
   /** subjects whose entries were asked for: those that were folded */
   readonly asked = new Set<string>()
   readonly #all = new Map<EntryId, Entry>()
+  readonly #arrivals = new Map<EntryId, number>()
   readonly #control: Entry[] = []
   readonly #bySubject = new Map<string, Entry[]>()
   readonly #places = new Map<FeedId, Map<number, EntryId[]>>()
@@ -67,6 +68,7 @@ export class MemoryEntries implements SharedEntries {
     )
     for (const entry of fresh) {
       this.#all.set(entry.id, entry)
+      this.#arrivals.set(entry.id, this.#all.size)
       this.#place(entry)
       const info = kindInfo(entry.kind)
       if (info?.isControl === true) this.#control.push(entry)
@@ -103,6 +105,11 @@ export class MemoryEntries implements SharedEntries {
   arrivalsAbout(subject: Uint8Array): number[] {
     const about = new Set(this.#bySubject.get(toHex(subject)) ?? [])
     return [...this.#all.values()].flatMap((entry, at) => (about.has(entry) ? [at + 1] : []))
+  }
+
+  hasEarlierAbout(subject: Uint8Array, arrival: number): boolean {
+    const [first] = this.#bySubject.get(toHex(subject)) ?? []
+    return first !== undefined && (this.#arrivals.get(first.id) ?? 0) < arrival
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {

@@ -112,3 +112,10 @@ export interface SharedMark {
   /** who wrote that entry */
   readonly node: NodeId
 }
+
+/** What a commit has made of a file. */
+export interface FileChange {
+  readonly file: FileId
+  readonly before: SharedFile | null
+  readonly after: SharedFile | null
+}

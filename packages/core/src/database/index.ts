@@ -1,3 +1,4 @@
+export { type Beside, openBeside, removeBeside } from './beside.ts'
 export { type BulkInsert, createBulkInsert } from './bulk-insert.ts'
 export { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError, FolderLockedError } from './errors.ts'
 export { type FolderLock, lockFolder } from './lock.ts'

@@ -31,6 +31,8 @@ export interface DatabaseInit {
 export interface Database {
   /** as it was opened */
   readonly path: string
+  /** no file holds it */
+  readonly isInMemory: boolean
   /** The first sign of damage that a statement met since the file was opened; null while there is none. */
   damage(): DatabaseDamagedError | null
   /** Moves what stands in the write-ahead log into the file itself. */
@@ -136,6 +138,7 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
   let depth = 0
   return {
     path,
+    isInMemory: sqlite.memory,
     damage: () => damage,
     checkpoint: () => void sqlite.pragma('wal_checkpoint(TRUNCATE)'),
     image: () => sqlite.serialize(),

@@ -122,6 +122,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
   // no order and no minimum here: with them SQLite plans the statement anew for every value, at three times its cost
   const selectArrivalsAbout = db.prepare<number>('SELECT arrival FROM entries WHERE subject = ?').pluck()
+  const selectEarlierAbout = db.prepare('SELECT 1 FROM entries WHERE subject = ? AND arrival < ? LIMIT 1')
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
     'SELECT DISTINCT subject FROM entries WHERE feed_key = ? AND subject IS NOT NULL',
   )
@@ -303,6 +304,7 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     },
     control: () => control,
     arrivalsAbout: (subject) => selectArrivalsAbout.all(subject).sort((a, b) => a - b),
+    hasEarlierAbout: (subject, arrival) => selectEarlierAbout.get(subject, arrival) !== undefined,
     bySubject: (subject) => selectSubject.all(subject).map(read),
     subjectsOf(author) {
       const prefix = `${Buffer.from(publicKeyFromNodeId(author)).toString('hex')}/`

@@ -1,6 +1,6 @@
 /** The two databases of a network's folder: what follows from the ledger, and what only this node knows. */
 import { join } from 'node:path'
-import { type Database, migrationsFolder, openDatabase } from '../database/index.ts'
+import { type Database, migrationsFolder, openDatabase, removeBeside } from '../database/index.ts'
 import { readingFailure } from './errors.ts'
 
 export interface FolderDatabases {
@@ -33,6 +33,7 @@ export function openDatabases(init: { folder: string; isNew: boolean }): FolderD
     opened.push(db)
     return db
   }
+  removeBeside(init.folder) // of a repair that was cut off
   const shared = fromDisk(() => open('shared'))
   return { shared, local: fromDisk(() => open('local')), path: pathOf('shared'), fromDisk, close }
 }

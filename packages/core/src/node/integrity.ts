@@ -66,6 +66,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
   const stopping = new AbortController()
   let found: Findings | null = null
   let running: Promise<void> | undefined
+  let repairing: Promise<void> | undefined
   let cancel: (() => void) | undefined
   const sound = Promise.withResolvers<void>()
   let rebuildLeft: (() => RebuildLeft) | undefined
@@ -179,14 +180,20 @@ export function createIntegrity(init: IntegrityInit): Integrity {
     },
     verify,
     async repair(options = {}) {
-      const signal = options.signal ?? stopping.signal
+      const signal = AbortSignal.any([stopping.signal, ...(options.signal === undefined ? [] : [options.signal])])
       const damaged = await attempt(() =>
         ledger.check(async () => {
           signal.throwIfAborted()
           await setImmediate()
         }),
       )
-      if (damaged.length === 0 && !state.isBehind()) state.repair()
+      if (damaged.length === 0 && !state.isBehind()) {
+        // who asks again meanwhile waits for the one that is under way
+        repairing ??= state.repair({ signal: stopping.signal }).finally(() => {
+          repairing = undefined
+        })
+        await repairing
+      }
       return verify(options)
     },
     damage,
@@ -199,6 +206,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
       stopping.abort(new Error('the node is stopping'))
       cancel?.()
       await running
+      await repairing?.catch(() => undefined) // told to whoever asked for it
       sound.resolve()
     },
   }
