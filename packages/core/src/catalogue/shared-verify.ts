@@ -50,6 +50,7 @@ interface VerifyInit {
 
 /** Steps between two looks at the clock of others. */
 const SLICE = 64
+const NO_KEY = 'refs_secret does not have the key that refs are made with'
 /** Changes that may come in between before the last run is made in one go. */
 const ATTEMPTS = 3
 
@@ -114,6 +115,8 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   if (!sameRows(tables.forks, init.rows.select(tables.forks), forks))
     found.add('the rows in forks are not what the entries say')
 
+  const isKeyed = init.rows.files.keepsSecret()
+  if (!isKeyed && init.rows.files.refCount() > 0) found.add(NO_KEY)
   let refs = 0
   const check = (subject: Uint8Array) => {
     const { entries, isBeyondEnd } = init
@@ -135,8 +138,7 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
     if (await isOver()) return null
     if (init.entries.arrivalsAbout(idBytes(file)).length === 0) check(idBytes(file))
   }
-  if (refs > 0 && !init.rows.files.keepsSecret())
-    found.add('refs_secret: it does not have the key that refs are made with')
+  if (!isKeyed && refs > 0 && init.rows.files.refCount() === 0) found.add(NO_KEY)
 
   const stored = new SetHash()
   for (const spec of Object.values(tables) as unknown as TableSpec<Row>[]) {
