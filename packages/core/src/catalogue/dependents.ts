@@ -68,6 +68,7 @@ function changedAuthors(before: MembershipState, after: MembershipState): Set<No
     member === undefined ? '' : `${member.branch} ${member.replacedBy} ${state.closed.has(member.node)}`
   for (const node of union(before.members, after.members)) {
     const [old, now] = [before.members.get(node), after.members.get(node)]
+    if (old === now && before.closed.has(node) === after.closed.has(node)) continue
     if (standing(old, before) !== standing(now, after)) changed.add(node)
   }
   for (const feed of union(before.cuts, after.cuts)) {
@@ -80,7 +81,7 @@ function changedAuthors(before: MembershipState, after: MembershipState): Set<No
 function changedPowers(before: MembershipState, after: MembershipState): NodeId[] {
   if (before.departures.size === 0 && after.departures.size === 0) return []
   const power = (member: Member | undefined) => member?.state === 'member' && member.role === 'admin'
-  return union(before.members, after.members).filter(
+  return [...union(before.members, after.members)].filter(
     (node) => power(before.members.get(node)) !== power(after.members.get(node)),
   )
 }
@@ -91,7 +92,7 @@ function changedDepartures(before: MembershipState, after: MembershipState): Set
       ? ''
       : `${departure.seed} ${departure.node} ${departure.candidates.join()} ${departure.left?.orphans.join() ?? '-'}`
   return new Set(
-    union(before.departures, after.departures).filter(
+    [...union(before.departures, after.departures)].filter(
       (branch) => text(before.departures.get(branch)) !== text(after.departures.get(branch)),
     ),
   )
@@ -100,6 +101,7 @@ function changedDepartures(before: MembershipState, after: MembershipState): Set
 function changedActs(init: DependentsInit, departed: ReadonlySet<BranchId>): Set<FileId> {
   const { before, after } = init
   const files = new Set<FileId>()
+  if (before.acts === after.acts && departed.size === 0 && !init.isRefold) return files
   for (const file of union(before.acts, after.acts)) {
     const [old, now] = [before.acts.get(file) ?? [], after.acts.get(file) ?? []]
     if (old !== now && actsText(old) !== actsText(now)) files.add(file)
@@ -141,6 +143,7 @@ function involves(
   return departed.has(origin.owner) || (first !== undefined && departed.has(first))
 }
 
-function union<K>(a: ReadonlyMap<K, unknown>, b: ReadonlyMap<K, unknown>): K[] {
-  return [...new Set([...a.keys(), ...b.keys()])]
+function* union<K>(a: ReadonlyMap<K, unknown>, b: ReadonlyMap<K, unknown>): Generator<K> {
+  yield* a.keys()
+  if (a !== b) for (const key of b.keys()) if (!a.has(key)) yield key
 }

@@ -2,8 +2,17 @@
  * Membership as rows. Places in control order are left out: they shift when an entry arrives late, and follow from the
  * entries anyway.
  */
-import { idBytes } from '../ids.ts'
-import type { MembershipState } from '../membership/index.ts'
+import { type EntryId, type FeedId, idBytes, type NodeId } from '../ids.ts'
+import type {
+  Branch,
+  Departure,
+  FeedEnd,
+  Invite,
+  Member,
+  MembershipState,
+  NetworkFacts,
+  Refusal,
+} from '../membership/index.ts'
 import { type Row, type TableSpec, tables } from './state-tables.ts'
 
 export interface TableRow {
@@ -13,10 +22,17 @@ export interface TableRow {
 
 const NO_SUBJECT = new Uint8Array(0)
 
-/** One table's part of the state: from which map its rows come, and how. */
-interface Source {
-  readonly name: string
-  rows(state: MembershipState): Iterable<{ readonly key: string; readonly from: readonly unknown[]; make(): TableRow }>
+/** One table's part of the state: what its rows are made of, by keys that stay. */
+interface Source<T = unknown> {
+  /** null: no row */
+  parts(state: MembershipState): ReadonlyMap<string, T | null>
+  make(part: T, key: string, state: MembershipState): TableRow
+  /** what a row tells besides its part */
+  beside?(key: string, state: MembershipState): unknown
+}
+
+function source<T>(init: Source<T>): Source {
+  return init as Source
 }
 
 function of<R extends Row>(spec: TableSpec<R>, row: R): TableRow {
@@ -24,104 +40,74 @@ function of<R extends Row>(spec: TableSpec<R>, row: R): TableRow {
 }
 
 const sources: readonly Source[] = [
-  {
-    name: 'network',
-    *rows({ network }) {
-      if (network === null) return
-      const { id, name, founder, recovery, maxCopies, rules } = network
-      const row = { id: idBytes(id), name, founder, recovery, max_copies: maxCopies, rules }
-      yield { key: id, from: [network], make: () => of(tables.network, row) }
+  source<NetworkFacts>({
+    parts: ({ network }) => new Map(network === null ? [] : [[network.id, network]]),
+    make: ({ id, name, founder, recovery, maxCopies, rules }) =>
+      of(tables.network, { id: idBytes(id), name, founder, recovery, max_copies: maxCopies, rules }),
+  }),
+  source<Member>({
+    parts: ({ members }) => members,
+    beside: (node, { closed }) => closed.has(node as NodeId),
+    make: (member, _node, { closed }) =>
+      of(tables.members, {
+        node: member.node,
+        key: member.key,
+        sealing: member.sealing,
+        branch: idBytes(member.branch),
+        role: member.role,
+        steps: member.steps,
+        state: member.state,
+        admit: idBytes(member.admit),
+        invite: member.invite === null ? null : idBytes(member.invite),
+        replaced_by: member.replacedBy,
+        marks: member.marks.join(' '),
+        closed: closed.has(member.node) ? 1 : 0,
+      }),
+  }),
+  source<Branch>({
+    parts: ({ branches }) => branches,
+    make: ({ id, name, node, state }) => of(tables.branches, { id: idBytes(id), name, node, state }),
+  }),
+  source<Invite>({
+    parts: ({ invites }) => invites,
+    make: (invite) =>
+      of(tables.invites, {
+        id: idBytes(invite.id),
+        key: invite.key,
+        branch: invite.branch,
+        role: invite.role,
+        expires: invite.expires,
+        replaces: invite.replaces,
+        issuer: invite.issuer,
+        revoked: invite.revoked ? 1 : 0,
+        used_by: invite.usedBy.join(' '),
+      }),
+  }),
+  source<FeedEnd & { readonly feed: FeedId }>({
+    parts: ({ cuts }) =>
+      new Map([...cuts].flatMap(([feed, ends]) => ends.map((end) => [`${feed} ${end.id}`, { ...end, feed }]))),
+    make: ({ feed, id, seq }) => of(tables.cuts, { feed, id: idBytes(id), seq }),
+  }),
+  source<Departure>({
+    parts: ({ departures }) => departures,
+    make({ branch, seed, node, candidates, left }) {
+      const orphans = left === null ? null : new Uint8Array(Buffer.concat(left.orphans.map((id) => idBytes(id))))
+      const row = { branch: idBytes(branch), seed: idBytes(seed), node, candidates: candidates.join(' '), orphans }
+      return of(tables.departures, row)
     },
-  },
-  {
-    name: 'members',
-    *rows({ members, closed }) {
-      for (const member of members.values()) {
-        const isClosed = closed.has(member.node)
-        const make = () =>
-          of(tables.members, {
-            node: member.node,
-            key: member.key,
-            sealing: member.sealing,
-            branch: idBytes(member.branch),
-            role: member.role,
-            steps: member.steps,
-            state: member.state,
-            admit: idBytes(member.admit),
-            invite: member.invite === null ? null : idBytes(member.invite),
-            replaced_by: member.replacedBy,
-            marks: member.marks.join(' '),
-            closed: isClosed ? 1 : 0,
-          })
-        yield { key: member.node, from: [member, isClosed], make }
-      }
-    },
-  },
-  {
-    name: 'branches',
-    *rows({ branches }) {
-      for (const branch of branches.values()) {
-        const { id, name, node, state } = branch
-        yield { key: id, from: [branch], make: () => of(tables.branches, { id: idBytes(id), name, node, state }) }
-      }
-    },
-  },
-  {
-    name: 'invites',
-    *rows({ invites }) {
-      for (const invite of invites.values()) {
-        const make = () =>
-          of(tables.invites, {
-            id: idBytes(invite.id),
-            key: invite.key,
-            branch: invite.branch,
-            role: invite.role,
-            expires: invite.expires,
-            replaces: invite.replaces,
-            issuer: invite.issuer,
-            revoked: invite.revoked ? 1 : 0,
-            used_by: invite.usedBy.join(' '),
-          })
-        yield { key: invite.id, from: [invite], make }
-      }
-    },
-  },
-  {
-    name: 'cuts',
-    *rows({ cuts }) {
-      for (const [feed, ends] of cuts) {
-        for (const { id, seq } of ends)
-          yield { key: `${feed} ${id}`, from: [seq], make: () => of(tables.cuts, { feed, id: idBytes(id), seq }) }
-      }
-    },
-  },
-  {
-    name: 'departures',
-    *rows({ departures }) {
-      for (const departure of departures.values()) {
-        const { branch, seed, node, candidates, left } = departure
-        const orphans = left === null ? null : new Uint8Array(Buffer.concat(left.orphans.map((id) => idBytes(id))))
-        const row = { branch: idBytes(branch), seed: idBytes(seed), node, candidates: candidates.join(' '), orphans }
-        yield { key: branch, from: [departure], make: () => of(tables.departures, row) }
-      }
-    },
-  },
-  {
-    name: 'refusals',
-    *rows({ verdicts }) {
-      for (const [entry, refusal] of verdicts) {
-        if (refusal === null) continue
-        const { code, reason } = refusal
-        const row = { subject: NO_SUBJECT, entry: idBytes(entry), code, reason }
-        yield { key: entry, from: [code, reason], make: () => of(tables.refusals, row) }
-      }
-    },
-  },
+  }),
+  source<Refusal>({
+    parts: ({ verdicts }) => verdicts,
+    make: ({ code, reason }, entry) =>
+      of(tables.refusals, { subject: NO_SUBJECT, entry: idBytes(entry as EntryId), code, reason }),
+  }),
 ]
 
 /** All rows of a state. */
 export function memberRows(state: MembershipState): TableRow[] {
-  return sources.flatMap((source) => [...source.rows(state)].map((row) => row.make()))
+  return sources.flatMap(({ parts, make }) =>
+    [...parts(state)].flatMap(([key, part]) => (part === null ? [] : [make(part, key, state)])),
+  )
 }
 
 export interface RowChange {
@@ -133,26 +119,40 @@ export interface RowChange {
 }
 
 /**
- * Rows that may differ between two states; what is gone comes first. What is one and the same object in both is not
- * looked into; after a fold of all entries everything is another object, and most of it says the same.
+ * Rows that may differ between two states; what is gone comes first. Asked for every control entry, of as many members as
+ * there are: of what has not changed nothing is made.
  */
 export function changedRows(before: MembershipState, after: MembershipState): RowChange[] {
   const written: RowChange[] = []
   const removed: RowChange[] = []
-  for (const source of sources) {
-    const old = new Map<string, { readonly from: readonly unknown[]; make(): TableRow }>()
-    for (const row of source.rows(before)) old.set(row.key, row)
-    for (const row of source.rows(after)) {
-      const known = old.get(row.key)
-      old.delete(row.key)
-      if (known?.from.every((value, index) => value === row.from[index]) === true) continue
-      const made = row.make()
-      written.push({ spec: made.spec, before: known?.make().row ?? null, after: made.row })
+  for (const { parts, make, beside } of sources) {
+    const [old, now] = [parts(before), parts(after)]
+    if (old === now && beside === undefined) continue
+    for (const [key, part] of now) {
+      if (part === null) continue
+      const known = old.get(key) ?? null
+      if (isSame(known, part) && beside?.(key, before) === beside?.(key, after)) continue
+      const { spec, row } = make(part, key, after)
+      written.push({ spec, before: known === null ? null : make(known, key, before).row, after: row })
     }
-    for (const row of old.values()) {
-      const made = row.make()
-      removed.push({ spec: made.spec, before: made.row, after: null })
+    for (const [key, part] of old) {
+      if (part === null || (now.get(key) ?? null) !== null) continue
+      const { spec, row } = make(part, key, before)
+      removed.push({ spec, before: row, after: null })
     }
   }
   return [...removed, ...written]
+}
+
+/** After a fold of all entries everything is another object, and most of it says the same. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return false
+  const [x, y] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>]
+  for (const name in y) if (x[name] !== y[name] && !isSameList(x[name], y[name])) return false
+  return true
+}
+
+function isSameList(a: unknown, b: unknown): boolean {
+  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((each, at) => each === b[at])
 }

@@ -153,8 +153,9 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
         .map((row) => forkFromRow(plainRow(row))),
     refusalsOf: (entry) =>
       db
-        .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ? ORDER BY subject')
-        .all(idBytes(entry)),
+        .prepare<RefusalRow>('SELECT subject, entry, code, reason FROM refusals WHERE entry = ?')
+        .all(idBytes(entry))
+        .sort((a, b) => Buffer.compare(a.subject, b.subject)), // asked for every entry, and SQLite takes five times as long for it
   }
   return queries
 }
