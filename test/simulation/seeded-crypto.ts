@@ -1,7 +1,7 @@
 /**
  * Makes `node:crypto` repeatable and cheap for this process: random bytes and new keys come from the seed, so that ids,
  * and with them every tie that an id breaks, are the same at every run; and what 70 nodes would each compute of the same
- * bytes (checking a signature, deriving a key, expanding a row for the set hash) is computed once. The results are those
+ * bytes (checking a signature, deriving a key, the id of an entry, expanding a row for the set hash) is computed once. The results are those
  * of the real functions. The stop watch stands still. Nothing but the simulation may import this.
  */
 
@@ -27,6 +27,9 @@ const SCRATCH_BYTES = 4096
 let chance = new Prng('before the first seed')
 const verdicts = new Map<string, boolean>()
 const expansions = new Map<string, Buffer>()
+const digests = new Map<string, Buffer>()
+/** of each its results, which are always asked for in one form */
+const ONE_SHOT: Readonly<Record<string, Map<string, Buffer>>> = { shake128: expansions, sha256: digests }
 const privateKeys = new Map<string, KeyObject>()
 const derived = new Map<string, ArrayBuffer>()
 const publicKeys = new WeakMap<object, KeyObject>()
@@ -81,8 +84,10 @@ function sign(algorithm: null, data: Uint8Array, key: KeyObject): Buffer {
 
 function hash(algorithm: string, data: Uint8Array, options: unknown): unknown {
   const compute = real.hash as unknown as (...args: unknown[]) => Buffer
-  if (algorithm !== 'shake128') return compute(algorithm, data, options)
-  return remembered(expansions, latin1(data), () => compute(algorithm, data, options))
+  const known = ONE_SHOT[algorithm]
+  return known === undefined
+    ? compute(algorithm, data, options)
+    : remembered(known, latin1(data), () => compute(algorithm, data, options))
 }
 
 function createPrivateKey(init: { key: Buffer; format: 'der'; type: 'pkcs8' }): KeyObject {
@@ -136,5 +141,5 @@ Object.defineProperty(performance, 'now', { value: () => 0 })
 /** From here on all keys and random bytes follow from this seed. */
 export function seedCrypto(seed: string): void {
   chance = new Prng(`crypto ${seed}`)
-  for (const known of [verdicts, expansions, privateKeys, derived]) known.clear()
+  for (const known of [verdicts, expansions, digests, privateKeys, derived]) known.clear()
 }

@@ -132,10 +132,12 @@ export function decodeFileRecord(bytes: Uint8Array): FileRecord {
 const ID_BYTES = 16
 /** What every record begins with: the head of its list, its name, the head of the id. */
 const START = Uint8Array.of(0x80 | FILE_ITEMS, ...encodeCbor(NAME), 0x40 | ID_BYTES)
+/** Of a record as much as `fileOfRecord` asks for. */
+export const RECORD_HEAD_BYTES = START.length + ID_BYTES
 
 /** The file of a record without a look at the rest of it: for who asks only which files there are. @throws {DecodeError} */
 export function fileOfRecord(bytes: Uint8Array): FileId {
-  const id = bytes.subarray(START.length, START.length + ID_BYTES)
+  const id = bytes.subarray(START.length, RECORD_HEAD_BYTES)
   if (id.length < ID_BYTES || START.some((byte, at) => bytes[at] !== byte)) throw broken()
   return hex<FileId>(id)
 }

@@ -7,7 +7,7 @@ import { asBuffer } from '../crypto/index.ts'
 import { createBulkInsert, type Database, DatabaseDamagedError } from '../database/index.ts'
 import { type BoxHash, type BranchId, type FileId, idBytes, type Root } from '../ids.ts'
 import { systemRandom } from '../random.ts'
-import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord } from './file-record.ts'
+import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord, RECORD_HEAD_BYTES } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
 import { firstNamings, type NamingEntries } from './ref-since.ts'
 import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
@@ -88,6 +88,7 @@ const PAGE = 100
 /** Of files that name one hash so many are looked through: members may make more of them than can be looked through for each. */
 const CROWD = 1000
 const COLUMNS = 'file_key, state, owner, offered, record'
+const HEADS = `file_key, state, owner, offered, substr(record, 1, ${RECORD_HEAD_BYTES}) AS record`
 
 export function createFileTable({ db, entries, count, sinceOf }: FileTableInit): FileTable {
   const bulk = {
@@ -242,10 +243,10 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
     return { condition: conditions.join(' AND '), values }
   }
 
-  function* rows(filter: FileFilter): Generator<FileRow> {
+  function* rows(filter: FileFilter, columns = COLUMNS): Generator<FileRow> {
     const { condition, values } = where(filter)
     const page = db.prepare<FileRow>(
-      `SELECT ${COLUMNS} FROM files WHERE ${condition} AND file_key > ? ORDER BY file_key LIMIT ${PAGE}`,
+      `SELECT ${columns} FROM files WHERE ${condition} AND file_key > ? ORDER BY file_key LIMIT ${PAGE}`,
     )
     for (let after = 0; ; ) {
       const found = page.all(...values, after)
@@ -315,7 +316,7 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
     },
     refCount: () => db.prepare<{ count: number }>('SELECT count(*) AS count FROM refs').get()?.count ?? 0,
     *ids(filter) {
-      for (const { record } of rows(filter)) yield told(() => fileOfRecord(record))
+      for (const { record } of rows(filter, HEADS)) yield told(() => fileOfRecord(record))
     },
     *walk(filter = {}) {
       for (const row of rows(filter)) yield decode(row)

@@ -26,14 +26,17 @@ export class HeadIndex {
   readonly #tips = new Map<FeedId, Tip[]>()
   readonly #forked = new Set<FeedId>()
   readonly #feeds: Set<FeedId>[] = Array.from({ length: BUCKETS }, () => new Set())
-  readonly #hashes: (Uint8Array | null)[] = Array.from({ length: BUCKETS }, () => new Uint8Array(BUCKET_HASH_BYTES))
+  readonly #hashes = new Uint8Array(BUCKETS * BUCKET_HASH_BYTES)
+  /** buckets whose hash is of what they held before */
+  readonly #changed = new Set<number>()
   #hash: Uint8Array | null = null
 
   clear(): void {
     this.#tips.clear()
     this.#forked.clear()
     for (const feeds of this.#feeds) feeds.clear()
-    for (let bucket = 0; bucket < BUCKETS; bucket++) this.#hashes[bucket] = null
+    this.#hashes.fill(0)
+    this.#changed.clear()
     this.#hash = null
   }
 
@@ -59,7 +62,7 @@ export class HeadIndex {
     if (tips.length > 1) this.#forked.add(tip.feed)
     const bucket = bucketOf(tip.feed)
     this.#feeds[bucket]?.add(tip.feed)
-    this.#hashes[bucket] = null
+    this.#changed.add(bucket)
     this.#hash = null
   }
 
@@ -73,24 +76,23 @@ export class HeadIndex {
 
   /** 64 hashes of 16 bytes, one after the other; zeros for an empty bucket. */
   buckets(): Uint8Array {
-    const all = new Uint8Array(BUCKETS * BUCKET_HASH_BYTES)
-    for (let bucket = 0; bucket < BUCKETS; bucket++) all.set(this.#bucketHash(bucket), bucket * BUCKET_HASH_BYTES)
-    return all
+    return this.#upToDate().slice()
   }
 
   /** 32 bytes; equal for two nodes that have the same entries. */
   hash(): Uint8Array {
-    this.#hash ??= sha256(this.buckets())
+    this.#hash ??= sha256(this.#upToDate())
     return this.#hash
   }
 
-  #bucketHash(bucket: number): Uint8Array {
-    const known = this.#hashes[bucket]
-    if (known != null) return known
-    const parts = [...this.inBucket(bucket)].map(headBytes).sort(Buffer.compare)
-    const hash = parts.length === 0 ? new Uint8Array(BUCKET_HASH_BYTES) : sha256(...parts).slice(0, BUCKET_HASH_BYTES)
-    this.#hashes[bucket] = hash
-    return hash
+  #upToDate(): Uint8Array {
+    for (const bucket of this.#changed) {
+      // a bucket that has changed is not empty
+      const parts = [...this.inBucket(bucket)].map(headBytes).sort(Buffer.compare)
+      this.#hashes.set(sha256(...parts).subarray(0, BUCKET_HASH_BYTES), bucket * BUCKET_HASH_BYTES)
+    }
+    this.#changed.clear()
+    return this.#hashes
   }
 }
 
