@@ -115,6 +115,18 @@ describe('space', () => {
   })
 })
 
+/** What a disk had written of all that was under way: in one case of eight nothing, in another all. */
+function coinsOf(seed: number): () => boolean {
+  if (seed % 8 < 2) return () => seed % 8 === 1
+  // splitmix32 (Steele, Lea, Flood 2014): cheap, as a cut tosses thousands
+  let state = seed
+  return () => {
+    state = (state + 0x9e3779b9) | 0
+    const mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
+    return (Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97) & 0x8000) !== 0
+  }
+}
+
 describe('a power cut', () => {
   it('at any moment leaves no bit without its bytes, and nothing that was promised is lost', async () => {
     const { manifest, chunks } = await elsewhere(6 * CHUNK)
@@ -138,15 +150,16 @@ describe('a power cut', () => {
     await store.remove(sealed.manifest.root)
 
     await fc.assert(
-      fc.asyncProperty(fc.nat(disk.done), fc.infiniteStream(fc.boolean()), async (upTo, coins) => {
-        const after = disk.afterPowerCut(upTo, () => coins.next().value)
+      fc.asyncProperty(fc.nat(disk.done), fc.nat(), async (upTo, seed) => {
+        const after = disk.afterPowerCut(upTo, coinsOf(seed))
         const reopened = await memoryStore({ disk: after })
         for (const { root } of reopened.list()) {
           const found = await reopened.get(root)
           if (found === null) throw new Error('listed, but not there')
           const right = root === manifest.root ? chunks : sealed.chunks
           for (let index = 0; index < found.count; index++) {
-            if (found.has(index)) expect(await found.read(index)).toEqual(right[index])
+            if (found.has(index) && Buffer.compare(await found.read(index), chunkOf(right, index)) !== 0)
+              throw new Error(`chunk ${index} of ${root} has a bit and other bytes`)
           }
         }
         const now = await reopened.open(manifest)

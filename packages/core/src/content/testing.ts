@@ -195,9 +195,11 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
           else left.set(path, copyOf(op.inode))
         } else if (op.kind === 'truncate') {
           if (isSafe || coin()) resize(copyOf(op.inode), op.length)
+        } else if (isSafe) {
+          write(copyOf(op.inode), op.at, op.bytes)
         } else {
           for (let at = 0; at < op.bytes.length; at += SECTOR) {
-            if (isSafe || coin()) write(copyOf(op.inode), op.at + at, op.bytes.subarray(at, at + SECTOR))
+            if (coin()) write(copyOf(op.inode), op.at + at, op.bytes.subarray(at, at + SECTOR))
           }
         }
       })
@@ -207,10 +209,13 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
   return disk
 }
 
+/** There is room for twice as much, or a file that grows sector by sector would be copied for each. */
 function resize(inode: Inode, length: number): void {
-  const bytes = new Uint8Array(length)
-  bytes.set(inode.bytes.subarray(0, length))
-  inode.bytes = bytes
+  const { bytes } = inode
+  if (length <= bytes.length) bytes.fill(0, length)
+  const buffer = length <= bytes.buffer.byteLength ? bytes.buffer : new ArrayBuffer(2 * length)
+  inode.bytes = new Uint8Array(buffer, 0, length)
+  if (buffer !== bytes.buffer) inode.bytes.set(bytes)
 }
 
 /** Resolves when `isTrue` is; for what happens behind promises that a test does not hold. */
