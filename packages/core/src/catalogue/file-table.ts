@@ -104,7 +104,7 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
   const remove = db.prepare('DELETE FROM files WHERE file_key = ?')
   const removeRef = db.prepare('DELETE FROM refs WHERE short = ? AND kind = ? AND file_key = ?')
   const selectRefs = db.prepare<{ since: number; file_key: number }>(
-    `SELECT since, file_key FROM refs WHERE short = ? AND kind = ? AND since BETWEEN ? AND ? ORDER BY since LIMIT ${CROWD}`,
+    `SELECT since, file_key FROM refs WHERE short = ? AND kind = ? LIMIT ${CROWD}`,
   )
   const owners = new Map<BranchId, number>()
   /** the table was emptied: when a file came to name what it names is not now */
@@ -218,14 +218,20 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
     for (const each of old.values()) removeRef.run(each.short, each.kind, key)
   }
 
-  /** Rows of `refs` for a hash, as far as they can be true of the file: from its first entry on. */
-  function namings({ short, kind, key }: StoredRef): { since: number; file_key: number }[] {
-    return selectRefs.all(short, kind, key, entries.count())
+  /** Rows of `refs` for the hash, not all where members have made a crowd of them. No range in it, or SQLite plans it anew each time. */
+  function namings({ short, kind }: StoredRef): { since: number; file_key: number }[] {
+    return selectRefs.all(short, kind)
+  }
+
+  /** As far as it can be true: not before the first entry about the file, not after the last one here. */
+  function isPossible({ since, file_key: key }: { since: number; file_key: number }): boolean {
+    return key <= since && since <= entries.count()
   }
 
   function isNamed(ref: StoredRef): boolean {
     const found = namings(ref)
-    return found.length === CROWD || found.filter((row) => row.file_key === ref.key).length === 1
+    const own = found.filter((row) => row.file_key === ref.key)
+    return found.length === CROWD || (own.length === 1 && own.every(isPossible))
   }
 
   function where({ owner, states, isOffered }: FileFilter): { condition: string; values: (string | number)[] } {
@@ -307,7 +313,7 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
       return { what, refs: named.length }
     },
     since(ref) {
-      return namings(ref).find((row) => row.file_key === ref.key)?.since
+      return namings(ref).find((row) => row.file_key === ref.key && isPossible(row))?.since
     },
     secret,
     keepsSecret() {

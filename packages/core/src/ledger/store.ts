@@ -122,7 +122,8 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
   // no order and no minimum here: with them SQLite plans the statement anew for every value, at three times its cost
   const selectArrivalsAbout = db.prepare<number>('SELECT arrival FROM entries WHERE subject = ?').pluck()
-  const selectEarlierAbout = db.prepare('SELECT 1 FROM entries WHERE subject = ? AND arrival < ? LIMIT 1')
+  // the plus keeps it from being planned anew as well; the index has the lowest first
+  const selectEarlierAbout = db.prepare('SELECT 1 FROM entries WHERE subject = ? AND +arrival < ? LIMIT 1')
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
     'SELECT DISTINCT subject FROM entries WHERE feed_key = ? AND subject IS NOT NULL',
   )
