@@ -1,5 +1,6 @@
 /** What happens in one run: who is there, what people and hostile members do, what breaks, and how it heals. */
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
+import { type EntryId, idFrom } from '../../packages/core/src/ids.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
 import { Prng } from './prng.ts'
@@ -298,8 +299,10 @@ function remember(world: World): void {
   const present = new Set(presentIn(world))
   for (const node of world.running()) {
     if (!present.has(node) && !(world.clones.includes(node) && belongs(world, node))) continue
-    for (const { entry } of node.up.ledger.page(0, 1_000_000)) {
-      if (world.written.has(entry.id)) world.atHealing.set(entry.id, node.name)
+    // by their ids alone: seventy nodes would decode every entry
+    for (const row of node.up.db.prepare<{ id: Uint8Array }>('SELECT id FROM entries ORDER BY arrival').all()) {
+      const id = idFrom<EntryId>(row.id)
+      if (world.written.has(id)) world.atHealing.set(id, node.name)
     }
   }
 }

@@ -135,6 +135,30 @@ describe('foldsLast', () => {
     )
   })
 
+  it('is right also while some wait for what is not here', () => {
+    fc.assert(
+      fc.property(histories, fc.array(fc.nat(24), { maxLength: 4 }), (entries, gone) => {
+        const present = entries.filter((_, index) => !gone.includes(index))
+        present.forEach((entry, index) => {
+          const before = present.slice(0, index)
+          const { order, waiting } = fold(before)
+          if (!foldsLast(entry, before, waiting)) return
+          const after = fold([...before, entry])
+          expect(after.order).toEqual([...order, entry])
+          expect(after.waiting).toEqual(waiting)
+        })
+      }),
+    )
+  })
+
+  it('is not kept from saying yes by an entry that waits for ever', () => {
+    const a: Node = { id: id(5), seen: [], rank: 0 }
+    const stray: Node = { id: id(7), seen: [id(9)], rank: 0 }
+    expect(foldsLast({ id: id(1), seen: [a.id] }, [a, stray], [stray])).toBe(true)
+    expect(foldsLast({ id: id(9), seen: [a.id] }, [a, stray], [stray])).toBe(false) // it waits for this one
+    expect(foldsLast({ id: id(1), seen: [stray.id] }, [a, stray], [stray])).toBe(false) // it waits as well
+  })
+
   it('says yes to an entry that has seen the frontier', () => {
     const a: Node = { id: id(5), seen: [], rank: 0 }
     const b: Node = { id: id(6), seen: [a.id], rank: 0 }

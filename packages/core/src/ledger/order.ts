@@ -110,20 +110,22 @@ export function hasSeen(entries: readonly ControlNode[], later: EntryId, earlier
 }
 
 /**
- * True when `entry` folds after all of `before` and lets none of them go on that waits, so that it may be applied to
- * their state without folding again.
- * @param before all other control entries
+ * True when `entry` folds after all of `others` and lets none of them go on that waits, so that it may be applied to
+ * their state without folding again. Entries that will wait for ever cost a search, no fold: anyone can write such.
+ * @param others all other control entries
  * @param waiting those of them that `foldControl` could not fold
  */
 export function foldsLast(
   entry: ControlNode,
-  before: readonly ControlNode[],
+  others: readonly ControlNode[],
   waiting: readonly ControlNode[],
 ): boolean {
-  if (waiting.length > 0) return false
+  const isWaiting = new Set(waiting.map(({ id }) => id))
+  const before = waiting.length === 0 ? others : others.filter(({ id }) => !isWaiting.has(id))
   const seen = new Set(entry.seen)
   const known = new Set(before.map((each) => each.id))
-  if (known.has(entry.id) || entry.seen.some((id) => !known.has(id))) return false
+  if (known.has(entry.id) || isWaiting.has(entry.id) || entry.seen.some((id) => !known.has(id))) return false
+  if (waiting.some((each) => each.seen.includes(entry.id))) return false
   return frontier(before).every((id) => seen.has(id))
 }
 
