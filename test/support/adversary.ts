@@ -5,8 +5,8 @@
 import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { decodeFileRecord } from '../../packages/core/src/catalogue/file-record.ts'
 import { decodeAnswer, encodeRequest, type KeysRequest } from '../../packages/core/src/catalogue/keys-format.ts'
+import { recordsIn } from '../../packages/core/src/catalogue/testing.ts'
 import type { SharedEpoch } from '../../packages/core/src/catalogue/types.ts'
 import { createVault } from '../../packages/core/src/catalogue/vault.ts'
 import { decodeCbor, encodeFrame, FrameDecoder } from '../../packages/core/src/codec/index.ts'
@@ -58,8 +58,7 @@ export function sharedRows(
 ): { epochs: readonly SharedEpoch[]; root: string; meta: string } {
   const db = new DatabaseSync(join(dataDir, 'network', 'shared.db'), { readOnly: true })
   try {
-    for (const { record } of db.prepare('SELECT record FROM files').iterate()) {
-      const { file: row, versions, epochs } = decodeFileRecord(new Uint8Array(record as Uint8Array))
+    for (const { file: row, versions, epochs } of recordsIn(db)) {
       if (row.file !== file) continue
       const current = versions.findLast(({ conflict }) => !conflict)
       if (current === undefined) throw new Error(`no version of ${file}`)

@@ -1,6 +1,7 @@
 /**
  * A file with its versions and access epochs as one piece of canonical CBOR: stored as it is, and taken into the state
- * digest as it is. Spec: docs/specs/state-digest.md.
+ * digest as it is. In its short form it only names the upload from which all the rest follows. Spec:
+ * docs/specs/state-digest.md.
  */
 import { type CborValue, DecodeError, encodeCbor, viewCbor } from '../codec/index.ts'
 import {
@@ -15,14 +16,16 @@ import {
   type NodeId,
   type Root,
 } from '../ids.ts'
+import type { OrdinaryEntry } from './fold-entry.ts'
+import { isUploadAlone, recordOfUpload } from './lone-upload.ts'
 import type { SharedEpoch, SharedFile, SharedFileState, SharedVersion } from './types.ts'
 
 /** Stands where a row of another table has that table's name, so that no two elements are equal. */
 const NAME = 'files'
 const FILE_ITEMS = 21
+const SHORT_ITEMS = 4
 const VERSION_ITEMS = 13
 const EPOCH_ITEMS = 8
-const ROOT_BYTES = 32
 /** What the rules let a file come to (`fold-step.ts`), with room to spare: 15 MB of versions, 35 MB of epochs. */
 const RECORD_MAX_BYTES = 128 * 1024 * 1024
 const RECORD_MAX_ITEMS = 8_000_000
@@ -34,7 +37,23 @@ export interface FileRecord {
   readonly epochs: readonly SharedEpoch[]
 }
 
-export function encodeFileRecord({ file, versions, epochs }: FileRecord): Uint8Array {
+export function encodeFileRecord(record: FileRecord): Uint8Array {
+  return isUploadAlone(record) ? encodeShort(record.file) : encodeWhole(record)
+}
+
+/** CBOR ["files", file, owner, upload], put together by hand: a newcomer makes hundreds of thousands. */
+function encodeShort({ file, owner, head }: SharedFile): Uint8Array {
+  const bytes = new Uint8Array(SHORT_BYTES)
+  bytes.set(SHORT_START)
+  bytes.set(idBytes(file), SHORT_START.length)
+  bytes.set(SHORT_BETWEEN, OWNER_AT - 2)
+  bytes.set(idBytes(owner), OWNER_AT)
+  bytes.set(SHORT_BETWEEN, UPLOAD_AT - 2)
+  bytes.set(idBytes(head), UPLOAD_AT)
+  return bytes
+}
+
+function encodeWhole({ file, versions, epochs }: FileRecord): Uint8Array {
   const { offer } = file
   return encodeCbor([
     NAME,
@@ -93,11 +112,13 @@ function epochItems(epoch: SharedEpoch): CborValue {
 }
 
 /**
- * What `encodeFileRecord` made. Byte strings of the result are views of `bytes`.
+ * What `encodeFileRecord` made. Byte strings of the result are views of `bytes`, or of the entry's.
+ * @param uploadOf the entry that a short record names
  * @throws {DecodeError} for anything else: the database is damaged
  */
-export function decodeFileRecord(bytes: Uint8Array): FileRecord {
+export function decodeFileRecord(bytes: Uint8Array, uploadOf: (id: EntryId) => OrdinaryEntry | undefined): FileRecord {
   const items = viewCbor(bytes, RECORD_MAX_BYTES, RECORD_MAX_ITEMS)
+  if (Array.isArray(items) && items.length === SHORT_ITEMS) return expandShort(items, uploadOf)
   const [name, id, state, owner, ownership, author, salt, head, version, epoch, audience, meta, preview] = list(
     items,
     FILE_ITEMS,
@@ -129,16 +150,37 @@ export function decodeFileRecord(bytes: Uint8Array): FileRecord {
   }
 }
 
+function expandShort(
+  [name, id, owner, upload]: readonly CborValue[],
+  uploadOf: (id: EntryId) => OrdinaryEntry | undefined,
+): FileRecord {
+  if (name !== NAME) throw broken()
+  const entry = uploadOf(hex<EntryId>(upload, HASH_BYTES))
+  if (entry === undefined || entry.kind !== 'upload') throw broken()
+  const record = recordOfUpload(entry, hex<BranchId>(owner, HASH_BYTES))
+  if (record.file.file !== hex<FileId>(id)) throw broken()
+  return record
+}
+
 const ID_BYTES = 16
-/** What every record begins with: the head of its list, its name, the head of the id. */
-const START = Uint8Array.of(0x80 | FILE_ITEMS, ...encodeCbor(NAME), 0x40 | ID_BYTES)
+const HASH_BYTES = 32
+/** What every record begins with after the head of its list: its name, the head of the id. */
+const START = Uint8Array.of(...encodeCbor(NAME), 0x40 | ID_BYTES)
+const SHORT_START = Uint8Array.of(0x80 | SHORT_ITEMS, ...START)
+/** Head of a byte string of 32. */
+const SHORT_BETWEEN = Uint8Array.of(0x58, HASH_BYTES)
+const OWNER_AT = SHORT_START.length + ID_BYTES + SHORT_BETWEEN.length
+const UPLOAD_AT = OWNER_AT + HASH_BYTES + SHORT_BETWEEN.length
+const SHORT_BYTES = UPLOAD_AT + HASH_BYTES
+
 /** Of a record as much as `fileOfRecord` asks for. */
-export const RECORD_HEAD_BYTES = START.length + ID_BYTES
+export const RECORD_HEAD_BYTES = SHORT_START.length + ID_BYTES
 
 /** The file of a record without a look at the rest of it: for who asks only which files there are. @throws {DecodeError} */
 export function fileOfRecord(bytes: Uint8Array): FileId {
-  const id = bytes.subarray(START.length, RECORD_HEAD_BYTES)
-  if (id.length < ID_BYTES || START.some((byte, at) => bytes[at] !== byte)) throw broken()
+  const isList = bytes[0] === (0x80 | FILE_ITEMS) || bytes[0] === (0x80 | SHORT_ITEMS)
+  const id = bytes.subarray(SHORT_START.length, RECORD_HEAD_BYTES)
+  if (!isList || id.length < ID_BYTES || START.some((byte, at) => bytes[at + 1] !== byte)) throw broken()
   return hex<FileId>(id)
 }
 
@@ -161,7 +203,7 @@ function readVersion(file: FileId, value: CborValue): SharedVersion {
     branch: hex<BranchId>(branch),
     ms: number(ms),
     conflict: conflict === true,
-    formerRoots: list(formerRoots).map((each) => hex<Root>(each, ROOT_BYTES)),
+    formerRoots: list(formerRoots).map((each) => hex<Root>(each, HASH_BYTES)),
   }
 }
 

@@ -5,17 +5,22 @@
 import { DecodeError } from '../codec/index.ts'
 import { asBuffer } from '../crypto/index.ts'
 import { createBulkInsert, type Database, DatabaseDamagedError } from '../database/index.ts'
-import { type BoxHash, type BranchId, type FileId, idBytes, type Root } from '../ids.ts'
+import { type BoxHash, type BranchId, type EntryId, type FileId, idBytes, type Root } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord, RECORD_HEAD_BYTES } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
+import type { OrdinaryEntry } from './fold-entry.ts'
 import { firstNamings, type NamingEntries } from './ref-since.ts'
 import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
 import type { SharedFileState } from './types.ts'
 
 export interface FileTableInit {
   readonly db: Database
-  readonly entries: NamingEntries & { count(): number }
+  readonly entries: NamingEntries & {
+    count(): number
+    get(id: EntryId): OrdinaryEntry | undefined
+    entryAt(arrival: number): OrdinaryEntry | undefined
+  }
   /** a record that is part of the set no longer, and one that is from now on */
   count(before: Uint8Array | null, after: Uint8Array | null): void
   /** Since when a file names a hash, where another table of this node's knows. */
@@ -178,7 +183,14 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
     return undefined
   }
 
-  const decode = (row: FileRow): FileRecord => told(() => decodeFileRecord(row.record))
+  /** The upload is nearly always the first entry that came about its file, which is quicker to find. */
+  function decode({ file_key: key, record }: FileRow): FileRecord {
+    const uploadOf = (id: EntryId) => {
+      const first = entries.entryAt(key)
+      return first?.id === id ? first : entries.get(id)
+    }
+    return told(() => decodeFileRecord(record, uploadOf))
+  }
 
   /** What cannot be read of a record is damage of this database. */
   function told<T>(read: () => T): T {

@@ -95,6 +95,11 @@ function change(draft: Draft, entry: Exclude<FileEntry, EntryOf<'upload'>>): Ref
 
 const WRONG_EPOCH = refuse('wrong-epoch', 'not the access epoch that is current, or the next where one is opened')
 
+/** Whether a first upload may have this body. */
+export function isInitial({ opens, content }: OrdinaryBody<'upload'>): boolean {
+  return opens.epoch === FIRST_EPOCH && checkContent(content) === null
+}
+
 function upload(draft: Draft, entry: EntryOf<'upload'>): Refusal | null {
   const { body } = entry
   if (draft.head !== null) return refuse('already-exists', 'the file was uploaded before')

@@ -28,6 +28,10 @@ export const AUTHOR_BYTES = 32
 export interface SharedEntries extends EntryStore {
   /** Looks anew at entries of kinds that were unknown when they were stored. Inside `db.write`. */
   reclassify?(): void
+  /** The entry with this arrival number. */
+  entryAt(arrival: number): Entry | undefined
+  /** Of these subjects those, as hex, that an entry which arrived no later was about. */
+  subjectsBefore(subjects: readonly Uint8Array[], arrival: number): ReadonlySet<string>
   /** Entries by arrival, which counts up from 1. */
   page(after: number, limit: number): readonly { readonly arrival: number; readonly entry: Entry }[]
 }

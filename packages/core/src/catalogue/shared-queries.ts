@@ -36,8 +36,6 @@ export interface SharedQueries {
   allFiles(): Generator<SharedFile>
   /** files whose current version should have its copies: live ones and orphans */
   liveFiles(): Generator<FileId>
-  /** current versions of those files */
-  liveRoots(): Generator<SharedVersion>
   /** files that this branch owns now, also in the trash; orphans and purged ones have no owner */
   filesOwnedBy(branch: BranchId): Generator<FileId>
   /** files with an open offer or assignment */
@@ -90,12 +88,6 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
       for (const { file } of files.walk()) yield file
     },
     liveFiles: () => files.ids(LIVE),
-    *liveRoots() {
-      for (const { file, versions } of files.walk(LIVE)) {
-        const current = versions.find(({ version }) => version === file.version)
-        if (current !== undefined) yield current
-      }
-    },
     filesOwnedBy: (owner) => files.ids({ owner, states: ['live', 'deleted'] }),
     everOwnedBy: (owner) => files.ids({ owner }),
     *offered() {

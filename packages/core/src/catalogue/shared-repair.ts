@@ -251,7 +251,11 @@ function noteEach(db: Database, { table, column, to }: { table: string; column: 
 }
 
 /** The new rows stand already: an end of the signal only means that nobody listens any more. */
-async function tellAll({ rows, tell }: RepairInit, beside: Database, signal: AbortSignal | undefined): Promise<void> {
+async function tellAll(
+  { rows, entries, tell }: RepairInit,
+  beside: Database,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const files = beside.prepare<{ file_key: number; before: Uint8Array | null; after: Uint8Array | null }>(
     `SELECT file_key, before, record AS after FROM changed_files LEFT JOIN files USING (file_key)
        WHERE file_key > ? ORDER BY file_key LIMIT ${PAGE}`,
@@ -259,8 +263,8 @@ async function tellAll({ rows, tell }: RepairInit, beside: Database, signal: Abo
   for (let page = files.all(0); page.length > 0; page = files.all(page.at(-1)?.file_key)) {
     const changes = new Map<FileId, FileChange>()
     for (const { before, after } of page) {
-      const old = readable(before)?.file
-      for (const file of new Set([readable(after)?.file.file, old?.file])) {
+      const old = readable(before, entries)?.file
+      for (const file of new Set([readable(after, entries)?.file.file, old?.file])) {
         if (file === undefined) continue
         const now = rows.files.get(file)?.file ?? null
         changes.set(file, { file, before: old?.file === file ? old : null, after: now })
@@ -282,10 +286,10 @@ async function tellAll({ rows, tell }: RepairInit, beside: Database, signal: Abo
 }
 
 /** null for none, and for one that is damaged */
-function readable(record: Uint8Array | null): FileRecord | null {
+function readable(record: Uint8Array | null, entries: SharedEntries): FileRecord | null {
   if (record === null) return null
   try {
-    return decodeFileRecord(record)
+    return decodeFileRecord(record, (id) => entries.get(id))
   } catch (error) {
     if (error instanceof DecodeError) return null
     throw error

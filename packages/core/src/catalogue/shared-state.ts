@@ -28,6 +28,7 @@ import { createClosedFeeds, isLateEnd } from './closed-feeds.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
 import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
+import { foldUploadAlone } from './lone-upload.ts'
 import { changedRows } from './member-rows.ts'
 import {
   AUTHOR_BYTES,
@@ -107,6 +108,14 @@ interface Pending {
   hasCapacities: boolean
 }
 
+/** What has come about one subject. */
+interface Added {
+  readonly subject: Uint8Array
+  readonly entries: Entry[]
+  /** arrival number of the first of them */
+  readonly first: number
+}
+
 export function createSharedState(init: SharedStateInit): SharedState {
   const { db, entries } = init
   const rows = createStateRows(db, init.network, entries)
@@ -159,20 +168,24 @@ export function createSharedState(init: SharedStateInit): SharedState {
   /**
    * A file of which all entries have come just now has no record yet, so none is looked for: most of what a newcomer
    * catches up with.
-   * @param about the entries of it that have come
-   * @param known arrival number of the last entry that was here before
    * @returns false when it has to be folded as every other
    */
-  function foldNewFile(subject: Uint8Array, about: readonly Entry[], known: number, pending: Pending): boolean {
+  function foldNewFile({ subject, entries: about, first }: Added, pending: Pending): boolean {
     const { membership } = control
     const file = idFrom<FileId>(subject)
     if (subject.length === AUTHOR_BYTES || membership.acts.has(file)) return false
-    const [first] = entries.arrivalsAbout(subject)
-    if (first === undefined || first <= known) return false
-    const fold = foldSubject({ subject, network: networkId(), membership, entries, isBeyondEnd, about })
-    if (fold.file === null || fold.marks.length + fold.audienceKeys.length + fold.refusals.length > 0) return false
-    rows.files.insert(first, fold.file)
-    pending.files.set(file, { file, before: null, after: fold.file.file })
+    const network = networkId()
+    const [entry, ...others] = about
+    const alone = entry === undefined || others.length > 0 ? null : { file, network, membership, entry, isBeyondEnd }
+    let record = alone === null ? null : foldUploadAlone(alone)
+    if (record === null) {
+      const fold = foldSubject({ subject, network, membership, entries, isBeyondEnd, about })
+      if (fold.marks.length + fold.audienceKeys.length + fold.refusals.length > 0) return false
+      record = fold.file
+    }
+    if (record === null) return false
+    rows.files.insert(first, record)
+    pending.files.set(file, { file, before: null, after: record.file })
     return true
   }
 
@@ -205,20 +218,23 @@ export function createSharedState(init: SharedStateInit): SharedState {
   /** @param subjects what is to be folded again in any case */
   function foldAdded(added: readonly Entry[], subjects: Subjects, pending: Pending): void {
     const known = entries.count() - added.length
-    const about = new Map<string, { readonly subject: Uint8Array; readonly entries: Entry[] }>()
-    for (const entry of added) {
+    const about = new Map<string, Added>()
+    for (const [at, entry] of added.entries()) {
       const subject = touch(entry)
       if (subject === null) continue
       const name = toHex(subject)
-      const known = about.get(name)
-      if (known === undefined) about.set(name, { subject, entries: [entry] })
-      else known.entries.push(entry)
+      const others = about.get(name)
+      if (others === undefined) about.set(name, { subject, entries: [entry], first: known + at + 1 })
+      else others.entries.push(entry)
     }
     for (const list of touched === undefined ? [] : [about, subjects]) {
       for (const [name, each] of list) touched?.set(name, each instanceof Uint8Array ? each : each.subject)
     }
-    for (const [name, { subject, entries: list }] of about) {
-      if (subjects.has(name) || !foldNewFile(subject, list, known, pending)) subjects.set(name, subject)
+    const all = [...about.values()].map(({ subject }) => subject)
+    const before = entries.subjectsBefore(all, known)
+    for (const [name, each] of about) {
+      const isNew = !subjects.has(name) && !before.has(name)
+      if (!isNew || !foldNewFile(each, pending)) subjects.set(name, each.subject)
     }
     for (const subject of subjects.values()) refold(subject, pending)
   }

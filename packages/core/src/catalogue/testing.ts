@@ -29,10 +29,11 @@ import {
   nodeIdFromPublicKey,
   toHex,
 } from '../ids.ts'
-import { makeEntry } from '../ledger/entry.ts'
+import { decodeEntry, makeEntry } from '../ledger/entry.ts'
 import { type Entry, type Fork, frontier } from '../ledger/index.ts'
 import { fileIdFor, type MembershipState, RULES_VERSION } from '../membership/index.ts'
 import { createClosedFeeds } from './closed-feeds.ts'
+import { decodeFileRecord, type FileRecord } from './file-record.ts'
 import { foldFile } from './fold-file.ts'
 import { kindInfo } from './kind-info.ts'
 import { foldAllControl, type SharedEntries } from './shared-fold.ts'
@@ -110,6 +111,14 @@ export class MemoryEntries implements SharedEntries {
   hasEarlierAbout(subject: Uint8Array, arrival: number): boolean {
     const [first] = this.#bySubject.get(toHex(subject)) ?? []
     return first !== undefined && (this.#arrivals.get(first.id) ?? 0) < arrival
+  }
+
+  entryAt(arrival: number): Entry | undefined {
+    return [...this.#all.values()][arrival - 1]
+  }
+
+  subjectsBefore(subjects: readonly Uint8Array[], arrival: number): Set<string> {
+    return new Set(subjects.filter((each) => (this.arrivalsAbout(each)[0] ?? arrival + 1) <= arrival).map(toHex))
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {
@@ -523,4 +532,19 @@ export function foldKnown(network: NetworkId, entries: MemoryEntries, file: File
 
 export function entryId(bytes: Uint8Array): EntryId {
   return idFrom<EntryId>(bytes)
+}
+
+/** Every file's record as it stands in a shared database, also while a node has it open. */
+export function recordsIn(db: { prepare(sql: string): { all(...values: unknown[]): unknown[] } }): FileRecord[] {
+  type EntryRow = { id: Uint8Array; bytes: Uint8Array; sig: Uint8Array | null; cosig: Uint8Array | null }
+  const select = 'SELECT id, bytes, sig, cosig FROM entries WHERE'
+  const [founding] = db.prepare(`${select} kind = 'found' ORDER BY arrival LIMIT 1`).all() as EntryRow[]
+  if (founding === undefined) return []
+  const uploadOf = (id: EntryId) => {
+    const [row] = db.prepare(`${select} id = ?`).all(idBytes(id)) as EntryRow[]
+    if (row === undefined) return undefined
+    return decodeEntry({ ...row, bytes: new Uint8Array(row.bytes) }, idFrom<NetworkId>(founding.id))
+  }
+  const rows = db.prepare('SELECT record FROM files ORDER BY file_key').all() as { record: Uint8Array }[]
+  return rows.map(({ record }) => decodeFileRecord(new Uint8Array(record), uploadOf))
 }

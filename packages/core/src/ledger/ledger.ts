@@ -115,6 +115,10 @@ export interface Ledger extends EntryStore {
   after(feed: FeedId, seq: number, limit: number): Entry[]
   /** Entries by arrival, which counts up by one from 1. */
   page(after: number, limit: number): StoredEntry[]
+  /** The entry with this arrival number. */
+  entryAt(arrival: number): Entry | undefined
+  /** Of these subjects those, as hex, that an entry which arrived no later was about. */
+  subjectsBefore(subjects: readonly Uint8Array[], arrival: number): Set<string>
   /** Entries that are ahead of our time, outside of everything else. */
   held(): Entry[]
   /** Number of entries that wait for a later one of their feed to vouch for them. */
@@ -282,6 +286,8 @@ export function createLedger(init: LedgerInit): Ledger {
     },
     ingest: (entries, from) => ingest.ingest(entries, from ?? { peer: null, live: false }),
     heads: () => [...store.heads.all()].map(({ feed, seq, id }) => ({ feed, seq, id })),
+    entryAt: (arrival) => store.entryAt(arrival),
+    subjectsBefore: (subjects, arrival) => store.subjectsBefore(subjects, arrival),
     held: () => ingest.held(),
     waiting: () => ingest.waiting(),
     reclassify: () => store.reclassify(),

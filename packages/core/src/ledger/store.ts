@@ -16,6 +16,7 @@ import {
   type NodeId,
   nodeIdFromPublicKey,
   publicKeyFromNodeId,
+  toHex,
 } from '../ids.ts'
 import { decodeEntry, detached, FOUND, introducedBy, recoveryKeyOf } from './entry.ts'
 import { LedgerDamagedError, NotInNetworkError } from './errors.ts'
@@ -53,6 +54,8 @@ export interface LedgerStore extends EntryStore {
   latestAbout(subject: Uint8Array): number | null
   /** The stored entries at one place of a feed; more than one where it forked. */
   at(feed: FeedId, seq: number): Link[]
+  /** Of these subjects those, as hex, that an entry which arrived no later was about. */
+  subjectsBefore(subjects: readonly Uint8Array[], arrival: number): Set<string>
   /** Stores an entry whose predecessor is stored. Only inside `db.write`; it stands in the tables after `flush`. */
   insert(entry: Entry): void
   /** Writes what was inserted. The last thing before anybody reads the tables. */
@@ -62,6 +65,8 @@ export interface LedgerStore extends EntryStore {
   /** Arrival numbers of the entries of a feed with a higher sequence number. */
   arrivalsAfter(feed: FeedId, seq: number): number[]
   byArrival(arrival: number): SignedBytes | undefined
+  /** The entry with this arrival number. */
+  entryAt(arrival: number): Entry | undefined
   /** Entries by arrival. */
   page(after: number, limit: number): StoredEntry[]
   /** Entries of kinds that were unknown when they were stored get their place among what is known now. */
@@ -79,6 +84,8 @@ interface EntryRow {
   refusal_code: string | null
   refusal_reason: string | null
 }
+/** Entering and leaving SQLite costs as much as looking for one. */
+const SUBJECTS_AT_ONCE = 50
 const COLUMNS = 'arrival, id, bytes, sig, cosig, refusal_code, refusal_reason'
 
 export function createStore(db: Database, kinds: (kind: string) => KindInfo | undefined): LedgerStore {
@@ -122,8 +129,13 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
   // no order and no minimum here: with them SQLite plans the statement anew for every value, at three times its cost
   const selectArrivalsAbout = db.prepare<number>('SELECT arrival FROM entries WHERE subject = ?').pluck()
-  // the plus keeps it from being planned anew as well; the index has the lowest first
+  // the plus keeps these from being planned anew as well; the index has the lowest first
   const selectEarlierAbout = db.prepare('SELECT 1 FROM entries WHERE subject = ? AND +arrival < ? LIMIT 1')
+  const selectBefore = [SUBJECTS_AT_ONCE, 1].map((size) => {
+    const holes = new Array(size).fill('?').join(', ')
+    const sql = `SELECT subject FROM entries WHERE subject IN (${holes}) AND +arrival <= ?`
+    return { size, statement: db.prepare<Uint8Array>(sql).pluck() }
+  })
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
     'SELECT DISTINCT subject FROM entries WHERE feed_key = ? AND subject IS NOT NULL',
   )
@@ -306,6 +318,16 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     control: () => control,
     arrivalsAbout: (subject) => selectArrivalsAbout.all(subject).sort((a, b) => a - b),
     hasEarlierAbout: (subject, arrival) => selectEarlierAbout.get(subject, arrival) !== undefined,
+    subjectsBefore(subjects, arrival) {
+      const found = new Set<string>()
+      let at = 0
+      for (const { size, statement } of selectBefore) {
+        for (; at + size <= subjects.length; at += size) {
+          for (const subject of statement.all(...subjects.slice(at, at + size), arrival)) found.add(toHex(subject))
+        }
+      }
+      return found
+    },
     bySubject: (subject) => selectSubject.all(subject).map(read),
     subjectsOf(author) {
       const prefix = `${Buffer.from(publicKeyFromNodeId(author)).toString('hex')}/`
@@ -347,6 +369,10 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
       return row === undefined
         ? undefined
         : { bytes: plain(row.bytes), sig: plainOrNull(row.sig), cosig: plainOrNull(row.cosig) }
+    },
+    entryAt(arrival) {
+      const row = selectArrival.get(arrival)
+      return row === undefined ? undefined : read(row)
     },
     page: (after, limit) =>
       selectPage.all(after, limit).map((row) => ({

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { decodeFileRecord } from '../catalogue/file-record.ts'
+import { recordsIn } from '../catalogue/testing.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
 import { createNode } from './node.ts'
 import type { MaloteNode } from './types.ts'
@@ -62,9 +62,9 @@ describe('chunks', () => {
   function chunksIn(folder: string): number[] {
     const path = join(folder, 'network', 'shared.db')
     const db = openDatabase({ path, migrations: migrationsFolder('shared') })
-    const rows = db.prepare<{ record: Uint8Array }>('SELECT record FROM files').all()
+    const records = recordsIn(db)
     db.close()
-    return rows.flatMap(({ record }) => decodeFileRecord(record).versions.map(({ chunk }) => chunk))
+    return records.flatMap(({ versions }) => versions.map(({ chunk }) => chunk))
   }
 
   it('are larger for what is said to be very large, and stay so in the next versions', async () => {
