@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { DecodeError, encodeCbor } from '../codec/index.ts'
 import { type EntryId, idBytes } from '../ids.ts'
-import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord } from './file-record.ts'
+import { decodeFileRecord, encodeFileRecord, fileOfRecord } from './file-record.ts'
 import { foldUploadAlone } from './lone-upload.ts'
 import { World } from './testing.ts'
+import type { FileRecord } from './types.ts'
 
 /** A file with all that one can have: versions, conflict versions, epochs, former roots, an offer. */
 function record(): FileRecord {

@@ -18,7 +18,7 @@ import {
 } from '../ids.ts'
 import type { OrdinaryEntry } from './fold-entry.ts'
 import { isUploadAlone, recordOfUpload } from './lone-upload.ts'
-import type { SharedEpoch, SharedFile, SharedFileState, SharedVersion } from './types.ts'
+import type { FileRecord, SharedEpoch, SharedFile, SharedFileState, SharedVersion } from './types.ts'
 
 /** Stands where a row of another table has that table's name, so that no two elements are equal. */
 const NAME = 'files'
@@ -29,13 +29,6 @@ const EPOCH_ITEMS = 8
 /** What the rules let a file come to (`fold-step.ts`), with room to spare: 15 MB of versions, 35 MB of epochs. */
 const RECORD_MAX_BYTES = 128 * 1024 * 1024
 const RECORD_MAX_ITEMS = 8_000_000
-
-export interface FileRecord {
-  readonly file: SharedFile
-  /** by number, conflict versions last */
-  readonly versions: readonly SharedVersion[]
-  readonly epochs: readonly SharedEpoch[]
-}
 
 export function encodeFileRecord(record: FileRecord): Uint8Array {
   return isUploadAlone(record) ? encodeShort(record.file) : encodeWhole(record)

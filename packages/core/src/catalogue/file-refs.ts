@@ -1,6 +1,6 @@
 /** Every root and box that a file names. */
 import { type BoxHash, idBytes, type Root } from '../ids.ts'
-import type { FileRecord } from './file-record.ts'
+import type { FileRecord } from './types.ts'
 
 /** As they are stored: see `refs` in database/migrations/shared/0002-state.sql. */
 export const RefKind = { root: 0, formerRoot: 1, box: 2 } as const

@@ -7,12 +7,12 @@ import { asBuffer } from '../crypto/index.ts'
 import { createBulkInsert, type Database, DatabaseDamagedError } from '../database/index.ts'
 import { type BoxHash, type BranchId, type EntryId, type FileId, idBytes, type Root } from '../ids.ts'
 import { systemRandom } from '../random.ts'
-import { decodeFileRecord, encodeFileRecord, type FileRecord, fileOfRecord, RECORD_HEAD_BYTES } from './file-record.ts'
+import { decodeFileRecord, encodeFileRecord, fileOfRecord, RECORD_HEAD_BYTES } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
 import type { OrdinaryEntry } from './fold-entry.ts'
 import { firstNamings, type NamingEntries } from './ref-since.ts'
 import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
-import type { SharedFileState } from './types.ts'
+import type { FileRecord, SharedFileState } from './types.ts'
 
 export interface FileTableInit {
   readonly db: Database

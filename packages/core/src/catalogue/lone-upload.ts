@@ -4,11 +4,11 @@
  */
 import { type AudienceId, type BoxHash, type BranchId, type FileId, idFrom, type KeyId, type Root } from '../ids.ts'
 import { fileIdFor } from '../membership/index.ts'
-import type { FileRecord } from './file-record.ts'
 import type { OrdinaryEntry } from './fold-entry.ts'
 import type { FileFoldInit } from './fold-file.ts'
 import { isInitial } from './fold-step.ts'
 import { type OrdinaryBody, ordinaryBodies } from './kinds.ts'
+import type { FileRecord } from './types.ts'
 
 /** Whether all of the record follows from its upload: each effective change moves the head, each new owner `ownership`. */
 export function isUploadAlone({ file, versions }: FileRecord): boolean {

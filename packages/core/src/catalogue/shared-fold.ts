@@ -13,12 +13,12 @@ import { type Entry, type EntryReader, type EntryStore, foldControl } from '../l
 import { createFold, type MembershipState } from '../membership/index.ts'
 import { audienceToRows, markToRow } from './audience-rows.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
-import type { FileRecord } from './file-record.ts'
 import { foldAudience, foldCapacity } from './fold-audience.ts'
 import type { Place, Verdicts } from './fold-entry.ts'
 import { isFileKind } from './fold-entry.ts'
 import { foldFile } from './fold-file.ts'
 import type { AudienceKeyRow, CapacityRow, MarkRow, RefusalRow } from './state-tables.ts'
+import type { FileRecord } from './types.ts'
 
 const PAGE = 1000
 /** Bytes of an author's key, the subject of its capacity; files and audiences have 16. */

@@ -19,14 +19,14 @@ import {
 import type { MembershipState } from '../membership/index.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
-import { decodeFileRecord, type FileRecord } from './file-record.ts'
+import { decodeFileRecord } from './file-record.ts'
 import { forkRows } from './fold-forks.ts'
 import { memberRows } from './member-rows.ts'
 import { AUTHOR_BYTES, foldSubject, type SharedEntries } from './shared-fold.ts'
 import { createWalk } from './shared-walk.ts'
 import { createStateRows, type StateRows } from './state-rows.ts'
 import { tables } from './state-tables.ts'
-import type { FileChange } from './types.ts'
+import type { FileChange, FileRecord } from './types.ts'
 
 export interface RepairInit {
   readonly db: Database

@@ -33,12 +33,12 @@ import { decodeEntry, makeEntry } from '../ledger/entry.ts'
 import { type Entry, type Fork, frontier } from '../ledger/index.ts'
 import { fileIdFor, type MembershipState, RULES_VERSION } from '../membership/index.ts'
 import { createClosedFeeds } from './closed-feeds.ts'
-import { decodeFileRecord, type FileRecord } from './file-record.ts'
+import { decodeFileRecord } from './file-record.ts'
 import { foldFile } from './fold-file.ts'
 import { kindInfo } from './kind-info.ts'
 import { foldAllControl, type SharedEntries } from './shared-fold.ts'
 import { createSharedState, type SharedChange, type SharedState } from './shared-state.ts'
-import type { FileFold } from './types.ts'
+import type { FileFold, FileRecord } from './types.ts'
 
 let serial = 0
 

@@ -83,6 +83,14 @@ export interface SharedAudienceKey {
   readonly entry: EntryId
 }
 
+/** A file with all that belongs to it. */
+export interface FileRecord {
+  readonly file: SharedFile
+  /** by number, conflict versions last */
+  readonly versions: readonly SharedVersion[]
+  readonly epochs: readonly SharedEpoch[]
+}
+
 /** What one file's fold yields. */
 export interface FileFold {
   readonly file: SharedFile | null
