@@ -170,7 +170,7 @@ export const memberFaults: readonly Mutation[] = [
   {
     rule: 'kinds that the rules do not know are refused by all',
     file: 'catalogue/shared-state.ts',
-    find: 'if (subject === null) refuseShapeless(entry)',
+    find: 'if (subject === null) rows.put(tables.refusals, shapelessRow(entry))',
     replace: '',
   },
 ]
