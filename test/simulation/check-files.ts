@@ -115,6 +115,9 @@ function checkChain(evidence: Evidence, row: Row, acts: readonly Act[]): void {
       if (followers.has(builds)) evidence.problem(`conflicts-kept: two changes count that build on one: ${name}`)
       followers.set(builds, entry)
     }
+    const isPlain = entry.kind === 'update' && (entry.body as { opens?: unknown }).opens === undefined
+    if (isPlain && refusal === 'conflict')
+      evidence.problem(`conflicts-kept: ${name} builds on another and stands nowhere`)
     if (entry.kind !== 'update' || world.written.get(entry.id)?.isAcknowledged !== true) continue
     const stands = versions.some((version) => version.entry === entry.id)
     const opens = (entry.body as { opens?: unknown }).opens !== undefined

@@ -11,6 +11,7 @@ export function checkStanding(evidence: Evidence): void {
   checkInvites(evidence)
   checkRules(evidence)
   checkDepartures(evidence)
+  checkOpenFeeds(evidence)
 }
 
 function targetOf(entry: Entry): NodeId | undefined {
@@ -99,6 +100,19 @@ function checkDepartures(evidence: Evidence): void {
     const leave = evidence.byId.get(idIn(left, 'leave') ?? ('' as EntryId))
     const name = nameOf(evidence, left.author)
     if (leave?.author !== left.author) evidence.problem(`departures: ${name} has left by another's leave`)
+    else if (evidence.ancestors(left.id)?.has(leave.id) !== true)
+      evidence.problem(`departures: ${name} has left by a leave that it had not seen`)
     if ((orphans ?? []).length > 0 && force !== true) evidence.problem(`departures: ${name} left orphans without force`)
+  }
+}
+
+/** Nothing is beyond the end of its author's feeds where these have no end. */
+function checkOpenFeeds(evidence: Evidence): void {
+  const { entries, membership, state } = evidence
+  for (const { id, kind, author } of entries) {
+    if (membership.closed.has(author) || state.refusalOf(id)?.code !== 'feed-closed') continue
+    evidence.problem(
+      `nothing-undone: ${kind} ${id.slice(0, 8)} of ${nameOf(evidence, author)} counts no more, and its feed is open`,
+    )
   }
 }

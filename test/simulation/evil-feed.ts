@@ -26,10 +26,11 @@ export class EvilFeed {
   prev: EntryId | null = null
   ms = 0
 
-  constructor(node: Hand, network: NetworkId) {
+  /** @param incarnation of a feed that there is already */
+  constructor(node: Hand, network: NetworkId, incarnation?: Uint8Array) {
     this.#node = node
     this.#network = network
-    this.incarnation = node.random.bytes(16)
+    this.incarnation = incarnation ?? node.random.bytes(16)
   }
 
   /** @param advance false: the feed stays where it is, so that the next entry forks it */

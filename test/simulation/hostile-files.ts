@@ -8,6 +8,7 @@ import { type Entry, frontier, SEEN_MAX } from '../../packages/core/src/ledger/i
 import { fileIdFor } from '../../packages/core/src/membership/index.ts'
 import { EvilFeed } from './evil-feed.ts'
 import type { Evil, Pen } from './pen.ts'
+import type { Prng } from './prng.ts'
 
 export function changeBody(pen: Pen, kind: string): CborValue | null {
   const target = pen.file()
@@ -42,20 +43,23 @@ export function uploadOwn(pen: Pen): FileId {
   const file = fileIdFor(pen.world.networkId, pen.node.key.publicKey, salt)
   const keys = deriveEpochKeys(pen.world.networkId, file, 1, pen.random.bytes(32))
   pen.world.vault.putEpoch(keys, { mode: 'everyone', branches: [] })
-  pen.send([pen.feed.write('upload', uploadBody(pen, file, salt, keys.proof.publicKey))])
+  pen.send([pen.feed.write('upload', uploadBody(pen.random, file, salt, keys.proof.publicKey))])
   return file
 }
 
-function uploadBody(pen: Pen, file: FileId, salt: Uint8Array, proof: Uint8Array): CborValue {
-  const opens = { epoch: 1, audience: new Uint8Array(16), key: pen.random.bytes(16), wrap: pen.random.bytes(60), proof }
-  return { file: idBytes(file), salt, content: pen.content(), opens, meta: pen.id() }
+export function uploadBody(random: Prng, file: FileId, salt: Uint8Array, proof: Uint8Array): CborValue {
+  const opens = { epoch: 1, audience: new Uint8Array(16), key: random.bytes(16), wrap: random.bytes(60), proof }
+  const content = { root: random.bytes(32), size: 5, chunk: 1 << 20 }
+  return { file: idBytes(file), salt, content, opens, meta: random.bytes(32) }
 }
 
 /** Somebody else's file id. */
 export const uploadForeign: Evil = (pen) => {
   const target = pen.file()
   if (target !== undefined) {
-    pen.send([pen.feed.write('upload', uploadBody(pen, target.file, target.salt, pen.id()), { ms: pen.feed.ms + 1 })])
+    pen.send([
+      pen.feed.write('upload', uploadBody(pen.random, target.file, target.salt, pen.id()), { ms: pen.feed.ms + 1 }),
+    ])
   }
 }
 

@@ -1,8 +1,8 @@
 /** Entries as hostile members form them: forks, false times, false signatures, forms that are none. */
 import { type CborValue, decodeCbor, encodeCbor } from '../../packages/core/src/codec/index.ts'
-import { generateSigningKey, sha256, sign } from '../../packages/core/src/crypto/index.ts'
+import { generateSigningKey, type SigningKey, sha256, sign } from '../../packages/core/src/crypto/index.ts'
 import { type EntryId, type NetworkId, toHex } from '../../packages/core/src/ids.ts'
-import type { Entry } from '../../packages/core/src/ledger/index.ts'
+import type { Entry, SignedBytes } from '../../packages/core/src/ledger/index.ts'
 import { EvilFeed } from './evil-feed.ts'
 import { changeBody } from './hostile-files.ts'
 import { type Evil, handOf, type Pen } from './pen.ts'
@@ -77,25 +77,35 @@ const SHAPES = ['large', 'long', 'unsorted', 'format', 'place', 'words'] as cons
 
 function misshape(pen: Pen, kind: (typeof SHAPES)[number]): void {
   const feed = new EvilFeed(pen.node, pen.world.networkId)
-  const { bytes } = feed.write('capacity', { weight: pen.random.below(100) })
-  const items = decodeCbor(bytes, ENTRY_BYTES)
-  if (!Array.isArray(items)) return
+  const entry = feed.write('capacity', { weight: pen.random.below(100) })
   const [a, b] = [pen.id(), pen.id()].sort(Buffer.compare)
-  const changed: Record<typeof kind, [number, CborValue]> = {
+  const changed: Record<typeof kind, readonly [number, CborValue] | null> = {
     large: [10, { weight: 1, more: pen.random.bytes(ENTRY_BYTES) }],
-    long: [10, items[10] ?? null],
+    long: null,
     unsorted: [9, [b ?? null, a ?? null]],
     format: [0, 3],
     place: [4, 1],
     words: [8, 'Capacity\u001b[2J'],
   }
-  const [at, value] = changed[kind]
-  items[at] = value
+  pen.sendBytes([reshaped(entry, changed[kind], pen.node.key, pen.world.networkId)])
+}
+
+/**
+ * The entry in another form, validly signed for this network.
+ * @param change which item becomes what; null: a number takes more bytes than it needs, means the same, and has another hash
+ */
+export function reshaped(
+  { bytes }: Entry,
+  change: readonly [number, CborValue] | null,
+  key: SigningKey,
+  network: NetworkId,
+): SignedBytes {
+  const items = decodeCbor(bytes, ENTRY_BYTES)
+  if (!Array.isArray(items)) throw new TypeError('an entry is a list')
+  if (change !== null) items[change[0]] = change[1]
   const encoded = encodeCbor(items)
-  // a number in more bytes than it needs means the same, and has another hash
-  const formed = kind === 'long' ? Buffer.concat([Buffer.from([0x98, items.length]), encoded.subarray(1)]) : encoded
-  const { networkId } = pen.world
-  pen.sendBytes([{ bytes: formed, sig: sign(pen.node.key, 'entry', networkId, sha256(formed)), cosig: null }])
+  const formed = change === null ? Buffer.concat([Buffer.from([0x98, items.length]), encoded.subarray(1)]) : encoded
+  return { bytes: formed, sig: sign(key, 'entry', network, sha256(formed)), cosig: null }
 }
 
 /** Entries that no honest node may store: another network's, another author's, unsigned, tampered. */

@@ -53,7 +53,13 @@ export function useTicket(pen: Pen, ticket: Ticket): void {
 }
 
 /** What an `admit` says, with the two signatures that it needs. */
-function admission(world: World, invite: EntryId, inviteKey: SigningKey, newcomer: SigningKey, sealing: Uint8Array) {
+export function admission(
+  world: World,
+  invite: EntryId,
+  inviteKey: SigningKey,
+  newcomer: SigningKey,
+  sealing: Uint8Array,
+) {
   return {
     invite: idBytes(invite),
     node: newcomer.publicKey,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runCampaign } from './campaign.ts'
 import type { Mutation } from './mutations.ts'
-import { LARGE_EVERY, type SeedResult, scenesOf } from './run-seed.ts'
+import { LARGE_EVERY, type SeedResult, situationsOf } from './run-seed.ts'
 
 /** Which seed finds a fault, and by which invariant. */
 export interface Found {
@@ -60,7 +60,7 @@ export function seedsFor({ scene }: Mutation, count: number): number[] {
   const others: number[] = []
   for (let seed = 1; seeds.length + others.length < 20 * count && seeds.length < count; seed++) {
     if (seed % LARGE_EVERY === 0) continue
-    if (scene === undefined || scenesOf(seed).includes(scene)) seeds.push(seed)
+    if (scene === undefined || situationsOf(seed).includes(scene)) seeds.push(seed)
     else others.push(seed)
   }
   return [...seeds, ...others].slice(0, count)

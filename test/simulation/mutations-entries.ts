@@ -44,7 +44,7 @@ export const entryFaults: readonly Mutation[] = [
     file: 'membership/rules-authority.ts',
     find: 'if (entry.cosigned || state.network === null) return [0, 0]',
     replace: 'if (state.network === null) return [0, 0]',
-    scene: 'council',
+    scene: 'quarrel',
   },
   {
     rule: 'of admins the one with the fewest steps from the founding goes first',
@@ -120,6 +120,7 @@ export const entryFaults: readonly Mutation[] = [
     file: 'catalogue/fold-audience.ts',
     find: "if (!membership.members.has(entry.author)) return refuse('not-a-member', 'its author was never admitted')",
     replace: '',
+    scene: 'outlaws',
   },
   {
     rule: 'an author is judged by its place in its feed, the last entry before the cut included',
@@ -176,12 +177,14 @@ export const entryFaults: readonly Mutation[] = [
     file: 'ledger/entry.ts',
     find: 'if (!entry.cosigned) return true',
     replace: 'if (entry.id.length > 0) return true',
+    scene: 'outlaws',
   },
   {
     rule: 'an entry belongs to this network',
     file: 'ledger/entry.ts',
     find: '} else if (idFrom<NetworkId>(net) !== network) throw new EntryForeignError()',
     replace: '}',
+    scene: 'outlaws',
   },
   {
     rule: 'both branches of a fork are heads',
@@ -200,12 +203,14 @@ export const entryFaults: readonly Mutation[] = [
     file: 'codec/cbor-decode.ts',
     find: "if (value < least) throw new DecodeError('a number that is longer than it need be')",
     replace: '',
+    scene: 'outlaws',
   },
   {
     rule: 'an entry has one form: what it had seen',
     file: 'ledger/entry.ts',
     find: "if (id <= (seen.at(-1) ?? '')) throw new DecodeError('seen entries must be in ascending order')",
     replace: '',
+    scene: 'outlaws',
   },
   {
     rule: 'an unsigned entry counts when a later one of its feed is signed',
@@ -299,6 +304,7 @@ export const entryFaults: readonly Mutation[] = [
     file: 'ledger/sync.ts',
     find: 'for (const link of links.values()) link.tellStatus()',
     replace: '',
+    scene: 'quiet',
   },
   {
     rule: 'where a fork began is searched for',

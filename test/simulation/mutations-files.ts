@@ -14,6 +14,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-file.ts',
     find: "if (entry.kind === 'upload' && fileIdFor(network, entry.authorKey, entry.body.salt) === file) bound.add(entry.id)",
     replace: "if (entry.kind === 'upload') bound.add(entry.id)",
+    scene: 'bargains',
   },
   {
     rule: 'of two changes that build on one the first counts',
@@ -26,12 +27,14 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-step.ts',
     find: "return entry.kind === 'update' ? keepConflict(draft, entry) : refuse('conflict', 'it builds on another entry')",
     replace: "return refuse('conflict', 'it builds on another entry')",
+    scene: 'bargains',
   },
   {
     rule: 'an open offer freezes the file',
     file: 'catalogue/fold-content.ts',
     find: "return isFrozen(entry, epoch) ? { in: 'frozen' } : { in: index }",
     replace: 'return { in: index }',
+    scene: 'bargains',
   },
   {
     rule: 'an acceptance beats a cancel that it had not seen',
@@ -45,6 +48,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-ownership.ts',
     find: 'if (lapses || handover.closings.some((each) => membership.hasSeen(act.entry, each.entry))) {',
     replace: 'if (lapses) {',
+    scene: 'bargains',
   },
   {
     rule: 'an offer is to one branch',
@@ -107,7 +111,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-ownership.ts',
     find: 'act.ms - each.act.ms >= OFFER_OPEN_MS',
     replace: 'act.ms - each.act.ms >= 2 * OFFER_OPEN_MS',
-    scene: 'sevenDays',
+    scene: 'bargains',
   },
   {
     rule: 'assignments settle orphans, contradictions and old offers, nothing else',
@@ -121,7 +125,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-ownership.ts',
     find: '!each.closings.some((closing) => hasSeen(closing))',
     replace: 'each.closings.length === 0',
-    scene: 'sevenDays',
+    scene: 'bargains',
   },
   {
     rule: 'an assignment may settle a contradiction',
@@ -149,6 +153,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-ownership.ts',
     find: "if (!mayClose) return refuse('not-party', 'the offer is another’s')",
     replace: '',
+    scene: 'bargains',
   },
   {
     rule: 'adoption is for orphans',
@@ -162,7 +167,7 @@ export const fileFaults: readonly Mutation[] = [
     file: 'catalogue/fold-ownership.ts',
     find: "const lapses = handover.act.kind === 'offer' && seed !== undefined && membership.hasSeen(act.entry, seed)",
     replace: 'const lapses = false',
-    scene: 'draw',
+    scene: 'farewell',
   },
   {
     rule: 'a draw is among the members of its beginning',

@@ -4,6 +4,7 @@
  * finds each; `npm run simulate -- --mutations --record` writes it.
  */
 
+import type { EndingName } from './endings.ts'
 import { entryFaults } from './mutations-entries.ts'
 import { fileFaults } from './mutations-files.ts'
 import { memberFaults } from './mutations-members.ts'
@@ -17,7 +18,7 @@ export interface Mutation {
   readonly find: string
   readonly replace: string
   /** situation in which it shows: such seeds are tried first when one is looked for */
-  readonly scene?: SceneName
+  readonly scene?: SceneName | EndingName
 }
 
 export const mutations: readonly Mutation[] = [...entryFaults, ...memberFaults, ...fileFaults]

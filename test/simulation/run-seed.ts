@@ -1,5 +1,6 @@
 /** One seed: its plan, its run, its judgement. */
 
+import { ENDING_NAMES, type EndingName } from './endings.ts'
 import { judge } from './invariants.ts'
 import { Prng } from './prng.ts'
 
@@ -40,14 +41,24 @@ export function planOf(seed: number, options: SeedOptions = {}): Plan {
     tracing: options.tracing === true,
     hasty: options.hasty === true,
     scenes: nodes >= LARGE_NODES ? [] : scenesOf(seed),
+    ending: nodes >= LARGE_NODES ? null : endingOf(seed),
   }
 }
 
 /** One by the number, so that every situation comes soon, and another by chance. */
-export function scenesOf(seed: number): SceneName[] {
+function scenesOf(seed: number): SceneName[] {
   const chance = new Prng(`scenes ${seed}`)
   const [first, second] = [SCENE_NAMES[seed % SCENE_NAMES.length], chance.pick(SCENE_NAMES)]
   return chance.shuffle([...new Set([first, second])].flatMap((name) => name ?? []))
+}
+
+function endingOf(seed: number): EndingName | null {
+  return ENDING_NAMES[seed % ENDING_NAMES.length] ?? null
+}
+
+/** All that is arranged in a small run. */
+export function situationsOf(seed: number): (SceneName | EndingName)[] {
+  return [...scenesOf(seed), endingOf(seed)].flatMap((name) => name ?? [])
 }
 
 export async function runSeed(seed: number, options: SeedOptions = {}): Promise<SeedResult> {

@@ -1,6 +1,7 @@
 /** What happens in one run: who is there, what people and hostile members do, what breaks, and how it heals. */
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { type EntryId, idFrom } from '../../packages/core/src/ids.ts'
+import { type EndingName, endings } from './endings.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
 import { Prng } from './prng.ts'
@@ -20,6 +21,8 @@ export interface Plan {
   readonly hasty: boolean
   /** directed situations amid the rest */
   readonly scenes: readonly SceneName[]
+  /** and one after it */
+  readonly ending: EndingName | null
 }
 
 /** Every tenth run is a large one. */
@@ -46,6 +49,7 @@ export interface Outcome {
 export async function runScenario(world: World, plan: Plan): Promise<Outcome | null> {
   await populate(world, plan)
   await disturb(world, plan)
+  if (plan.ending !== null && !(plan.hasty && world.problems.length > 0)) await playEnding(world, plan.ending)
   if (plan.hasty && world.problems.length > 0) return null
   const present = await heal(world)
   return { world, present }
@@ -122,6 +126,11 @@ async function disturb(world: World, plan: Plan): Promise<void> {
 async function playScene(world: World, name: SceneName): Promise<void> {
   world.trace(`situation: ${name}`)
   await scenes[name](world)
+}
+
+async function playEnding(world: World, name: EndingName): Promise<void> {
+  world.trace(`last situation: ${name}`)
+  await endings[name](world)
 }
 
 /** Of very many a few are switched on at a time, and others after them; in the end all catch up. */

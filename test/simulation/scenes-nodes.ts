@@ -1,5 +1,6 @@
 /** Situations about feeds, clocks, authority and versions. */
 
+import { MaloteError } from '../../packages/core/src/errors.ts'
 import { formatRecoveryKey } from '../../packages/core/src/membership/index.ts'
 import { EvilFeed } from './evil-feed.ts'
 import { actHonestly, invite, publish } from './honest.ts'
@@ -160,6 +161,7 @@ export async function upgrade(world: World): Promise<void> {
   await tryTo(world, one, () => one.up.commands.upgrade(NEWER_RULES))
   await tryTo(world, one, () => one.up.ledger.append('upgrade', { rules: NEWER_RULES }, { cosignWith: world.recovery }))
   await world.timeline.pass(SPREAD_MS)
+  for (const node of crew) staysSilent(world, node)
   for (let time = 0; time < 12; time++) {
     const node = random.pick(crew)
     if (node?.on != null) await actHonestly(world, node)
@@ -170,6 +172,19 @@ export async function upgrade(world: World): Promise<void> {
   world.rules = NEWER_RULES
   for (const node of world.running()) if (node.rules < NEWER_RULES) await renew(world, node)
   await gather(world)
+}
+
+/** Who cannot execute what others write does not write. */
+function staysSilent(world: World, node: SimNode): void {
+  if (node.on === null || (node.up.state.membership().network?.rules ?? 0) <= node.rules) return
+  const before = node.up.ledger.count()
+  try {
+    node.up.ledger.append('capacity', { weight: 1 })
+  } catch (error) {
+    if (!(error instanceof MaloteError)) throw error
+  }
+  if (node.up.ledger.count() > before)
+    world.problem(`old-silent: ${node.name} writes under rules that it does not have`)
 }
 
 /** Stopped and started with newer software. */

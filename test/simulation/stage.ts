@@ -1,7 +1,7 @@
 /** What directed situations have in common: everybody there and of one mind, some apart, something done at one moment. */
 import { MaloteError } from '../../packages/core/src/errors.ts'
 import type { BranchId } from '../../packages/core/src/ids.ts'
-import type { Entry } from '../../packages/core/src/ledger/index.ts'
+import type { SignedBytes } from '../../packages/core/src/ledger/index.ts'
 import { invite, join } from './honest.ts'
 import { CALM } from './sim-network.ts'
 import { SimNode } from './sim-node.ts'
@@ -69,7 +69,7 @@ export function leaveAlone(world: World, node: SimNode): void {
 }
 
 /** Entries as if these had been pushed them; nobody else hears of it from their author. */
-export function hand(from: SimNode, entries: readonly Entry[], to: readonly SimNode[]): void {
+export function hand(from: SimNode, entries: readonly SignedBytes[], to: readonly SimNode[]): void {
   for (const node of to) if (node.on !== null) node.up.ledger.ingest(entries, { peer: from.id, live: true })
 }
 
