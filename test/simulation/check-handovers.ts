@@ -100,7 +100,10 @@ function checkAssignments(evidence: Evidence, row: Row, acts: readonly Act[]): v
         branch === row.owner &&
         !departures.has(branch) &&
         seenBy(act).has(entry.id) &&
-        !acts.some((other) => other.of === entry.id && seenBy(act).has(other.entry.id)),
+        !acts.some(
+          // who is no party to it answers nothing
+          (other) => other.of === entry.id && other.refusal !== 'not-party' && seenBy(act).has(other.entry.id),
+        ),
     )
     if (isUnanswered) evidence.problem(`assignments: ${name} was refused, and nobody had answered for seven days`)
     const taken = acts.filter(({ kind, refusal }) => kind === 'accept' && refusal === null)
