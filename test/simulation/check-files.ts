@@ -92,7 +92,7 @@ function checkWriters(evidence: Evidence, row: Row, acts: readonly Act[]): void 
     const member = membership.members.get(entry.author)
     if (member === undefined || rightful.has(member.branch) || evidence.refusalOn(row.file, entry.id) !== null) continue
     const isConflict = state.versions(row.file).some((version) => version.conflict && version.entry === entry.id)
-    const mayPurge = entry.kind === 'purge' && membership.departures.has(row.owner)
+    const mayPurge = entry.kind === 'purge' && membership.departures.has(row.owner) && member.role === 'admin'
     if (!isConflict && !mayPurge) {
       evidence.problem(`one-writer: ${entry.kind} of ${nameOf(evidence, entry.author)} on ${name} has effect`)
     }

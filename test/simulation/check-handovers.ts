@@ -2,6 +2,7 @@
 import { OFFER_OPEN_MS } from '../../packages/core/src/catalogue/index.ts'
 import type { BranchId, EntryId } from '../../packages/core/src/ids.ts'
 import { type Act, actsOn } from './check-files.ts'
+import { grantsOf } from './check-members.ts'
 import type { Evidence } from './evidence.ts'
 
 type Row = Evidence['files'][number]
@@ -60,7 +61,10 @@ function checkSuccession(evidence: Evidence, row: Row, acts: readonly Act[]): vo
 }
 
 /** An offer is taken back by its branch, declined by its receiver, an assignment taken back by an admin. */
-function checkClosers({ membership: { departures }, ancestors, problem }: Evidence, acts: readonly Act[]): void {
+function checkClosers(evidence: Evidence, acts: readonly Act[]): void {
+  const { ancestors, problem } = evidence
+  const { departures } = evidence.membership
+  const grants = grantsOf(evidence)
   const byEntry = new Map(acts.map((act) => [act.entry.id, act]))
   for (const { kind, of, branch, entry, refusal } of acts) {
     const offer = of === undefined ? undefined : byEntry.get(of)
@@ -71,7 +75,8 @@ function checkClosers({ membership: { departures }, ancestors, problem }: Eviden
     if (kind !== 'cancel' && kind !== 'decline') continue
     const to = (offer.entry.body as { to?: Uint8Array }).to
     const isReceiver = to !== undefined && Buffer.from(to).toString('hex') === branch
-    const mayEnd = kind === 'decline' ? isReceiver : offer.kind === 'assign' || offer.branch === branch
+    const isAdmin = entry.cosigned || grants.has(entry.author)
+    const mayEnd = kind === 'decline' ? isReceiver : offer.kind === 'assign' ? isAdmin : offer.branch === branch
     if (!mayEnd) problem(`own-offers: ${kind} ${entry.id.slice(0, 8)} of somebody else ended an offer`)
   }
 }

@@ -215,6 +215,11 @@ export function agree(grants: ReadonlyMap<NodeId, readonly Grant[]>, a: NodeId, 
   )
 }
 
+/** Whether this admin, or one who was made by it alone, is the other. */
+export function isMadeBy(grants: ReadonlyMap<NodeId, readonly Grant[]>, maker: NodeId, node: NodeId): boolean {
+  return !isMadeWithout(grants, node, maker, new Set())
+}
+
 /** Whether some chain of grants leads from a root to this node past the one in question. */
 function isMadeWithout(
   grants: ReadonlyMap<NodeId, readonly Grant[]>,
@@ -273,7 +278,12 @@ export function checkClosedFeeds(evidence: Evidence): void {
   for (const member of evidence.membership.members.values()) {
     const closing = closingOf(evidence, member.node)
     if (closing === null) continue
-    const seen = evidence.ancestors(closing.entry.id) ?? new Set<EntryId>()
+    // by the recovery key with `last` only that counts and what it had seen, and the cuts are meant literally
+    const last = closing.entry.cosigned ? idIn(closing.entry, 'last') : undefined
+    const seen = new Set([
+      ...(evidence.ancestors(last ?? closing.entry.id) ?? []),
+      ...(last === undefined ? [] : [last]),
+    ])
     /** entries that count, and places below ends that nobody has */
     const counting = new Set<EntryId>()
     const open = new Map<FeedId, number>()
@@ -284,7 +294,7 @@ export function checkClosedFeeds(evidence: Evidence): void {
       else open.set(feed, Math.max(seq, open.get(feed) ?? 0))
     }
     const furthest = new Map<FeedId, Entry>()
-    for (const id of [...seen, closing.entry.id]) {
+    for (const id of last === undefined ? [...seen, closing.entry.id] : []) {
       const entry = evidence.byId.get(id)
       if (entry?.author !== member.node) continue
       const known = furthest.get(entry.feed)
@@ -297,7 +307,7 @@ export function checkClosedFeeds(evidence: Evidence): void {
       const name = `${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, member.node)}`
       const isControl = isControlKind(entry.kind)
       const isOpen = counting.has(entry.id) || entry.seq < (open.get(entry.feed) ?? 0)
-      const isBeyond = !seen.has(entry.id) && (isControl || !isOpen)
+      const isBeyond = isControl ? !seen.has(entry.id) && !entry.cosigned : !isOpen
       if (isBeyond) {
         // uploads that come late from a machine that was replaced are kept as orphans of the branch
         const isOrphan = entry.kind === 'upload' && member.replacedBy !== null

@@ -1,7 +1,7 @@
 /** Sections 3 and 4: what single acts of admins do, and what not: quarantine and release, revoking, expiry, rules. */
 import { type EntryId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
-import { agree, grantsOf, isSteadyAdmin, seenGrant } from './check-members.ts'
+import { agree, grantsOf, isMadeBy, isSteadyAdmin, seenGrant } from './check-members.ts'
 import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
 
 const EXPIRY_TOLERANCE_MS = 10 * 60_000
@@ -12,6 +12,11 @@ export function checkStanding(evidence: Evidence): void {
   checkRules(evidence)
   checkDepartures(evidence)
   checkOpenFeeds(evidence)
+  checkLeaving(evidence)
+  checkNewcomers(evidence)
+  checkRoles(evidence)
+  checkReplaced(evidence)
+  checkContested(evidence)
 }
 
 function targetOf(entry: Entry): NodeId | undefined {
@@ -67,6 +72,10 @@ function checkInvites(evidence: Evidence): void {
       (each) => targetOf(each) === admit.author && seen.has(each.id),
     )
     if (struck && !isPardoned) evidence.problem(`no-strangers: ${name} had seen its author's quarantine`)
+    if (invite === undefined) continue
+    if (!seen.has(invite.id)) evidence.problem(`no-strangers: ${name} had not seen the invite`)
+    if (isStruckFor(evidence, admit, invite.author))
+      evidence.problem(`no-strangers: ${name} had seen the quarantine of who invited`)
   }
   for (const revoke of effective(evidence, 'revoke')) {
     const seen = ancestors(revoke.id) ?? new Set<EntryId>()
@@ -75,6 +84,113 @@ function checkInvites(evidence: Evidence): void {
       evidence.problem(`single-use: ${nameOf(evidence, revoke.author)} revoked what it had seen used`)
   }
 }
+
+/** It had seen a quarantine of that member, whom nobody ever released. */
+function isStruckFor(evidence: Evidence, { id }: Entry, node: NodeId): boolean {
+  const seen = evidence.ancestors(id) ?? new Set<EntryId>()
+  const isPardoned = effective(evidence, 'release', 'role').some((entry) => targetOf(entry) === node)
+  return !isPardoned && effective(evidence, 'quarantine').some((each) => targetOf(each) === node && seen.has(each.id))
+}
+
+/** One identity comes in once; who comes in by a used invite begins as a plain member; in quarantine nobody gives or takes. */
+function checkNewcomers(evidence: Evidence): void {
+  const { membership, control, ancestors, problem } = evidence
+  const admitted = new Set<NodeId>()
+  const used = new Map<EntryId, Entry[]>()
+  for (const id of membership.verdicts.keys()) {
+    const admit = evidence.byId.get(id)
+    const node = admit?.kind === 'admit' && membership.verdicts.get(id) === null ? targetOf(admit) : undefined
+    const invite = admit === undefined ? undefined : idIn(admit, 'invite')
+    if (admit === undefined || node === undefined || invite === undefined) continue
+    const name = nameOf(evidence, node)
+    if (admitted.has(node)) problem(`no-strangers: ${name} was let in twice`)
+    admitted.add(node)
+    const isGranted = effective(evidence, 'role').some((entry) => targetOf(entry) === node)
+    const isLater = (used.get(invite) ?? []).length > 0
+    if (isLater && !isGranted && membership.members.get(node)?.role === 'admin')
+      problem(`single-use: ${name} has a role by an invite that was used before`)
+    used.set(invite, [...(used.get(invite) ?? []), admit])
+  }
+  for (const act of control) {
+    if (!GIVES.has(act.kind) || act.cosigned || membership.verdicts.get(act.id) !== null) continue
+    if (ancestors(act.id) !== undefined && isStruckFor(evidence, act, act.author))
+      problem(`quarantine: ${act.kind} ${act.id.slice(0, 8)} of ${nameOf(evidence, act.author)}, which knew of its own`)
+  }
+}
+
+const GIVES = new Set(['offer', 'accept', 'decline', 'cancel', 'adopt'])
+
+/** Whose role one other admin took has it no more until somebody who knows of that gives it back, and has its voice. */
+function checkRoles(evidence: Evidence): void {
+  const { membership, ancestors, control, problem } = evidence
+  const grants = grantsOf(evidence)
+  const roles = effective(evidence, 'role')
+  for (const { node, role } of membership.members.values()) {
+    const about = roles.filter((entry) => targetOf(entry) === node)
+    const taken = about.filter(({ body }) => (body as { role?: string }).role === 'member')
+    const given = about.filter((entry) => !taken.includes(entry))
+    const takers = new Set(taken.map(({ author, cosigned }) => (cosigned ? node : author)))
+    if (takers.size !== 1 || takers.has(node) || !grants.has(node)) continue
+    const name = nameOf(evidence, node)
+    const isGivenBack = (taking: Entry) =>
+      given.some((entry) => entry.cosigned || ancestors(entry.id)?.has(taking.id) === true)
+    if (role === 'admin' && !taken.every(isGivenBack)) problem(`authority: ${name} got its role back by chance`)
+    for (const { id, kind, author } of control) {
+      if (kind === 'expel' && author === node && membership.verdicts.get(id)?.code === 'not-admin')
+        problem(`authority: ${name} lost its voice by the word of one`)
+    }
+  }
+}
+
+/** Who might decide is not replaced by another admin alone. */
+function checkReplaced(evidence: Evidence): void {
+  const { membership, byId, problem } = evidence
+  const grants = grantsOf(evidence)
+  for (const { node, replacedBy } of membership.members.values()) {
+    const admit =
+      replacedBy === null ? undefined : byId.get(membership.members.get(replacedBy)?.admit ?? ('' as EntryId))
+    const invite = admit === undefined ? undefined : byId.get(idIn(admit, 'invite') ?? ('' as EntryId))
+    if (invite === undefined || invite.cosigned || invite.author === node) continue
+    const isTaken = effective(evidence, 'role').some(
+      (entry) => targetOf(entry) === node && (entry.body as { role?: string }).role === 'member',
+    )
+    if (grants.has(node) && !isTaken)
+      problem(`two-votes: ${nameOf(evidence, node)} was replaced by the word of one admin`)
+  }
+}
+
+/** Nobody ends its own feeds before what an admin apart from it relied on, without having seen that end. */
+function checkContested(evidence: Evidence): void {
+  const { control, ancestors, problem } = evidence
+  const grants = grantsOf(evidence)
+  const relying = effective(evidence, 'invite', 'revoke', 'quarantine', 'release', 'assign')
+  for (const left of effective(evidence, 'left')) {
+    const known = ancestors(left.id) ?? new Set<EntryId>()
+    const unknown = control.filter(({ id, author }) => author === left.author && id !== left.id && !known.has(id))
+    const witness = relying.find(({ id, author, cosigned }) => {
+      const seen = ancestors(id)
+      if (seen === undefined || cosigned || seen.has(left.id) || isMadeBy(grants, left.author, author)) return false
+      return unknown.some((entry) => seen.has(entry.id))
+    })
+    if (witness !== undefined)
+      problem(`nothing-undone: ${nameOf(evidence, left.author)} left before what others relied on`)
+  }
+}
+
+/** What a leaving machine writes about files after its leave counts for nothing. */
+function checkLeaving(evidence: Evidence): void {
+  const { membership, byId, entries, state, problem } = evidence
+  for (const { seed, node } of membership.departures.values()) {
+    const leave = byId.get(seed)
+    if (leave?.kind !== 'leave') continue
+    for (const { id, kind, feed, seq } of entries) {
+      if (feed !== leave.feed || seq <= leave.seq || !CHANGES.has(kind) || state.refusalOf(id) !== null) continue
+      problem(`departures: ${kind} ${id.slice(0, 8)} of ${nameOf(evidence, node)} counts, and it was leaving`)
+    }
+  }
+}
+
+const CHANGES = new Set(['upload', 'update', 'share', 'reseal', 'describe', 'trash', 'restore', 'purge'])
 
 /** Newer rules are active by the recovery key, by two who agree, or by the only admin. */
 function checkRules(evidence: Evidence): void {

@@ -1,14 +1,13 @@
-/** Last situations of a run, about who owns a file and how entries get about. */
+/** Last situations of a run, about files: who owns one, and what an owner may not do. */
 import { OFFER_OPEN_MS } from '../../packages/core/src/catalogue/index.ts'
-import { idBytes } from '../../packages/core/src/ids.ts'
+import { deriveEpochKeys } from '../../packages/core/src/crypto/index.ts'
+import { type EntryId, EVERYONE, idBytes, idFrom } from '../../packages/core/src/ids.ts'
 import { uploadBody } from './hostile-files.ts'
 import { adminAmong, enrol, ground, type SignedFile, type Signer, seenBy, tellAll, updateBody } from './signer.ts'
-import { CALM } from './sim-network.ts'
 import type { SimNode } from './sim-node.ts'
-import { gather, tryTo } from './stage.ts'
+import { gather } from './stage.ts'
 import type { World } from './world.ts'
 
-const SPREAD_MS = 700
 const HOUR_MS = 3_600_000
 
 interface Party {
@@ -75,7 +74,8 @@ function wait(world: World, { admin, owner, receiver, third, judge }: Party): vo
     const between = third.newFeed().write('cancel', about, { seen: [offer.id] })
     const cancel = ground(feed, 'cancel', about, [offer.id], (id) => id < between.id)
     const assign = judge.newFeed().write('assign', { ...file.ref, to: idBytes(third.branch) }, { seen: [between.id] })
-    tellAll(world, admin, [file.upload, offer, between, ...(isTakenBack ? [cancel] : []), assign])
+    const meddling = third.newFeed().write('cancel', { ...about, of: idBytes(assign.id) }, { seen: [assign.id] })
+    tellAll(world, admin, [file.upload, offer, between, ...(isTakenBack ? [cancel] : []), assign, meddling])
   }
 }
 
@@ -83,22 +83,87 @@ function offerOf({ ref }: SignedFile, { branch }: Signer, builds: SignedFile['up
   return { ...ref, to: idBytes(branch), builds: idBytes(builds) }
 }
 
-/** What was lost on the way is found by comparing, also where nobody writes anything after it. */
-export async function quiet(world: World): Promise<void> {
-  const crew = await gather(world)
-  const [node] = crew
-  if (node === undefined) return
-  world.network.weather = { ...CALM, loss: 1 }
-  const before = node.up.ledger.count()
-  await tryTo(world, node, () => node.up.ledger.append('capacity', { weight: world.random.below(64) }))
-  const [written] = node.up.ledger.page(before, 1)
-  await world.timeline.pass(SPREAD_MS)
-  world.network.weather = CALM
-  await world.timeline.pass(3 * world.headsIntervalMs)
-  if (written === undefined) return
-  for (const other of crew) {
-    const hears = other.up.host.peers.get(node.id) === node.up.host
-    if (hears && !other.up.ledger.sync.knows(written.entry))
-      world.problem(`spread: ${other.name} never heard of what was lost on the way from ${node.name}`)
+/** What an owner writes and may not: in the trash, after a purge, in access epochs that there are not, offers upon offers. */
+export async function disorder(world: World): Promise<void> {
+  const admin = await adminAmong(world)
+  const owner = admin === null ? null : await enrol(world, admin, 'member')
+  const receiver = admin === null ? null : await enrol(world, admin, 'member')
+  const third = admin === null ? null : await enrol(world, admin, 'member')
+  if (admin === null || owner === null || receiver === null || third === null) return
+  const party = { admin, owner, receiver, third }
+  bury(world, party)
+  confuse(world, party)
+  promise(world, party)
+  unlock(world, party)
+  await gather(world)
+}
+
+type Parties = Omit<Party, 'judge'>
+
+function bury(world: World, { admin, owner }: Parties): void {
+  const feed = owner.newFeed()
+  for (const end of ['trash', 'purge']) {
+    const file = owner.upload(feed)
+    const buried = feed.write(end, onto(file, file.upload.id))
+    const dug = feed.write('update', updateBody(world, file, buried.id))
+    const back = feed.write('restore', onto(file, buried.id))
+    tellAll(world, admin, [file.upload, buried, dug, back])
   }
+}
+
+/** The next access epoch but one; a conflict version in one that never was; a version of old, back with its box. */
+function confuse(world: World, { admin, owner }: Parties): void {
+  const { random, networkId, vault } = world
+  const feed = owner.newFeed()
+  const file = owner.upload(feed)
+  const keys = deriveEpochKeys(networkId, file.file, 2, random.bytes(32))
+  vault.putEpoch(keys, { mode: 'everyone', branches: [] })
+  const opens = {
+    audience: new Uint8Array(16),
+    key: random.bytes(16),
+    wrap: random.bytes(60),
+    proof: keys.proof.publicKey,
+  }
+  const share = (builds: EntryId, epoch: number) =>
+    feed.write('share', { ...onto(file, builds), opens: { ...opens, epoch }, meta: random.bytes(32) })
+  const skipped = share(file.upload.id, 3)
+  const shared = share(file.upload.id, 2)
+  const far = feed.write('update', { ...updateBody(world, file, file.upload.id), epoch: 9 })
+  const back = feed.write('restore', { ...onto(file, shared.id), version: 1 })
+  tellAll(world, admin, [file.upload, skipped, shared, far, back])
+}
+
+/** A second offer while the first is open; one by what the file never was. */
+function promise(world: World, { admin, owner, receiver, third }: Parties): void {
+  const feed = owner.newFeed()
+  const [twice, never] = [owner.upload(feed), owner.upload(feed)]
+  const seen = seenBy(admin)
+  const first = feed.write('offer', offerOf(twice, receiver, twice.upload.id), { seen })
+  const second = feed.write('offer', offerOf(twice, third, twice.upload.id), { seen: [first.id] })
+  const made = idFrom<EntryId>(world.random.bytes(32))
+  const other = feed.write('offer', offerOf(never, receiver, made), { seen })
+  tellAll(world, admin, [twice.upload, never.upload, first, second, other])
+}
+
+/** Keys of everybody's audience that no key of it has signed. */
+function unlock(world: World, { admin, third }: Parties): void {
+  const { random } = world
+  const known = admin.up.state.audience(EVERYONE)?.keys.at(-1)?.key
+  const feed = third.newFeed()
+  const key = () => ({
+    audience: idBytes(EVERYONE),
+    key: random.bytes(16),
+    proof: random.bytes(32),
+    grants: random.bytes(32),
+  })
+  // as if it were the first of all, and as the next
+  const early = feed.write('audience', key(), { ms: 1 })
+  const free = feed.write('audience', key())
+  const renews = known === undefined ? undefined : { key: idBytes(known), signature: random.bytes(64) }
+  const signed = renews === undefined ? [] : [feed.write('audience', { ...key(), renews })]
+  tellAll(world, admin, [early, free, ...signed])
+}
+
+function onto({ file }: SignedFile, builds: EntryId) {
+  return { file: idBytes(file), builds: idBytes(builds) }
 }

@@ -5,7 +5,7 @@ import { formatRecoveryKey } from '../../packages/core/src/membership/index.ts'
 import type { EvilFeed } from './evil-feed.ts'
 import { invite, publish } from './honest.ts'
 import { reshaped } from './hostile-forms.ts'
-import { admission } from './hostile-members.ts'
+import { admission, someInvite } from './hostile-members.ts'
 import { adminAmong, enrol, feedOf, ground, type Signer, seenBy, tellAll, updateBody } from './signer.ts'
 import type { SimNode } from './sim-node.ts'
 import { gather, tryTo } from './stage.ts'
@@ -26,6 +26,7 @@ export async function outlaws(world: World): Promise<void> {
   if (admin === null || plain === null || struck === null) return
   await tryTo(world, admin, () => admin.up.commands.quarantine(struck.id))
   await usurp(world, admin, plain, struck)
+  giveAway(world, admin, struck, plain)
   await smuggle(world, admin, plain, struck)
   disfigure(world, admin, plain)
   await gather(world)
@@ -51,6 +52,14 @@ async function usurp(world: World, admin: SimNode, plain: Signer, struck: Signer
     feed.write('assign', { ...ref, to: idBytes(plain.branch) }, { seen }),
     feed.write('role', { node: self, role: 'admin' }, { seen, cosignWith: generateSigningKey() }),
   ])
+}
+
+/** From quarantine, which it knows of. */
+function giveAway(world: World, admin: SimNode, struck: Signer, plain: Signer): void {
+  const feed = struck.newFeed()
+  const file = struck.upload(feed)
+  const body = { ...file.ref, to: idBytes(plain.branch), builds: idBytes(file.upload.id) }
+  tellAll(world, admin, [file.upload, feed.write('offer', body, { seen: seenBy(admin) })])
 }
 
 /** With another key than the invite's, by an invite that had expired, from quarantine; who was not let in writes. */
@@ -101,9 +110,10 @@ function disfigure(world: World, admin: SimNode, plain: Signer): void {
 export async function quarrel(world: World): Promise<void> {
   const admin = await adminAmong(world)
   const second = admin === null ? null : await enrol(world, admin, 'admin')
+  const third = admin === null ? null : await enrol(world, admin, 'admin')
   const plain = admin === null ? null : await enrol(world, admin, 'member')
-  if (admin === null || second === null || plain === null) return
-  const once = await invite(world, admin, 'member')
+  if (admin === null || second === null || third === null || plain === null) return
+  const once = await invite(world, admin, 'admin')
   await world.timeline.pass(SPREAD_MS)
   const seen = seenBy(admin)
   const feed = second.newFeed()
@@ -119,10 +129,12 @@ export async function quarrel(world: World): Promise<void> {
     strike,
     feed.write('release', { node: plain.key.publicKey }, { seen: [strike.id] }),
     feed.write('upgrade', { rules: FAR_RULES }, { seen }),
+    feed.write('role', { node: third.key.publicKey, role: 'admin' }, { seen }),
   ]
   // the same moment, elsewhere
   await tryTo(world, admin, () => invite(world, admin, 'member'))
   await tryTo(world, admin, () => admin.up.commands.quarantine(plain.id))
+  await tryTo(world, admin, () => admin.up.commands.setRole(third.id, 'member'))
   tellAll(world, admin, told)
   await gather(world)
 }
@@ -154,6 +166,7 @@ async function depart(world: World, admin: SimNode, leaver: Signer, heir: Signer
   const offered = { ...file.ref, to: idBytes(heir.branch), builds: idBytes(update.id) }
   const offer = feed.write('offer', offered, { seen: [known.id] })
   const leave = feed.write('leave', {}, { seen: [offer.id] })
+  const onward = feed.write('update', updateBody(world, file, update.id))
   const beside = Array.from({ length: BESIDE }, () => inviteIn(leaver.newFeed()))
   const gone = { leave: idBytes(leave.id), accepted: [], orphans: [], force: true, cuts: [] }
   const highest = [known.id, offer.id, leave.id].sort().at(-1) ?? leave.id
@@ -162,8 +175,13 @@ async function depart(world: World, admin: SimNode, leaver: Signer, heir: Signer
   const orphans = [idBytes(file.file)]
   const gentle = feed.write('left', { ...gone, orphans, force: false }, { seen: [leave.id] })
   const left = feed.write('left', { ...gone, orphans }, { seen: [gentle.id, late.id] })
-  tellAll(world, admin, [weight, known, file.upload, update, offer, leave, ...beside, blind, late, gentle, left])
+  const written = [weight, known, file.upload, update, offer, leave, onward, ...beside, blind, late, gentle, left]
+  tellAll(world, admin, written)
   await world.timeline.pass(SPREAD_MS)
+  // nobody owns the file now; that makes it no plain member's to purge
+  const purge = heir.newFeed().write('purge', { file: file.ref.file, builds: idBytes(update.id) })
+  const after = feed.write('invite', someInvite(feed.ms), { seen: [left.id] })
+  tellAll(world, admin, [purge, after])
   const [fork, other] = [leaver.feedAfter(file.upload), leaver.feedAfter(weight)]
   const back = fork.write('update', updateBody(world, file, file.upload.id), { ms: file.upload.ms + 1 })
   tellAll(world, admin, [back, fork.write('capacity', { weight: 61 }), other.write('capacity', { weight: 62 })])
@@ -181,8 +199,4 @@ async function outlive(world: World, admin: SimNode, outcast: Signer): Promise<v
   const fork = outcast.feedAfter(file.upload)
   const back = fork.write('update', updateBody(world, file, file.upload.id), { ms: file.upload.ms + 1 })
   tellAll(world, admin, [back, fork.write('purge', { file: file.ref.file, builds: idBytes(back.id) })])
-}
-
-function someInvite(ms: number) {
-  return { key: generateSigningKey().publicKey, branch: 'Depois', role: 'member', expires: ms + 3_600_000 }
 }

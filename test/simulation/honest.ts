@@ -169,7 +169,7 @@ const renew: Act = (_world, node) => {
 
 // ---------------------------------------------------------------------------------------------------------- membership
 
-export async function invite(world: World, node: SimNode, role: Role, replaces?: SimNode): Promise<Ticket> {
+export async function invite(world: World, node: SimNode, role: Role, replaces?: Pick<SimNode, 'id'>): Promise<Ticket> {
   const branch = `Filial ${world.nodes.length}`
   const old = replaces === undefined ? {} : { replaces: replaces.id }
   const made = await node.up.commands.invite({ branch, role, ...old })

@@ -1,5 +1,6 @@
 /** What must hold after every run, by name: `docs/SIMULATION.md` says what each of them means. */
 
+import { checkContents } from './check-contents.ts'
 import { checkEntries } from './check-entries.ts'
 import { checkFiles, checkUploads } from './check-files.ts'
 import { checkHandovers } from './check-handovers.ts'
@@ -34,6 +35,7 @@ const checks: readonly ((evidence: Evidence) => void)[] = [
   checkFiles,
   checkUploads,
   checkHandovers,
+  checkContents,
   checkEntries,
   checkPlacement,
   checkBulk,
