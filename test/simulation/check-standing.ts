@@ -88,7 +88,8 @@ function checkInvites(evidence: Evidence): void {
 /** It had seen a quarantine of that member, whom nobody ever released. */
 function isStruckFor(evidence: Evidence, { id }: Entry, node: NodeId): boolean {
   const seen = evidence.ancestors(id) ?? new Set<EntryId>()
-  const isPardoned = effective(evidence, 'release', 'role').some((entry) => targetOf(entry) === node)
+  const pardons = effective(evidence, 'release', 'role').filter(({ kind, cosigned }) => kind === 'release' || cosigned)
+  const isPardoned = pardons.some((entry) => targetOf(entry) === node)
   return !isPardoned && effective(evidence, 'quarantine').some((each) => targetOf(each) === node && seen.has(each.id))
 }
 

@@ -73,7 +73,7 @@ export async function theft(world: World): Promise<void> {
 async function strike(world: World, admin: SimNode, struck: Signer, plain: Signer): Promise<void> {
   const key = world.newKey()
   const feed = struck.newFeed()
-  const open = feed.write('invite', { ...someInvite(feed.ms), key: key.publicKey }, { seen: seenBy(admin) })
+  const open = feed.write('invite', { ...someInvite(world), key: key.publicKey }, { seen: seenBy(admin) })
   tellAll(world, admin, [open])
   await tryTo(world, admin, () => {
     admin.up.commands.quarantine(struck.id)
@@ -91,7 +91,7 @@ async function strike(world: World, admin: SimNode, struck: Signer, plain: Signe
 async function vanish(world: World, admin: SimNode, stolen: Signer): Promise<void> {
   const since = seenBy(admin)
   const [feed, back] = [stolen.newFeed(), stolen.newFeed()]
-  tellAll(world, admin, [feed.write('invite', someInvite(feed.ms), { seen: since })])
+  tellAll(world, admin, [feed.write('invite', someInvite(world), { seen: since })])
   // this admin has seen the invite, and acts
   await tryTo(world, admin, () => invite(world, admin, 'member'))
   const leave = back.write('leave', {}, { seen: since })
@@ -106,12 +106,12 @@ async function hire(world: World, admin: SimNode, stolen: Signer): Promise<void>
   const [feed, own] = [stolen.newFeed(), feedOf(world, admin, puppet)]
   const hiring = feed.write(
     'invite',
-    { ...someInvite(feed.ms), key: key.publicKey, role: 'admin' },
+    { ...someInvite(world), key: key.publicKey, role: 'admin' },
     { seen: seenBy(admin) },
   )
   const body = admission(world, hiring.id, key, puppet, world.random.bytes(32))
   const admit = feed.write('admit', body, { seen: [hiring.id] })
-  const acts = [own.write('capacity', { weight: 5 }), own.write('invite', someInvite(own.ms), { seen: [admit.id] })]
+  const acts = [own.write('capacity', { weight: 5 }), own.write('invite', someInvite(world), { seen: [admit.id] })]
   tellAll(world, admin, [hiring, admit, ...acts])
   await world.timeline.pass(SPREAD_MS)
   const since: EntryId = hiring.id

@@ -65,7 +65,7 @@ function giveAway(world: World, admin: SimNode, struck: Signer, plain: Signer): 
 /** With another key than the invite's, by an invite that had expired, from quarantine; who was not let in writes. */
 async function smuggle(world: World, admin: SimNode, plain: Signer, struck: Signer): Promise<void> {
   const key = generateSigningKey()
-  const expired = { ...someInvite(0), key: key.publicKey, expires: admin.up.clock.now() - EXPIRED_MS }
+  const expired = { ...someInvite(world), key: key.publicKey, expires: admin.up.clock.now() - EXPIRED_MS }
   let late: EntryId | undefined
   await tryTo(world, admin, () => {
     late = admin.up.ledger.append('invite', expired).id
@@ -125,7 +125,7 @@ export async function quarrel(world: World): Promise<void> {
     use(feed),
     use(own),
     // the recovery key speaks through whoever writes it down
-    own.write('invite', someInvite(strike.ms), { seen, cosignWith: world.recovery }),
+    own.write('invite', someInvite(world), { seen, cosignWith: world.recovery }),
     strike,
     feed.write('release', { node: plain.key.publicKey }, { seen: [strike.id] }),
     feed.write('upgrade', { rules: FAR_RULES }, { seen }),
@@ -147,7 +147,7 @@ export async function farewell(world: World): Promise<void> {
   const outcast = admin === null ? null : await enrol(world, admin, 'member')
   if (admin === null || leaver === null || heir === null || outcast === null) return
   await depart(world, admin, leaver, heir)
-  await outlive(world, admin, outcast)
+  await outlive(world, admin, outcast, heir)
   await gather(world)
 }
 
@@ -158,15 +158,16 @@ export async function farewell(world: World): Promise<void> {
 async function depart(world: World, admin: SimNode, leaver: Signer, heir: Signer): Promise<void> {
   const since = seenBy(admin)
   const [feed, older] = [leaver.newFeed(), leaver.newFeed()]
-  const inviteIn = (in_: EvilFeed) => in_.write('invite', someInvite(in_.ms), { seen: since })
+  const inviteIn = (in_: EvilFeed) => in_.write('invite', someInvite(world), { seen: since })
   const weight = older.write('capacity', { weight: 3 })
   const known = inviteIn(older)
   const file = leaver.upload(feed)
   const update = feed.write('update', updateBody(world, file, file.upload.id))
   const offered = { ...file.ref, to: idBytes(heir.branch), builds: idBytes(update.id) }
   const offer = feed.write('offer', offered, { seen: [known.id] })
+  const other = leaver.upload(feed)
   const leave = feed.write('leave', {}, { seen: [offer.id] })
-  const onward = feed.write('update', updateBody(world, file, update.id))
+  const onward = feed.write('update', updateBody(world, other, other.upload.id))
   const beside = Array.from({ length: BESIDE }, () => inviteIn(leaver.newFeed()))
   const gone = { leave: idBytes(leave.id), accepted: [], orphans: [], force: true, cuts: [] }
   const highest = [known.id, offer.id, leave.id].sort().at(-1) ?? leave.id
@@ -175,28 +176,31 @@ async function depart(world: World, admin: SimNode, leaver: Signer, heir: Signer
   const orphans = [idBytes(file.file)]
   const gentle = feed.write('left', { ...gone, orphans, force: false }, { seen: [leave.id] })
   const left = feed.write('left', { ...gone, orphans }, { seen: [gentle.id, late.id] })
-  const written = [weight, known, file.upload, update, offer, leave, onward, ...beside, blind, late, gentle, left]
-  tellAll(world, admin, written)
+  const before = [weight, known, file.upload, update, offer, other.upload]
+  tellAll(world, admin, [...before, leave, onward, ...beside, blind, late, gentle, left])
   await world.timeline.pass(SPREAD_MS)
   // nobody owns the file now; that makes it no plain member's to purge
   const purge = heir.newFeed().write('purge', { file: file.ref.file, builds: idBytes(update.id) })
-  const after = feed.write('invite', someInvite(feed.ms), { seen: [left.id] })
+  const after = feed.write('invite', someInvite(world), { seen: [left.id] })
   tellAll(world, admin, [purge, after])
-  const [fork, other] = [leaver.feedAfter(file.upload), leaver.feedAfter(weight)]
+  const [fork, low] = [leaver.feedAfter(file.upload), leaver.feedAfter(weight)]
   const back = fork.write('update', updateBody(world, file, file.upload.id), { ms: file.upload.ms + 1 })
-  tellAll(world, admin, [back, fork.write('capacity', { weight: 61 }), other.write('capacity', { weight: 62 })])
+  tellAll(world, admin, [back, fork.write('capacity', { weight: 61 }), low.write('capacity', { weight: 62 })])
 }
 
-/** An admin throws it out by the recovery key; then it forks its feed below the end. */
-async function outlive(world: World, admin: SimNode, outcast: Signer): Promise<void> {
+/** An admin throws it out by the recovery key; then it forks its feed below the end, and acts as if it knew nothing of it. */
+async function outlive(world: World, admin: SimNode, outcast: Signer, heir: Signer): Promise<void> {
   const feed = outcast.newFeed()
   const file = outcast.upload(feed)
   const update = feed.write('update', updateBody(world, file, file.upload.id))
   tellAll(world, admin, [file.upload, update])
   const recoveryKey = formatRecoveryKey(world.recovery.seed)
+  const seen = seenBy(admin)
   await tryTo(world, admin, () => admin.up.commands.expel(outcast.id, { recoveryKey }))
   await world.timeline.pass(SPREAD_MS)
   const fork = outcast.feedAfter(file.upload)
   const back = fork.write('update', updateBody(world, file, file.upload.id), { ms: file.upload.ms + 1 })
-  tellAll(world, admin, [back, fork.write('purge', { file: file.ref.file, builds: idBytes(back.id) })])
+  const purge = fork.write('purge', { file: file.ref.file, builds: idBytes(back.id) })
+  const offered = { ...file.ref, to: idBytes(heir.branch), builds: idBytes(update.id) }
+  tellAll(world, admin, [back, purge, outcast.newFeed().write('offer', offered, { seen })])
 }

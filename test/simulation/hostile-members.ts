@@ -70,8 +70,8 @@ export function admission(
 }
 
 /** For whoever gets the key, of which nobody knows. */
-export function someInvite(ms: number) {
-  return { key: generateSigningKey().publicKey, branch: 'Depois', role: 'member', expires: ms + 3_600_000 }
+export function someInvite({ timeline }: World) {
+  return { key: generateSigningKey().publicKey, branch: 'Depois', role: 'member', expires: timeline.now + 3_600_000 }
 }
 
 /** Lets in a machine of its own by an invite that it has not, or has not the right to. */

@@ -139,8 +139,9 @@ export const entryFaults: readonly Mutation[] = [
   {
     rule: 'an entry ahead of local time is held',
     file: 'ledger/ingest.ts',
-    find: 'const isAhead = entry.ms > clock.now() + CLOCK_TOLERANCE_MS',
-    replace: 'const isAhead = false',
+    find: 'if (isAhead || follows !== undefined || early.has(entry.id) ||',
+    replace: 'if (follows !== undefined ||',
+    scene: 'strays',
   },
   {
     rule: 'what is held is taken when its time has come',
@@ -230,6 +231,7 @@ export const entryFaults: readonly Mutation[] = [
     file: 'ledger/ingest.ts',
     find: " || entry.seen.some((id) => held.has(id))) return 'hold'",
     replace: ") return 'hold'",
+    scene: 'strays',
   },
   {
     rule: 'of a fork the two entries are kept as proof',
