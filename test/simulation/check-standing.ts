@@ -12,6 +12,7 @@ export function checkStanding(evidence: Evidence): void {
   checkRules(evidence)
   checkDepartures(evidence)
   checkOpenFeeds(evidence)
+  checkOpenInvites(evidence)
   checkLeaving(evidence)
   checkNewcomers(evidence)
   checkRoles(evidence)
@@ -51,13 +52,14 @@ function checkQuarantines(evidence: Evidence): void {
     // a voice without power votes to expel and quarantines nobody
     if (state === 'member' && standing.some(({ kind }) => kind === 'quarantine'))
       evidence.problem(`quarantine: ${name} was released from what the release had not seen`)
-    if (state === 'quarantined' && standing.length === 0)
-      evidence.problem(`quarantine: ${name} is quarantined, and all that did it was lifted`)
+    const power = standing.filter((entry) => entry.cosigned || !isStruckFor(evidence, entry, entry.author))
+    if (state === 'quarantined' && power.length === 0)
+      evidence.problem(`quarantine: ${name} is quarantined, and all that did it was lifted or had no power`)
   }
 }
 
 function checkInvites(evidence: Evidence): void {
-  const { byId, ancestors } = evidence
+  const { byId, ancestors, membership } = evidence
   const admits = effective(evidence, 'admit')
   const releases = effective(evidence, 'release', 'role')
   for (const admit of admits) {
@@ -73,6 +75,12 @@ function checkInvites(evidence: Evidence): void {
     )
     if (struck && !isPardoned) evidence.problem(`no-strangers: ${name} had seen its author's quarantine`)
     if (invite === undefined) continue
+    const late = effective(evidence, 'revoke').some(
+      (revoke) => idIn(revoke, 'invite') === invite.id && !seen.has(revoke.id),
+    )
+    const member = membership.members.get(targetOf(admit) ?? ('' as NodeId))
+    if (late && member?.marks.includes('invite-revoked-late') === false)
+      evidence.problem(`single-use: ${name} used an invite that was revoked, and nobody is told`)
     if (!seen.has(invite.id)) evidence.problem(`no-strangers: ${name} had not seen the invite`)
     if (isStruckFor(evidence, admit, invite.author))
       evidence.problem(`no-strangers: ${name} had seen the quarantine of who invited`)
@@ -82,6 +90,14 @@ function checkInvites(evidence: Evidence): void {
     const used = admits.find((admit) => idIn(admit, 'invite') === idIn(revoke, 'invite') && seen.has(admit.id))
     if (used !== undefined)
       evidence.problem(`single-use: ${nameOf(evidence, revoke.author)} revoked what it had seen used`)
+  }
+}
+
+/** What who is expelled had invited and nobody had used admits nobody. */
+function checkOpenInvites({ membership, problem, world }: Evidence): void {
+  for (const { id, issuer, revoked, usedBy } of membership.invites.values()) {
+    if (membership.members.get(issuer)?.state === 'expelled' && usedBy.length === 0 && !revoked)
+      problem(`departures: an invite ${id.slice(0, 8)} of ${world.named(issuer)}, who was expelled, is open`)
   }
 }
 
@@ -143,10 +159,16 @@ function checkRoles(evidence: Evidence): void {
   }
 }
 
-/** Who might decide is not replaced by another admin alone. */
+/** Who might decide is not replaced by another admin alone, and who is leaving by nobody. */
 function checkReplaced(evidence: Evidence): void {
   const { membership, byId, problem } = evidence
   const grants = grantsOf(evidence)
+  const order = [...membership.verdicts.keys()]
+  for (const { id, author } of evidence.control.filter(({ kind }) => kind === 'leave')) {
+    const heir = membership.members.get(membership.members.get(author)?.replacedBy ?? ('' as NodeId))
+    if (heir === undefined || !order.includes(id) || order.indexOf(id) > order.indexOf(heir.admit)) continue
+    problem(`departures: ${nameOf(evidence, author)} was leaving, and another machine has its branch`)
+  }
   for (const { node, replacedBy } of membership.members.values()) {
     const admit =
       replacedBy === null ? undefined : byId.get(membership.members.get(replacedBy)?.admit ?? ('' as EntryId))

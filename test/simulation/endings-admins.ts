@@ -3,7 +3,7 @@ import { type EntryId, idBytes } from '../../packages/core/src/ids.ts'
 import { formatRecoveryKey } from '../../packages/core/src/membership/index.ts'
 import { invite } from './honest.ts'
 import { admission, someInvite } from './hostile-members.ts'
-import { adminAmong, enrol, feedOf, type Signer, seenBy, tellAll, updateBody } from './signer.ts'
+import { adminAmong, enrol, feedOf, ground, type Signer, seenBy, tellAll, updateBody } from './signer.ts'
 import type { SimNode } from './sim-node.ts'
 import { gather, tryTo } from './stage.ts'
 import type { World } from './world.ts'
@@ -11,15 +11,16 @@ import type { World } from './world.ts'
 const SPREAD_MS = 700
 
 /**
- * A machine is replaced and goes on; another was made admin before its replacement came; one that is gone comes again, and
- * somebody lets in by an invite that it has not seen.
+ * A machine is replaced and goes on; another was made admin before its replacement came, a third was leaving; one that is
+ * gone comes again, and somebody lets in by an invite that it has not seen.
  */
 export async function succession(world: World): Promise<void> {
   const admin = await adminAmong(world)
   const old = admin === null ? null : await enrol(world, admin, 'member')
   const promoted = admin === null ? null : await enrol(world, admin, 'member')
+  const leaving = admin === null ? null : await enrol(world, admin, 'member')
   const door = admin === null ? null : await enrol(world, admin, 'member')
-  if (admin === null || old === null || promoted === null || door === null) return
+  if (admin === null || old === null || promoted === null || leaving === null || door === null) return
   const feed = old.newFeed()
   const kept = old.upload(feed)
   tellAll(world, admin, [kept.upload])
@@ -27,6 +28,7 @@ export async function succession(world: World): Promise<void> {
   await tryTo(world, admin, async () => {
     const takeOver = await invite(world, admin, 'member', old)
     const usurp = await invite(world, admin, 'member', promoted)
+    const vain = await invite(world, admin, 'member', leaving)
     const again = await invite(world, admin, 'member')
     const unseen = await invite(world, admin, 'member')
     admin.up.commands.setRole(promoted.id, 'admin')
@@ -35,7 +37,11 @@ export async function succession(world: World): Promise<void> {
     const letIn = (ticket: typeof again, key = world.newKey()) =>
       admission(world, ticket.id, ticket.key, key, world.random.bytes(32))
     const seen = seenBy(admin)
+    const lost = doors.write('admit', { ...letIn(vain), cuts: cutsOf(admin, leaving) }, { seen })
+    const leave = ground(leaving.newFeed(), 'leave', {}, before, (id) => id < lost.id)
     tellAll(world, admin, [
+      leave,
+      lost,
       doors.write('admit', { ...letIn(takeOver), cuts: cutsOf(admin, old) }, { seen }),
       doors.write('admit', { ...letIn(usurp), cuts: cutsOf(admin, promoted) }, { seen }),
     ])

@@ -114,16 +114,18 @@ export async function quarrel(world: World): Promise<void> {
   const plain = admin === null ? null : await enrol(world, admin, 'member')
   if (admin === null || second === null || third === null || plain === null) return
   const once = await invite(world, admin, 'admin')
+  const revoked = await invite(world, admin, 'member')
   await world.timeline.pass(SPREAD_MS)
   const seen = seenBy(admin)
   const feed = second.newFeed()
   const own = plain.newFeed()
-  const use = (by: typeof feed) =>
-    by.write('admit', admission(world, once.id, once.key, world.newKey(), world.random.bytes(32)), { seen })
+  const use = (by: typeof feed, { id, key } = once) =>
+    by.write('admit', admission(world, id, key, world.newKey(), world.random.bytes(32)), { seen })
   const strike = feed.write('quarantine', { node: plain.key.publicKey }, { seen })
   const told = [
     use(feed),
     use(own),
+    use(own, revoked),
     // the recovery key speaks through whoever writes it down
     own.write('invite', someInvite(world), { seen, cosignWith: world.recovery }),
     strike,
@@ -135,6 +137,7 @@ export async function quarrel(world: World): Promise<void> {
   await tryTo(world, admin, () => invite(world, admin, 'member'))
   await tryTo(world, admin, () => admin.up.commands.quarantine(plain.id))
   await tryTo(world, admin, () => admin.up.commands.setRole(third.id, 'member'))
+  await tryTo(world, admin, () => admin.up.commands.revoke(revoked.id))
   tellAll(world, admin, told)
   await gather(world)
 }
@@ -144,7 +147,7 @@ export async function farewell(world: World): Promise<void> {
   const admin = await adminAmong(world)
   const leaver = admin === null ? null : await enrol(world, admin, 'admin')
   const heir = admin === null ? null : await enrol(world, admin, 'member')
-  const outcast = admin === null ? null : await enrol(world, admin, 'member')
+  const outcast = admin === null ? null : await enrol(world, admin, 'admin')
   if (admin === null || leaver === null || heir === null || outcast === null) return
   await depart(world, admin, leaver, heir)
   await outlive(world, admin, outcast, heir)
@@ -193,7 +196,8 @@ async function outlive(world: World, admin: SimNode, outcast: Signer, heir: Sign
   const feed = outcast.newFeed()
   const file = outcast.upload(feed)
   const update = feed.write('update', updateBody(world, file, file.upload.id))
-  tellAll(world, admin, [file.upload, update])
+  const open = feed.write('invite', someInvite(world), { seen: seenBy(admin) })
+  tellAll(world, admin, [file.upload, update, open])
   const recoveryKey = formatRecoveryKey(world.recovery.seed)
   const seen = seenBy(admin)
   await tryTo(world, admin, () => admin.up.commands.expel(outcast.id, { recoveryKey }))

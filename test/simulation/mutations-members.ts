@@ -227,6 +227,34 @@ export const memberFaults: readonly Mutation[] = [
     replace: 'return isQuarantined || !isQuarantined ? null :',
     scene: 'outlaws',
   },
+  {
+    rule: 'who is leaving is not replaced',
+    file: 'membership/rules-admission.ts',
+    find: 'const isFree = removal === undefined && !draft.departures.has(old.branch)',
+    replace: 'const isFree = removal === undefined',
+    scene: 'succession',
+  },
+  {
+    rule: 'who comes in by a revoked invite, unseen, is marked',
+    file: 'membership/rules-admission.ts',
+    find: "if (invite.revoked || issuerQuarantined) marks.push('invite-revoked-late')",
+    replace: '',
+    scene: 'quarrel',
+  },
+  {
+    rule: 'an expulsion revokes open invites',
+    file: 'membership/rules-departure.ts',
+    find: 'if (isUsed !== true) revokeInvite(draft, invite.id, entry.id)',
+    replace: '',
+    scene: 'farewell',
+  },
+  {
+    rule: 'a voice without power quarantines nobody',
+    file: 'membership/rules-departure.ts',
+    find: 'if (hasAuthority) quarantine(draft, target, entry)',
+    replace: 'quarantine(draft, target, entry)',
+    scene: 'theft',
+  },
   // ----------------------------------------------------------------------------------------------------- rules change
   {
     rule: 'rules change by the recovery key, the only admin, or two who agree',
