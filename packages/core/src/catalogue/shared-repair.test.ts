@@ -254,6 +254,43 @@ describe('while it goes on', () => {
     expect((await node.state.verify()).problems).toEqual([])
   })
 
+  test('what was made already is made again when an entry about it arrives', async () => {
+    const { world, ana, files } = busyWorld()
+    const node = nodeOf(world)
+    node.deliver()
+    const repaired = node.state.repair()
+    await setImmediate()
+    ana.update(files[0] as FileHandle)
+    node.deliver()
+    await repaired
+    expect(node.state.file(files[0]?.file ?? ('' as never))?.version).toBe(4)
+    expect((await node.state.verify()).problems).toEqual([])
+  })
+
+  test('what a control entry changes is found, also where the old rows do not know whose a file is', async () => {
+    const world = new World()
+    const [ana, bia] = [world.admit(), world.admit()]
+    world.meet()
+    const file = ana.upload()
+    for (let at = 0; at < 70; at++) bia.upload()
+    world.meet()
+    // neither a writer nor in an act of this file
+    const next = world.admit({ replaces: ana })
+    world.meet()
+    const node = nodeOf(world)
+    node.deliver()
+    node.db.exec('UPDATE files SET owner = 99')
+    node.reopen()
+    const repaired = node.state.repair()
+    await setImmediate()
+    const leave = next.leave()
+    next.left(leave, [file])
+    node.deliver()
+    await repaired
+    expect(node.state.file(file.file)?.state).toBe('orphaned')
+    expect((await node.state.verify()).problems).toEqual([])
+  })
+
   test('what ends it changes nothing and leaves nothing', async () => {
     const node = nodeOf(busyWorld().world)
     node.deliver()
