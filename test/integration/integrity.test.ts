@@ -37,7 +37,7 @@ describe('a node whose state was changed on disk', () => {
     await third.end()
     change(
       third,
-      `UPDATE files SET record = CAST(substr(record, 1, length(record) - 1) || x'f5' AS BLOB); UPDATE digest SET lanes = zeroblob(2048); UPDATE members SET role = 'admin'`,
+      `UPDATE files SET state = 'purged'; UPDATE digest SET lanes = zeroblob(2048); UPDATE members SET role = 'admin'`,
     )
     await third.up()
     for (const branch of [first, second, third]) {
@@ -64,7 +64,7 @@ describe('a node whose state was changed on disk', () => {
     const verified = await third.run('ledger', 'verify')
     expect(verified.code).toBe(1)
     expect(verified.stdout).toContain('the rows in members')
-    expect(verified.stdout).toContain(`${file.id}: its rows in files`)
+    expect(verified.stdout).toContain(`${file.id}: the state beside its record in files`)
     expect((await first.run('ledger', 'verify')).code).toBe(0)
     const doctor = (await third.json('doctor')).items.find(({ name }: Json) => name === 'database')
     expect(doctor).toMatchObject({ state: 'problem', advice: expect.stringContaining('--repair') })

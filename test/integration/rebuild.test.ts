@@ -227,7 +227,7 @@ describe('an own entry that was never sent, and is damaged', () => {
     writeFileSync(at.file('shared'), content)
     const founder = await start(at.founder)
     const { node, was } = await heal(at.branch)
-    expect(was).toBe('found')
+    expect(was, 'the file is read at start').toBe('refused')
     await until(
       'both agree',
       () => founder.ledger.digest().state === node.ledger.digest().state && taken(founder) === 2,
