@@ -25,6 +25,7 @@ import {
   understandsRules,
 } from '../membership/index.ts'
 import { createClosedFeeds, isLateEnd } from './closed-feeds.ts'
+import { type FoldedControl, foldInto, noControl } from './control-fold.ts'
 import { addSubject, dependents, type Subjects } from './dependents.ts'
 import { forkFromRow, forkRows, noteForks } from './fold-forks.ts'
 import { kindInfo } from './kind-info.ts'
@@ -34,7 +35,6 @@ import {
   AUTHOR_BYTES,
   allEntries,
   type ControlState,
-  foldAllControl,
   foldSubject,
   type SharedEntries,
   type SubjectFold,
@@ -119,7 +119,7 @@ interface Added {
 export function createSharedState(init: SharedStateInit): SharedState {
   const { db, entries } = init
   const rows = createStateRows(db, init.network, entries)
-  let control = foldAllControl(entries.control(), init.rules)
+  let control = foldWhole()
   let changes = 0
   let weights: Map<NodeId, number> | undefined
   const queries = createSharedQueries(db, rows)
@@ -133,6 +133,11 @@ export function createSharedState(init: SharedStateInit): SharedState {
     return id
   }
 
+  function foldWhole(): FoldedControl {
+    const all = entries.control()
+    return foldInto(noControl(init.rules), all, all, init.rules)
+  }
+
   /** @returns whether places in control order have moved */
   function foldControlEntries(added: readonly Entry[]): boolean {
     const all = entries.control()
@@ -140,11 +145,12 @@ export function createSharedState(init: SharedStateInit): SharedState {
       const ids = new Set(added.map(({ id }) => id))
       const before = all.filter(({ id }) => !ids.has(id))
       if (added.every((entry, at) => foldsLast(entry, [...before, ...added.slice(0, at)], control.waiting))) {
-        control = { ...control, membership: added.reduce(applyControl, control.membership) }
+        const { membership, order } = control
+        control = { ...control, membership: added.reduce(applyControl, membership), order: [...order, ...added] }
         return false
       }
     }
-    control = foldAllControl(all, init.rules)
+    control = foldInto(control, all, added, init.rules)
     return true
   }
 
@@ -325,7 +331,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       if (rows.isBehind() && entries.reclassify !== undefined) {
         // kinds that this software may know by now
         db.write(() => entries.reclassify?.())
-        control = foldAllControl(entries.control(), init.rules)
+        control = foldWhole()
       }
       if (!understandsRules(control.membership)) return rows.setBehind(true)
       if (rows.isBehind()) return rebuild(pending)
@@ -384,7 +390,7 @@ export function createSharedState(init: SharedStateInit): SharedState {
       try {
         // what is in memory may be wrong as well
         change(() => {
-          control = foldAllControl(entries.control(), init.rules)
+          control = foldWhole()
         })
         const membership = () => control.membership
         const told = { members: false, gone: [], memberChanges: [], forks: [] }

@@ -38,6 +38,8 @@ export function foldControl<S, E extends ControlNode>(init: {
   initial: S
   apply: (state: S, entry: E) => S
   rank: (state: S, entry: E) => readonly number[]
+  /** entries that are known to come first, in this order, and are part of `initial` */
+  folded?: readonly E[]
 }): ControlFold<S, E> {
   const graph = graphOf(init.entries)
   const blockers = new Map<EntryId, number>()
@@ -50,18 +52,25 @@ export function foldControl<S, E extends ControlNode>(init: {
   let state = init.initial
   const order: E[] = []
   const folded = new Set<EntryId>()
+  const pass = (entry: E) => {
+    order.push(entry)
+    folded.add(entry.id)
+    for (const child of graph.children.get(entry.id) ?? []) {
+      const left = (blockers.get(child.id) ?? 0) - 1
+      blockers.set(child.id, left)
+      if (left === 0) ready.push(child)
+    }
+  }
+  if (init.folded !== undefined) {
+    for (const entry of init.folded) pass(entry)
+    ready.splice(0, ready.length, ...ready.filter(({ id }) => !folded.has(id)))
+  }
   while (ready.length > 0) {
     const at = ready.length === 1 ? 0 : lowest(ready, (entry) => init.rank(state, entry))
     const [next] = ready.splice(at, 1)
     if (next === undefined) break
     state = init.apply(state, next)
-    order.push(next)
-    folded.add(next.id)
-    for (const child of graph.children.get(next.id) ?? []) {
-      const left = (blockers.get(child.id) ?? 0) - 1
-      blockers.set(child.id, left)
-      if (left === 0) ready.push(child)
-    }
+    pass(next)
   }
   const waiting = [...graph.byId.values()].filter((entry) => !folded.has(entry.id)).sort(byId)
   return { state, order, waiting }

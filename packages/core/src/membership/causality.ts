@@ -26,6 +26,16 @@ export class Causality {
     return graph
   }
 
+  /** One of its own, to which other entries may be added. */
+  copy(): Causality {
+    const copy = new Causality()
+    for (const vertex of this.#vertices) copy.#vertices.push(vertex)
+    for (const [id, index] of this.#indexOf) copy.#indexOf.set(id, index)
+    for (const [author, indexes] of this.#byAuthor) copy.#byAuthor.set(author, [...indexes])
+    for (const tip of this.#tips) copy.#tips.add(tip)
+    return copy
+  }
+
   get size(): number {
     return this.#vertices.length
   }

@@ -51,6 +51,15 @@ export class Table<K, V> {
     this.#map.set(key, value)
   }
 
+  /** One of its own; what both have is copied when either is written to. */
+  copy(): Table<K, V> {
+    const copy = new Table<K, V>()
+    copy.#map = this.#map
+    copy.#shared = true
+    this.#shared = true
+    return copy
+  }
+
   /** For a look within the fold, not to be kept. */
   peek(): ReadonlyMap<K, V> {
     return this.#map
@@ -103,39 +112,59 @@ export function isBeyond(closure: Closure, entry: ControlEntry, hasSeen: Members
 }
 
 export class Draft {
-  network: NetworkFacts | null = null
-  readonly members = new Table<NodeId, Member>()
-  readonly standings = new Table<NodeId, Standing>()
-  readonly branches = new Table<BranchId, Branch>()
-  readonly invites = new Table<EntryId, Invite>()
-  readonly inviteRecords = new Table<EntryId, InviteRecord>()
-  readonly cuts = new Table<FeedId, readonly FeedEnd[]>()
-  readonly closed = new Table<NodeId, Closure>()
-  readonly departures = new Table<BranchId, Departure>()
-  readonly acts = new Table<FileId, readonly OwnershipAct[]>()
-  readonly verdicts = new Table<EntryId, Refusal | null>()
+  network: NetworkFacts | null
+  readonly members: Table<NodeId, Member>
+  readonly standings: Table<NodeId, Standing>
+  readonly branches: Table<BranchId, Branch>
+  readonly invites: Table<EntryId, Invite>
+  readonly inviteRecords: Table<EntryId, InviteRecord>
+  readonly cuts: Table<FeedId, readonly FeedEnd[]>
+  readonly closed: Table<NodeId, Closure>
+  readonly departures: Table<BranchId, Departure>
+  readonly acts: Table<FileId, readonly OwnershipAct[]>
+  readonly verdicts: Table<EntryId, Refusal | null>
   readonly causality: Causality
   /** admits and departures, for the question who was a member at the heads that an entry names */
-  readonly admissions: { readonly node: NodeId; readonly admit: EntryId }[] = []
-  readonly removals: { readonly node: NodeId; readonly entry: EntryId }[] = []
+  readonly admissions: { readonly node: NodeId; readonly admit: EntryId }[]
+  readonly removals: { readonly node: NodeId; readonly entry: EntryId }[]
   /** who wrote that a rules version shall be active */
-  readonly upgrades = new Map<number, readonly Vote[]>()
+  readonly upgrades: Map<number, readonly Vote[]>
   /** what one admin did alone, and whose machine it took the place of, if any */
-  readonly alone: { readonly entry: EntryId; readonly replaced: NodeId | null }[] = []
+  readonly alone: { readonly entry: EntryId; readonly replaced: NodeId | null }[]
   /** entries by which one member alone ended its own say or another's */
-  readonly #ends: { readonly entry: EntryId; readonly node: NodeId; readonly by: NodeId }[] = []
+  readonly #ends: { readonly entry: EntryId; readonly node: NodeId; readonly by: NodeId }[]
   /** what admins did or tried: whether it had effect may hang on the very end that it speaks against */
-  readonly #adminActs: ControlEntry[] = []
+  readonly #adminActs: ControlEntry[]
   /** made by the entry being folded; taken by the fold */
   closures: Closure[] = []
   /** acts of one alone that turned out not to be the only admin's */
   contests: EntryId[] = []
   readonly #contested: ReadonlySet<EntryId>
 
-  /** @param contested acts that may not take effect by one admin alone */
-  constructor(causality: Causality, contested: ReadonlySet<EntryId>) {
+  /**
+   * @param contested acts that may not take effect by one admin alone
+   * @param from between two entries: where this one begins @default before all entries
+   */
+  constructor(causality: Causality, contested: ReadonlySet<EntryId>, from?: Draft) {
     this.causality = causality
     this.#contested = contested
+    this.network = from?.network ?? null
+    this.members = from?.members.copy() ?? new Table()
+    this.standings = from?.standings.copy() ?? new Table()
+    this.branches = from?.branches.copy() ?? new Table()
+    this.invites = from?.invites.copy() ?? new Table()
+    this.inviteRecords = from?.inviteRecords.copy() ?? new Table()
+    this.cuts = from?.cuts.copy() ?? new Table()
+    this.closed = from?.closed.copy() ?? new Table()
+    this.departures = from?.departures.copy() ?? new Table()
+    this.acts = from?.acts.copy() ?? new Table()
+    this.verdicts = from?.verdicts.copy() ?? new Table()
+    this.admissions = [...(from?.admissions ?? [])]
+    this.removals = [...(from?.removals ?? [])]
+    this.upgrades = new Map(from?.upgrades)
+    this.alone = [...(from?.alone ?? [])]
+    this.#ends = [...(from === undefined ? [] : from.#ends)]
+    this.#adminActs = [...(from === undefined ? [] : from.#adminActs)]
   }
 
   standing(node: NodeId): Standing {

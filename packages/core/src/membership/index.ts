@@ -52,7 +52,7 @@ export { formatRecoveryKey, newRecoveryKey, parseRecoveryKey } from './recovery.
 export { type AdmitterInit, serveRegister } from './register-admit.ts'
 export { type Admitted, createJoiner, type Joiner, type JoinerInit } from './register-join.ts'
 export type { PeerAddresses, SignedEntry } from './register-messages.ts'
-export { applyControl, createFold, emptyMembership, type MembershipFold, understandsRules } from './rules.ts'
+export { applyControl, createFold, emptyMembership, foldFrom, type MembershipFold, understandsRules } from './rules.ts'
 export { rankOf } from './rules-authority.ts'
 export type {
   Branch,

@@ -36,15 +36,21 @@ const origins = new WeakMap<MembershipState, { readonly fold: Fold; readonly len
 class Fold implements MembershipFold {
   /** newest rules version that is executed */
   readonly rules: number
-  readonly #history: ControlEntry[] = []
-  readonly #causality = new Causality()
-  readonly #exclusions = new Map<NodeId, Closure[]>()
-  readonly #contested = new Set<EntryId>()
-  #draft = new Draft(this.#causality, this.#contested)
+  readonly #history: ControlEntry[]
+  readonly #causality: Causality
+  readonly #exclusions: Map<NodeId, Closure[]>
+  readonly #contested: Set<EntryId>
+  #draft: Draft
   #state: MembershipState | undefined
 
-  constructor(rules: number) {
+  /** @param from where it begins @default before all entries */
+  constructor(rules: number, from?: Fold) {
     this.rules = rules
+    this.#history = from === undefined ? [] : [...from.#history]
+    this.#causality = from === undefined ? new Causality() : from.#causality.copy()
+    this.#exclusions = new Map(from === undefined ? [] : from.#exclusions)
+    this.#contested = new Set(from === undefined ? [] : from.#contested)
+    this.#draft = new Draft(this.#causality, this.#contested, from === undefined ? undefined : from.#draft)
   }
 
   get length(): number {
@@ -218,12 +224,26 @@ export function emptyMembership(): MembershipState {
  * One after the other costs what each entry touches; from a state that was already gone on from, a whole fold.
  */
 export function applyControl(state: MembershipState, entry: ControlEntry): MembershipState {
+  const { fold, length } = originOf(state)
+  return (fold.length === length ? fold : again(fold, length)).apply(entry).state()
+}
+
+/** A fold of its own that stands where this state does. Costs what tables there are, unless it was gone on from: then a whole fold. */
+export function foldFrom(state: MembershipState): MembershipFold {
+  const { fold, length } = originOf(state)
+  return fold.length === length ? new Fold(fold.rules, fold) : again(fold, length)
+}
+
+function originOf(state: MembershipState): { readonly fold: Fold; readonly length: number } {
   const origin = origins.get(state)
   if (origin === undefined) throw new TypeError('not a state made by this fold')
-  if (origin.fold.length === origin.length) return origin.fold.apply(entry).state()
-  const fold = new Fold(origin.fold.rules)
-  for (const each of origin.fold.history(origin.length)) fold.apply(each)
-  return fold.apply(entry).state()
+  return origin
+}
+
+function again(before: Fold, length: number): Fold {
+  const fold = new Fold(before.rules)
+  for (const each of before.history(length)) fold.apply(each)
+  return fold
 }
 
 /** False when an `upgrade` activated rules that this software does not have: it stores and passes on, but folds no more. */
