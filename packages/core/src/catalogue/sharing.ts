@@ -52,8 +52,11 @@ export interface Sharing {
   readonly ownership: OwnershipAuthor
   /** After every commit of shared rows. */
   changed(change: { files?: Iterable<FileId>; audiences?: Iterable<AudienceId>; members?: boolean }): void
-  /** Serves `keys`, brings all views up to date, seeks what is missing. @param files all shared files */
-  start(files: Iterable<SharedFile>): Promise<void>
+  /**
+   * Serves `keys`, brings all views up to date, seeks what is missing.
+   * @param files all shared files; null when the views are those of the state
+   */
+  start(files: Iterable<SharedFile> | null): Promise<void>
   /** Seeks missing keys and boxes and delivers notices, now. */
   retry(): Promise<void>
   /** Resolves when the database may be closed. */
@@ -193,7 +196,7 @@ export function createSharing(init: SharingInit): Sharing {
         }),
       )
       retryAlways()
-      await views.reconcile(files)
+      if (files !== null) await views.reconcile(files)
       retrySoon()
     },
     retry,

@@ -43,6 +43,7 @@ import { createVersions } from './session-versions.ts'
 import { isOfUse } from './stored-roots.ts'
 import { createTrust } from './trust.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
+import { createViewsMark } from './views-mark.ts'
 
 const DISCONNECTED = 'presence/disconnected'
 
@@ -121,6 +122,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   )
   const network = fromDisk(() => init.begin(ledger))
   const members = createMembers(() => state.membership())
+  const viewsMark = createViewsMark(settings, () => state.digest())
+  let areViewsWhole = false
   const trust = createTrust(settings, !init.isNew || members.get(self) !== undefined)
   const others = () =>
     members
@@ -424,6 +427,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
   async function close(): Promise<void> {
     closing.abort(new Error('the node is stopping'))
     started = false
+    // what still arrives from now on is not told to anybody
+    const asOf = areViewsWhole ? viewsMark.now() : null
     handoffs.stop()
     draw.stop()
     await integrity.stop()
@@ -436,6 +441,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     wiring.stop()
     await reactions.stop()
     await sharing.stop()
+    if (asOf !== null) viewsMark.leave(asOf)
     boxes.stop()
     await store.stop()
     await host.useNetwork(null, gate)
@@ -450,7 +456,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     }
     await host.useNetwork(network, gate)
     started = true
-    await sharing.start(state.allFiles())
+    await sharing.start(viewsMark.take() ? null : state.allFiles())
+    areViewsWhole = true
     facts.start()
     sync.start()
     await presence.start()
