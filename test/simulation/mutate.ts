@@ -40,13 +40,17 @@ export function checkMutation(mutation: Mutation): void {
   mutated(readFileSync(join(repository, 'packages', 'core', 'src', mutation.file), 'utf8'), mutation)
 }
 
-/** The first of these seeds that finds the fault; null when none does. */
+/** A fault can make a run that never ends; a sound one takes seconds. */
+const SEED_DEADLINE_MS = 180_000
+
+/** The first of these seeds that finds the fault; null when none does, or not in time. */
 export async function runMutation(mutation: Mutation, seeds: readonly number[]): Promise<Found | null> {
   const root = copySources()
   try {
     const path = join(root, 'packages', 'core', 'src', mutation.file)
     writeFileSync(path, mutated(readFileSync(path, 'utf8'), mutation))
-    const { failed } = await runCampaign({ root, seeds, jobs: 1, untilFailure: true })
+    const signal = AbortSignal.timeout(seeds.length * SEED_DEADLINE_MS)
+    const { failed } = await runCampaign({ root, seeds, jobs: 1, untilFailure: true, signal })
     const [found] = failed
     return found === undefined ? null : { seed: found.seed, invariant: invariantOf(found) }
   } finally {
