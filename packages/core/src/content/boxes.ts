@@ -10,8 +10,7 @@ import type { Database } from '../database/index.ts'
 import { type BoxHash, idBytes, idFrom, type NodeId, toHex } from '../ids.ts'
 import type { Host } from '../network/index.ts'
 import { answerBoxes, askBoxes, BOXES_HANDLER, MAX_BOX_BYTES, MAX_HASHES_PER_REQUEST } from './boxes-protocol.ts'
-import { systemCode } from './disk.ts'
-import { BoxInvalidError, DiskFullError, StoreStoppedError } from './errors.ts'
+import { BoxInvalidError, StoreStoppedError } from './errors.ts'
 import type { BoxStore } from './types.ts'
 
 /** After so long without an answer the next member is asked as well. */
@@ -65,14 +64,9 @@ export function createBoxStore(init: BoxStoreInit): StoppableBoxStore {
     return row === undefined ? null : new Uint8Array(row.bytes)
   }
   const keep = (hash: BoxHash, bytes: Uint8Array) => {
-    try {
-      database.write(() => {
-        database.prepare('INSERT OR IGNORE INTO boxes (hash, bytes) VALUES (?, ?)').run(idBytes(hash), asBuffer(bytes))
-      })
-    } catch (error) {
-      if (systemCode(error) === 'SQLITE_FULL') throw new DiskFullError('the disk is full (boxes)', {}, error)
-      throw error
-    }
+    database.write(() => {
+      database.prepare('INSERT OR IGNORE INTO boxes (hash, bytes) VALUES (?, ?)').run(idBytes(hash), asBuffer(bytes))
+    })
   }
 
   const runLane = async (peer: NodeId, lane: Lane) => {

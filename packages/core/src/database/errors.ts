@@ -34,6 +34,18 @@ export class DatabaseForbiddenError extends MaloteError {
   }
 }
 
+/** Nothing of the transaction was written. */
+export class DatabaseFullError extends MaloteError {
+  override name = 'DatabaseFullError'
+  constructor(path: string, cause: unknown) {
+    super('disk-full', `the disk is full (${path})`, {
+      cause,
+      advice: 'Free space on this disk, or move the data folder to a larger one.',
+      details: { path },
+    })
+  }
+}
+
 export class FolderLockedError extends MaloteError {
   override name = 'FolderLockedError'
   constructor(folder: string) {

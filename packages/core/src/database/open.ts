@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Sqlite from 'better-sqlite3'
 import { MaloteError } from '../errors.ts'
-import { DatabaseDamagedError, DatabaseForbiddenError, DatabaseNewerError } from './errors.ts'
+import { DatabaseDamagedError, DatabaseForbiddenError, DatabaseFullError, DatabaseNewerError } from './errors.ts'
 
 /** "MALO" in ASCII: tells our files from any other SQLite database. */
 const APPLICATION_ID = 0x4d414c4f
@@ -81,8 +81,9 @@ export function openDatabase(init: DatabaseInit): Database {
 }
 
 /** What SQLite's result code says of the file; null for what is no fault of it. */
-function failureOf(error: unknown): 'damaged' | 'forbidden' | null {
+function failureOf(error: unknown): 'damaged' | 'forbidden' | 'full' | null {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (code === 'SQLITE_FULL') return 'full'
   if (/^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(code)) return 'damaged'
   return /^SQLITE_(CANTOPEN|PERM|AUTH|READONLY)/.test(code) ? 'forbidden' : null
 }
@@ -125,6 +126,7 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
   let damage: DatabaseDamagedError | null = null
   /** Named as what it is, and remembered, wherever it is met first. */
   const told = (error: unknown): unknown => {
+    if (failureOf(error) === 'full') return new DatabaseFullError(path, error)
     if (failureOf(error) !== 'damaged') return error
     damage ??= new DatabaseDamagedError(path, error)
     return damage

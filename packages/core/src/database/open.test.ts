@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { DatabaseFullError } from './errors.ts'
+import { migrationsFolder } from './migrations.ts'
+import { type Database, openDatabase } from './open.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'malote-database-'))
+let db: Database | undefined
+afterEach(() => {
+  db?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+it('says in words that the disk is full, keeps nothing of the transaction, and goes on when there is room', () => {
+  db = openDatabase({ path: join(folder, 'local.db'), migrations: migrationsFolder('local') })
+  const open = db
+  const insert = open.prepare('INSERT INTO settings (name, value) VALUES (?, ?)')
+  const settings = () => open.prepare<{ n: number }>('SELECT count(*) AS n FROM settings').get()?.n
+  const fill = () =>
+    open.write(() => {
+      insert.run('small', new Uint8Array(10))
+      insert.run('large', new Uint8Array(1_000_000))
+    })
+  open.exec('PRAGMA max_page_count = 100')
+  expect(fill).toThrow(DatabaseFullError)
+  expect(fill).toThrow(expect.objectContaining({ code: 'disk-full', advice: expect.stringMatching(/Free space/) }))
+  expect([settings(), open.damage()]).toEqual([0, null])
+  open.exec('PRAGMA max_page_count = 100000')
+  fill()
+  expect(settings()).toBe(2)
+})
