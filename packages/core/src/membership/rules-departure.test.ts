@@ -57,6 +57,23 @@ describe('expulsion', () => {
     expect(stateOf(all, all.founder)).toBe('expelled')
   })
 
+  it('of a machine that was replaced leaves its branch to the new one', () => {
+    const { world, founder, a, rio } = company()
+    const fresh = new Author()
+    const invite = world.invite(a, { replaces: rio.key })
+    world.write(a, 'admit', world.admitBody(invite, fresh, { cuts: [rio.end(9)] }))
+    const branch = world.state.members.get(fresh.node)?.branch ?? ('' as never)
+    expect(world.state.branches.get(branch)).toMatchObject({ node: fresh.node, state: 'member' })
+    const expel = world.write(founder, 'expel', { node: rio.key, cuts: [rio.end(9)] }, { cosigned: true })
+    expect(world.verdict(expel)).toBeNull()
+    expect(world.state.members.get(rio.node)).toMatchObject({ state: 'expelled', replacedBy: fresh.node })
+    expect(world.state.branches.get(branch)).toMatchObject({ node: fresh.node, state: 'member' })
+    expect(world.state.departures.has(branch)).toBe(false)
+    // which leaves when it wants to
+    expect(world.verdict(world.write(fresh, 'leave', {}))).toBeNull()
+    expect(world.state.departures.get(branch)?.node).toBe(fresh.node)
+  })
+
   it('is not for members', () => {
     const all = company()
     expect(all.world.verdict(expel(all, all.rio, all.a))).toBe('not-admin')

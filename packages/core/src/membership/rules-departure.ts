@@ -61,7 +61,8 @@ export const judgeExpel: Judge<ControlBody<'expel'>> = (act) => {
       if (isUsed !== true) revokeInvite(draft, invite.id, entry.id)
     }
   }
-  if (!draft.departures.has(target.branch)) openDeparture(draft, target, entry.id, index)
+  // a machine that was replaced takes nothing with it: its branch goes on with another
+  if (isCurrent(draft, target) && !draft.departures.has(target.branch)) openDeparture(draft, target, entry.id, index)
   end(draft, target, 'expelled')
   return null
 }
@@ -89,10 +90,14 @@ function openDeparture(draft: Draft, member: Member, seed: EntryId, index: numbe
   })
 }
 
+function isCurrent(draft: Draft, { branch, node }: Member): boolean {
+  return draft.branches.get(branch)?.node === node
+}
+
 function end(draft: Draft, { node }: Member, state: 'left' | 'expelled'): void {
   const member = draft.members.get(node)
   if (member === undefined) return
   draft.updateMember(member, { state })
   const branch = draft.branches.get(member.branch)
-  if (branch !== undefined) draft.branches.set(branch.id, { ...branch, state })
+  if (branch !== undefined && isCurrent(draft, member)) draft.branches.set(branch.id, { ...branch, state })
 }

@@ -99,4 +99,18 @@ describe('createDraw', () => {
     tick(500)
     expect(log).toContain('accept f1')
   })
+
+  it('does not repeat an acceptance that had no effect, but for ever rarer tries', () => {
+    const { draw, log, tick } = setUp({
+      order: () => [b],
+      openDraws: () => [{ seed, candidates: [a, b], files: () => [file] }],
+    })
+    draw.look()
+    for (let at = 0; at < 40 * 60; at++) {
+      tick(1000)
+      draw.look()
+    }
+    // after 20, 40, 80, … seconds
+    expect(log).toEqual(new Array(7).fill('accept f1'))
+  })
 })

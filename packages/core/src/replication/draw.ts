@@ -64,9 +64,18 @@ export interface Draw {
   stop(): void
 }
 
+interface Tries {
+  readonly times: number
+  /** of the last one, ms */
+  readonly at: number
+}
+const NEVER: Tries = { times: 0, at: 0 }
+
 export function createDraw(init: DrawInit): Draw {
   const silenceMs = init.silenceMs ?? 10_000
   const since = new Map<EntryId, number>()
+  /** own acceptances of files that still belong to the departed branch: they had no effect */
+  const tried = new Map<string, Tries>()
   let stopped = false
   let cancelTimer: (() => void) | undefined
 
@@ -92,13 +101,34 @@ export function createDraw(init: DrawInit): Draw {
         now,
         silenceMs,
       })
-      if (turn) mine.push(file)
+      if (turn && mayTry(draw.seed, file, now)) mine.push(file)
       else waiting = true
     }
     for (let at = 0; at < mine.length; at += FILES_PER_ACCEPTANCE) {
-      init.accept(draw.seed, mine.slice(at, at + FILES_PER_ACCEPTANCE))
+      const files = mine.slice(at, at + FILES_PER_ACCEPTANCE)
+      const before = files.map((file) => noteTry(draw.seed, file, now)) // accepting may make us look again at once
+      try {
+        init.accept(draw.seed, files)
+      } catch (error) {
+        for (const [at, file] of files.entries()) tried.set(`${draw.seed} ${file}`, before[at] ?? NEVER)
+        throw error
+      }
     }
     return waiting
+  }
+
+  /** Each time that an acceptance has had no effect the next one waits twice as long: entries stay for ever. */
+  function mayTry(seed: EntryId, file: FileId, now: number): boolean {
+    const { times, at } = tried.get(`${seed} ${file}`) ?? NEVER
+    return times === 0 || now >= at + silenceMs * 2 ** times
+  }
+
+  /** @returns what was known before */
+  function noteTry(seed: EntryId, file: FileId, at: number): Tries {
+    const name = `${seed} ${file}`
+    const before = tried.get(name) ?? NEVER
+    tried.set(name, { times: before.times + 1, at })
+    return before
   }
 
   function look(): void {
