@@ -222,11 +222,20 @@ describe('denying later', () => {
     expect(caio.boxes.has(meta)).toBe(true)
     const secret = Buffer.from(caio.sharing.keyring.fileKey(file, 1)?.fileKey ?? [])
     expect(onDisk(caio, secret)).toBe(true)
+    const told: string[] = []
     const denied = new Promise<void>((resolve) =>
-      caio.sharing.views.onChange((event) => event.type === 'denied' && resolve()),
+      caio.sharing.views.onChange(({ type }) => {
+        told.push(type)
+        if (type === 'denied') resolve()
+      }),
     )
     await ana.sharing.author.share(file, except(caio))
     await denied
+    // once each, whether the entry or the notice came first
+    expect(told).toEqual(['hidden', 'denied'])
+    const again = [...told]
+    caio.sharing.views.dropOnNotice(file)
+    expect(told).toEqual([...again, 'denied'])
     expect(sees(caio, file)).toBe(false)
     expect(caio.boxes.has(meta)).toBe(false)
     expect(caio.sharing.keyring.fileKey(file, 1)).toBeNull()

@@ -27,7 +27,7 @@ import { createViewsTable, type ViewRow, type ViewsTable, type VisibleFile } fro
 
 export type ViewEvent =
   | { readonly type: 'visible' | 'changed'; readonly file: FileId; readonly view: VisibleFile }
-  /** `denied`: dropped on the owner's notice, with keys and boxes; chunks sealed in these epochs have to go too. */
+  /** `denied`: dropped on the owner's notice, hidden before that or by it, with keys and boxes; chunks sealed in these epochs have to go too. */
   | { readonly type: 'hidden' | 'denied' | 'purged'; readonly file: FileId }
 
 export interface ViewsInit {
@@ -229,7 +229,7 @@ export function createViews(init: ViewsInit): Views {
     const shared = reads.file(file)
     if (shared == null) return
     db.write(() => {
-      table.remove(file)
+      if (table.remove(file)) tell({ type: 'hidden', file })
       forget(file, shared.epoch - 1)
       keyring.giveUp(file, shared.epoch - 1)
       tell({ type: 'denied', file })

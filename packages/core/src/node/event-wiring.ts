@@ -37,10 +37,9 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     const { file: fileId } = event
     const change = changes.get(fileId)
     changes.delete(fileId)
-    if (!('view' in event)) {
-      events.emit(event.type === 'purged' ? 'file:purged' : 'file:hidden', { fileId })
-      return
-    }
+    if (event.type === 'purged') events.emit('file:purged', { fileId })
+    if (event.type === 'hidden') events.emit('file:hidden', { fileId })
+    if (!('view' in event)) return
     const { name, version } = event.view
     if (event.type === 'visible') events.emit('file:published', { fileId, name, version })
     if (change?.before != null && change.after !== null) tellChange(change.before, change.after, name)
