@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { describeFailure, runCampaign, seedsFrom } from './campaign.ts'
 
-const SEEDS = 120
-const LARGE = 12
+const SEEDS = 300
+const LARGE = 30
 
 describe('simulation', () => {
   it(`${SEEDS} seeds, ${LARGE} of them with 70 nodes: after healing everybody agrees and no rule was broken`, {
