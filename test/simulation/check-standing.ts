@@ -243,6 +243,16 @@ function checkDepartures(evidence: Evidence): void {
       evidence.problem(`departures: ${name} has left by a leave that it had not seen`)
     if ((orphans ?? []).length > 0 && force !== true) evidence.problem(`departures: ${name} left orphans without force`)
   }
+  const { branches, departures, members } = evidence.membership
+  for (const { id, node, state } of branches.values()) {
+    const machine = members.get(node)
+    const isHere = machine?.state === 'member' || machine?.state === 'quarantined'
+    const named = `branch ${id.slice(0, 8)}`
+    if (isHere !== (state === 'member')) evidence.problem(`departures: ${named} is ${state}, and its machine is not`)
+    const departure = departures.get(id)
+    if (departure !== undefined && departure.node !== node)
+      evidence.problem(`departures: ${named} is on its way out, and has another machine`)
+  }
 }
 
 /** Nothing is beyond the end of its author's feeds where these have no end. */

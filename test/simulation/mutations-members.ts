@@ -137,6 +137,12 @@ export const memberFaults: readonly Mutation[] = [
     scene: 'farewell',
   },
   {
+    rule: 'a machine that was replaced takes no branch with it',
+    file: 'membership/rules-departure.ts',
+    find: 'if (isCurrent(draft, target) && !draft.departures',
+    replace: 'if (!draft.departures',
+  },
+  {
     rule: 'a left has seen its leave',
     file: 'membership/rules-departure.ts',
     find: ' || !draft.hasSeen(entry.id, leave)',
