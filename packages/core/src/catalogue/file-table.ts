@@ -157,9 +157,9 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
   function findOwner(branch: BranchId): number {
     const known = owners.get(branch)
     if (known !== undefined) return known
-    const row = db.prepare<{ owner: number }>('SELECT owner FROM owners WHERE branch = ?').get(idBytes(branch))
-    if (row !== undefined) owners.set(branch, row.owner)
-    return row?.owner ?? 0
+    const owner = ownerOnDisk(branch)
+    if (owner > 0) owners.set(branch, owner)
+    return owner
   }
 
   function ownerOf(branch: BranchId): number {

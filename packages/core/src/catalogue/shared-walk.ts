@@ -44,7 +44,7 @@ function stepOf(entries: SharedEntries, entry: Entry, arrival: number): WalkStep
   if (info?.isControl === true) return null
   const subject = info?.subject(entry.body, entry.authorKey) ?? null
   if (subject === null) return { refusal: shapelessRow(entry) }
-  return entries.hasEarlierAbout(subject, arrival) ? null : { subject }
+  return entries.subjectsBefore([subject], arrival - 1).size > 0 ? null : { subject }
 }
 
 /** Of an entry that is about nothing: a kind nobody knows, or a body that has not its form. */

@@ -108,17 +108,16 @@ export class MemoryEntries implements SharedEntries {
     return [...this.#all.values()].flatMap((entry, at) => (about.has(entry) ? [at + 1] : []))
   }
 
-  hasEarlierAbout(subject: Uint8Array, arrival: number): boolean {
-    const [first] = this.#bySubject.get(toHex(subject)) ?? []
-    return first !== undefined && (this.#arrivals.get(first.id) ?? 0) < arrival
-  }
-
   entryAt(arrival: number): Entry | undefined {
     return [...this.#all.values()][arrival - 1]
   }
 
   subjectsBefore(subjects: readonly Uint8Array[], arrival: number): Set<string> {
-    return new Set(subjects.filter((each) => (this.arrivalsAbout(each)[0] ?? arrival + 1) <= arrival).map(toHex))
+    const isBefore = (name: string) => {
+      const [first] = this.#bySubject.get(name) ?? []
+      return first !== undefined && (this.#arrivals.get(first.id) ?? arrival + 1) <= arrival
+    }
+    return new Set(subjects.map(toHex).filter(isBefore))
   }
 
   subjectsOf(author: NodeId): Uint8Array[] {

@@ -244,7 +244,6 @@ export function createLedger(init: LedgerInit): Ledger {
     control: () => store.control(),
     bySubject: (subject) => store.bySubject(subject),
     arrivalsAbout: (subject) => store.arrivalsAbout(subject),
-    hasEarlierAbout: (subject, arrival) => store.hasEarlierAbout(subject, arrival),
     subjectsOf: (author) => store.subjectsOf(author),
     count: () => store.count(),
     forked: () => store.forked(),

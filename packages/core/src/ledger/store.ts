@@ -129,11 +129,11 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
   const selectSubject = db.prepare<EntryRow>(`SELECT ${COLUMNS} FROM entries WHERE subject = ?`)
   // no order and no minimum here: with them SQLite plans the statement anew for every value, at three times its cost
   const selectArrivalsAbout = db.prepare<number>('SELECT arrival FROM entries WHERE subject = ?').pluck()
-  // the plus keeps these from being planned anew as well; the index has the lowest first
-  const selectEarlierAbout = db.prepare('SELECT 1 FROM entries WHERE subject = ? AND +arrival < ? LIMIT 1')
+  // the plus keeps this from being planned anew as well; the index has the lowest first
   const selectBefore = [SUBJECTS_AT_ONCE, 1].map((size) => {
-    const holes = new Array(size).fill('?').join(', ')
-    const sql = `SELECT subject FROM entries WHERE subject IN (${holes}) AND +arrival <= ?`
+    const asked = new Array(size).fill('(?)').join(', ')
+    // stops at the first of each: some files have tens of thousands
+    const sql = `SELECT column1 FROM (VALUES ${asked}) WHERE EXISTS (SELECT 1 FROM entries WHERE subject = column1 AND +arrival <= ?)`
     return { size, statement: db.prepare<Uint8Array>(sql).pluck() }
   })
   const selectSubjects = db.prepare<{ subject: Uint8Array }>(
@@ -317,7 +317,6 @@ export function createStore(db: Database, kinds: (kind: string) => KindInfo | un
     },
     control: () => control,
     arrivalsAbout: (subject) => selectArrivalsAbout.all(subject).sort((a, b) => a - b),
-    hasEarlierAbout: (subject, arrival) => selectEarlierAbout.get(subject, arrival) !== undefined,
     subjectsBefore(subjects, arrival) {
       const found = new Set<string>()
       let at = 0

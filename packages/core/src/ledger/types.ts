@@ -64,8 +64,6 @@ export interface EntryReader {
   bySubject(subject: Uint8Array): Entry[]
   /** their arrival numbers, which count up from 1 with each entry stored here, ascending */
   arrivalsAbout(subject: Uint8Array): readonly number[]
-  /** Whether an ordinary entry about a subject has a lower arrival number than this: who goes through all entries meets each subject once. */
-  hasEarlierAbout(subject: Uint8Array, arrival: number): boolean
   /** subjects of all ordinary entries of one author: what depends on that author's standing */
   subjectsOf(author: NodeId): Uint8Array[]
   count(): number

@@ -137,7 +137,9 @@ export function createDraw(init: DrawInit): Draw {
     cancelTimer = undefined
     let waiting = false
     try {
-      for (const draw of init.openDraws()) if (takePart(draw)) waiting = true
+      const draws = init.openDraws()
+      if (draws.length === 0) tried.clear()
+      for (const draw of draws) if (takePart(draw)) waiting = true
     } catch (error) {
       init.onProblem(error)
       waiting = true
