@@ -428,7 +428,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     closing.abort(new Error('the node is stopping'))
     started = false
     // what still arrives from now on is not told to anybody
-    const asOf = areViewsWhole ? viewsMark.now() : null
+    const asOf = areViewsWhole && !integrity.isRepairing() ? viewsMark.now() : null
     handoffs.stop()
     draw.stop()
     await integrity.stop()

@@ -50,6 +50,8 @@ export interface Integrity {
   whenSound(): Promise<void>
   /** What the last look found, or what a statement met meanwhile; null while nothing is known to be wrong. */
   damage(): { readonly problem: string; readonly advice: string } | null
+  /** A repair is under way: not all that it changes has been told. */
+  isRepairing(): boolean
   stop(): Promise<void>
 }
 
@@ -202,6 +204,7 @@ export function createIntegrity(init: IntegrityInit): Integrity {
       rebuildLeft = left
     },
     whenSound: () => sound.promise,
+    isRepairing: () => repairing !== undefined,
     async stop() {
       stopping.abort(new Error('the node is stopping'))
       cancel?.()

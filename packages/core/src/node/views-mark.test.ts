@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
@@ -48,4 +49,18 @@ it('a start uses the mark up, so that a crash leaves none', async () => {
   expect(marks()).toBe(0)
   await again.stop()
   expect(marks()).toBe(1)
+})
+
+it('a stop in the middle of a repair leaves none: not all of what the repair changes may have been told', async () => {
+  const folder = nodes.emptyFolder()
+  const node = await nodes.start(folder)
+  await node.network.init({ name: 'Agência', branch: 'Recife' })
+  for (let at = 0; at < 3; at++) await share(node, `${at}.txt`, Buffer.from(`${at}`))
+  const repaired = node.ledger.repair().catch(() => undefined)
+  while (!existsSync(join(folder, 'network', 'repair.db'))) await new Promise((resolve) => setImmediate(resolve))
+  await node.stop()
+  await repaired
+  const db = openDatabase({ path: join(folder, 'network', 'local.db'), migrations: migrationsFolder('local') })
+  expect(db.prepare(`SELECT 1 FROM settings WHERE ${MARK}`).all()).toEqual([])
+  db.close()
 })
