@@ -36,7 +36,7 @@ async function damage(): Promise<string[]> {
   await branch.end()
   const path = join(branch.data, 'network', 'shared.db')
   const db = openDatabase({ path, migrations: migrationsFolder('shared') })
-  db.exec(`DELETE FROM refs WHERE file_key % 300 = 3; UPDATE files SET state = 'live' WHERE file_key % 300 = 2;
+  db.exec(`DELETE FROM refs_recent; DELETE FROM refs WHERE file_key % 300 = 3; UPDATE files SET state = 'live' WHERE file_key % 300 = 2;
     DELETE FROM files WHERE file_key % 500 = 4; UPDATE members SET role = 'member'; UPDATE digest SET lanes = zeroblob(2048)`)
   db.close()
   await branch.up()

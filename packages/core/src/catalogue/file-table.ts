@@ -6,12 +6,12 @@ import { DecodeError } from '../codec/index.ts'
 import { asBuffer } from '../crypto/index.ts'
 import { createBulkInsert, type Database, DatabaseDamagedError } from '../database/index.ts'
 import { type BoxHash, type BranchId, type EntryId, type FileId, idBytes, type Root } from '../ids.ts'
-import { systemRandom } from '../random.ts'
 import { decodeFileRecord, encodeFileRecord, fileOfRecord, RECORD_HEAD_BYTES } from './file-record.ts'
 import { type RefKind, refsOf } from './file-refs.ts'
 import type { OrdinaryEntry } from './fold-entry.ts'
+import { createRefSecret } from './ref-secret.ts'
 import { firstNamings, type NamingEntries } from './ref-since.ts'
-import { createShortHash, SHORT_SECRET_BYTES } from './short-hash.ts'
+import { createRefTable, refName } from './ref-table.ts'
 import type { FileRecord, SharedFileState } from './types.ts'
 
 export interface FileTableInit {
@@ -27,10 +27,9 @@ export interface FileTableInit {
   readonly sinceOf?: ((ref: StoredRef) => number | undefined) | undefined
 }
 
-/** As `refs` has it. */
+/** A file that names a hash, which stands for itself in short. */
 export interface StoredRef {
-  readonly short: number
-  readonly kind: RefKind
+  readonly name: number
   readonly key: number
 }
 
@@ -55,8 +54,10 @@ export interface FileTable {
   secret(): Uint8Array | null
   /** Whether it is also the one on disk. */
   keepsSecret(): boolean
-  /** Rows of `refs`. */
+  /** Hashes that files name. */
   refCount(): number
+  /** Puts in place what is kept back. */
+  settle(): void
   /** In the order in which this node learned of them; reads page by page, so that others may write in between. */
   walk(filter?: FileFilter): Generator<FileRecord>
   ids(filter: FileFilter): Generator<FileId>
@@ -96,61 +97,18 @@ const COLUMNS = 'file_key, state, owner, offered, record'
 const HEADS = `file_key, state, owner, offered, substr(record, 1, ${RECORD_HEAD_BYTES}) AS record`
 
 export function createFileTable({ db, entries, count, sinceOf }: FileTableInit): FileTable {
-  const bulk = {
-    files: createBulkInsert(db, { table: 'files', columns: ['file_key', 'state', 'owner', 'offered', 'record'] }),
-    refs: createBulkInsert(db, {
-      table: 'refs',
-      columns: ['short', 'kind', 'since', 'file_key'],
-      conflict: 'ON CONFLICT DO NOTHING', // two boxes of one file that look alike
-    }),
-  }
+  const bulk = createBulkInsert(db, { table: 'files', columns: ['file_key', 'state', 'owner', 'offered', 'record'] })
+  const secret = createRefSecret(db)
+  const table = createRefTable(db)
   const select = db.prepare<FileRow>(`SELECT ${COLUMNS} FROM files WHERE file_key = ?`)
   const update = db.prepare('UPDATE files SET state = ?, owner = ?, offered = ?, record = ? WHERE file_key = ?')
   const remove = db.prepare('DELETE FROM files WHERE file_key = ?')
-  const removeRef = db.prepare('DELETE FROM refs WHERE short = ? AND kind = ? AND file_key = ?')
-  const selectRefs = db.prepare<{ since: number; file_key: number }>(
-    `SELECT since, file_key FROM refs WHERE short = ? AND kind = ? LIMIT ${CROWD}`,
-  )
   const owners = new Map<BranchId, number>()
   /** the table was emptied: when a file came to name what it names is not now */
   let isAnew = false
-  let shortHash: ((hash: Uint8Array) => number) | undefined
-  let secretInUse: Uint8Array | undefined
-
-  /** undefined before the first ref was written */
-  function findShort(): ((hash: Uint8Array) => number) | undefined {
-    if (shortHash !== undefined) return shortHash
-    const known = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()
-    if (known === undefined) return undefined
-    if (known.secret.length !== SHORT_SECRET_BYTES) throw new DatabaseDamagedError(db.path, new Error('refs_secret'))
-    return useSecret(known.secret)
-  }
-
-  function useSecret(secret: Uint8Array): (hash: Uint8Array) => number {
-    secretInUse = new Uint8Array(secret)
-    shortHash = createShortHash(secretInUse)
-    return shortHash
-  }
-
-  function secretOnDisk(): Uint8Array | null {
-    const found = db.prepare<{ secret: Uint8Array }>('SELECT secret FROM refs_secret').get()?.secret
-    return found?.length === SHORT_SECRET_BYTES ? new Uint8Array(found) : null
-  }
-
-  function secret(): Uint8Array | null {
-    return secretInUse ?? secretOnDisk()
-  }
 
   function ownerOnDisk(branch: BranchId): number {
     return db.prepare<{ owner: number }>('SELECT owner FROM owners WHERE branch = ?').get(idBytes(branch))?.owner ?? 0
-  }
-
-  function short(hash: Uint8Array): number {
-    const known = findShort()
-    if (known !== undefined) return known(hash)
-    const secret = systemRandom.bytes(SHORT_SECRET_BYTES)
-    db.prepare('INSERT INTO refs_secret (id, secret) VALUES (1, ?)').run(secret)
-    return useSecret(secret)(hash)
   }
 
   /** @returns 0, which no branch has, for one that never owned a file */
@@ -202,48 +160,38 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
     }
   }
 
-  /** Refs by what they are stored as: two hashes of a file that look alike are one row. */
-  function refs(record: FileRecord | null): Map<string, { short: number; kind: RefKind; hash: Uint8Array }> {
-    const rows = new Map<string, { short: number; kind: RefKind; hash: Uint8Array }>()
-    for (const { kind, hash } of record === null ? [] : refsOf(record)) {
-      const row = { short: short(hash), kind, hash }
-      rows.set(`${row.short} ${kind}`, row)
-    }
-    return rows
+  /** Hashes that a file names, by what stands for them: two that look alike are one. */
+  function named(record: FileRecord | null): Map<number, Uint8Array> {
+    const names = new Map<number, Uint8Array>()
+    for (const { kind, hash } of record === null ? [] : refsOf(record))
+      names.set(refName(secret.short(hash), kind), hash)
+    return names
   }
 
   function writeRefs(key: number, before: FileRecord | null, after: FileRecord | null): void {
-    const old = refs(before)
-    const now = refs(after)
+    const old = named(before)
     let namings: ((hash: Uint8Array) => number) | undefined
-    for (const [name, each] of now) {
+    for (const [name, hash] of named(after)) {
       if (old.delete(name)) continue
-      let since = sinceOf?.({ ...each, key })
+      let since = sinceOf?.({ name, key })
       if (since === undefined && (isAnew || sinceOf !== undefined) && after !== null) {
         namings ??= firstNamings(entries, idBytes(after.file.file))
-        since = namings(each.hash)
+        since = namings(hash)
       }
-      bulk.refs.add([each.short, each.kind, since ?? entries.count(), key])
+      table.add({ name, since: since ?? entries.count(), key })
     }
-    if (old.size === 0) return
-    bulk.refs.flush()
-    for (const each of old.values()) removeRef.run(each.short, each.kind, key)
-  }
-
-  /** Rows of `refs` for the hash, not all where members have made a crowd of them. No range in it, or SQLite plans it anew each time. */
-  function namings({ short, kind }: StoredRef): { since: number; file_key: number }[] {
-    return selectRefs.all(short, kind)
+    for (const name of old.keys()) table.remove(name, key)
   }
 
   /** As far as it can be true: not before the first entry about the file, not after the last one here. */
-  function isPossible({ since, file_key: key }: { since: number; file_key: number }): boolean {
+  function isPossible({ since, key }: { since: number; key: number }): boolean {
     return key <= since && since <= entries.count()
   }
 
   function isNamed(ref: StoredRef): boolean {
-    const found = namings(ref)
-    const own = found.filter((row) => row.file_key === ref.key)
-    return found.length === CROWD || (own.length === 1 && own.every(isPossible))
+    const found = table.named(ref.name, CROWD)
+    const own = found.filter((row) => row.key === ref.key)
+    return found.length >= CROWD || (own.length === 1 && own.every(isPossible))
   }
 
   function where({ owner, states, isOffered }: FileFilter): { condition: string; values: (string | number)[] } {
@@ -291,10 +239,10 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
       if (after === null || bytes === null) remove.run(key)
       else {
         const { state, owner, offered, record } = beside(after, bytes)
-        if (row === undefined) bulk.files.add([key, state, owner, offered, record])
+        if (row === undefined) bulk.add([key, state, owner, offered, record])
         else update.run(state, owner, offered, record, key)
       }
-      bulk.files.flush() // it may be looked for again in this transaction
+      bulk.flush() // it may be looked for again in this transaction
       writeRefs(key, before, after)
       return { before, changed: true }
     },
@@ -302,9 +250,9 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
       const bytes = encodeFileRecord(record)
       count(null, bytes)
       const { state, owner, offered } = beside(record, bytes)
-      bulk.files.add([key, state, owner, offered, bytes])
+      bulk.add([key, state, owner, offered, bytes])
       const since = entries.count()
-      for (const { kind, hash } of refsOf(record)) bulk.refs.add([short(hash), kind, since, key])
+      for (const name of named(record).keys()) table.add({ name, since, key })
     },
     compare(file, expected) {
       const row = find(file)
@@ -319,20 +267,18 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
       else if (row.owner !== owner) what.push('the owner beside its record in files, or the row of that in owners, is')
       if (row.offered !== (expected.file.offer === null ? 0 : 1)) what.push('the offer beside its record in files is')
       // without the key none can be looked for, which is damage by itself
-      if (secret() === null) return { what, refs: refsOf(expected).length }
-      const named = [...refs(expected).values()]
-      if (named.some((each) => !isNamed({ ...each, key: row.file_key }))) what.push('its rows in refs are')
-      return { what, refs: named.length }
+      if (secret.bytes() === null) return { what, refs: refsOf(expected).length }
+      const names = [...named(expected).keys()]
+      if (names.some((name) => !isNamed({ name, key: row.file_key }))) what.push('its rows in refs are')
+      return { what, refs: names.length }
     },
     since(ref) {
-      return namings(ref).find((row) => row.file_key === ref.key && isPossible(row))?.since
+      return table.named(ref.name, CROWD).find((row) => row.key === ref.key && isPossible(row))?.since
     },
-    secret,
-    keepsSecret() {
-      const kept = secretOnDisk()
-      return kept !== null && (secretInUse === undefined || asBuffer(kept).equals(secretInUse))
-    },
-    refCount: () => db.prepare<{ count: number }>('SELECT count(*) AS count FROM refs').get()?.count ?? 0,
+    secret: () => secret.bytes(),
+    keepsSecret: () => secret.isKept(),
+    refCount: () => table.count(),
+    settle: () => table.settle(),
     *ids(filter) {
       for (const { record } of rows(filter, HEADS)) yield told(() => fileOfRecord(record))
     },
@@ -350,14 +296,9 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
         .map(decode)
     },
     *naming(kind, hash) {
-      const shortOf = findShort()
-      if (shortOf === undefined) return
-      const found = db
-        .prepare<{ file_key: number }>(
-          'SELECT file_key FROM refs WHERE short = ? AND kind = ? ORDER BY since, file_key',
-        )
-        .all(shortOf(idBytes(hash)), kind)
-      for (const { file_key: key } of found) {
+      const short = secret.find(idBytes(hash))
+      if (short === undefined) return
+      for (const { key } of table.named(refName(short, kind))) {
         const row = select.get(key)
         if (row !== undefined) yield decode(row)
       }
@@ -366,20 +307,22 @@ export function createFileTable({ db, entries, count, sinceOf }: FileTableInit):
       for (const { record } of rows({})) yield record
     },
     clear() {
-      for (const table of ['files', 'owners', 'refs']) db.exec(`DELETE FROM ${table}`)
+      for (const name of ['files', 'owners']) db.exec(`DELETE FROM ${name}`)
+      table.clear()
       owners.clear()
       isAnew = true
     },
     flush() {
-      for (const each of Object.values(bulk)) each.flush()
+      bulk.flush()
+      table.flush()
       isAnew = false
     },
     reload() {
-      for (const each of Object.values(bulk)) each.clear()
+      bulk.clear()
+      table.reload()
+      secret.reload()
       isAnew = false
       owners.clear()
-      shortHash = undefined
-      secretInUse = undefined
     },
   }
 }

@@ -216,6 +216,31 @@ describe('damage', () => {
   })
 })
 
+test('refs that wait for their place are answered from, verified, and put in place by a repair', async () => {
+  const world = new World()
+  const ana = world.admit()
+  world.meet()
+  const files = Array.from({ length: 90 }, () => ana.upload())
+  const node = nodeOf(world)
+  node.db.write(() => node.state.apply(node.entries.add(world.entries)))
+  const waiting = () => node.db.prepare('SELECT 1 FROM refs_recent').all().length
+  expect(waiting()).toBe(1)
+  const roots = files.map(({ file }) => node.state.versions(file)[0]?.root as Root)
+  const answers = () => roots.map((root) => node.state.versionOfRoot(root)?.file)
+  const expected = files.map(({ file }) => file)
+  expect(answers()).toEqual(expected)
+  node.reopen()
+  expect(answers()).toEqual(expected)
+  expect((await node.state.verify()).problems).toEqual([])
+  node.db.exec('DELETE FROM refs_recent')
+  node.reopen()
+  expect((await node.state.verify()).problems.join()).toContain('its rows in refs are')
+  await node.state.repair()
+  expect((await node.state.verify()).problems).toEqual([])
+  expect(waiting()).toBe(0)
+  expect(answers()).toEqual(expected)
+})
+
 describe('while it goes on', () => {
   test('entries arrive, also such as the damaged rows know nothing of, and nothing is lost', async () => {
     const { world, ana, bia, files } = busyWorld()

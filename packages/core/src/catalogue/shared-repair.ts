@@ -55,7 +55,7 @@ const SLICE = 64
 /** Changes that are told at once. */
 const PAGE = 100
 /** Tables that follow from the entries and are not among `tables`. */
-const SIDE_TABLES = ['files', 'owners', 'refs', 'refs_secret', 'digest'] as const
+const SIDE_TABLES = ['files', 'owners', 'refs', 'refs_recent', 'refs_draining', 'refs_secret', 'digest'] as const
 
 /** What differs, noted before it is replaced: it may be more than memory should hold. */
 const NOTES = `
@@ -155,6 +155,7 @@ async function makeAnew(init: RepairInit, beside: Beside, signal: AbortSignal | 
   slice(() => {
     for (const { spec, row } of memberRows(membership)) rows.put(spec, row)
     for (const row of forkRows(entries)) rows.put(tables.forks, row)
+    rows.files.settle()
   })
   beside.attached(() => putInPlace(init))
   return true
