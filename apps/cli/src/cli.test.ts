@@ -469,9 +469,11 @@ describe('files', () => {
     expect((await run(['blacklist', 'ls'])).out).toMatch(/a\.png +Olinda/)
     expect(await json(['blacklist', 'ls', 'a.png'])).toEqual({ items: [{ fileId: id, node: other }] })
     expect(await json(['blacklist', 'rm', 'a.png', 'Olinda', '--reseal'])).toMatchObject({ items: [] })
-    expect(server.node.calls.find(({ verb }) => verb === 'setBlacklist')).toMatchObject({
-      args: [id, [], { reseal: true }],
+    // never by replacing the list: a file that some only may read would then be everyone's but for these
+    expect(server.node.calls.find(({ verb }) => verb === 'allow')).toMatchObject({
+      args: [id, [other], { reseal: true }],
     })
+    expect(server.node.calls.some(({ verb }) => verb === 'setBlacklist')).toBe(false)
     expect(await json(['blacklist', 'set', 'a.png', 'Olinda'])).toMatchObject({ items: [{ node: other }] })
     expect(await json(['blacklist', 'rm', 'a.png', 'Olinda'])).toMatchObject({ items: [], file: { denied: [] } })
     expect((await run(['blacklist', 'set', 'a.png'])).out).toBe('a.png: nobody is denied\n')

@@ -247,11 +247,17 @@ describe('every route', () => {
     expect((await ask('PUT', `/files/blacklist/${id}`, { body: { nodes: 'Olinda' } })).status).toBe(400)
     expect((await ask('PUT', `/files/blacklist/${id}`, { body: {} })).status).toBe(400)
     expect((await ask('POST', '/files/blacklist', { body: { fileId: id } })).status).toBe(400)
+    expect((await ask('POST', '/files/blacklist', { body: { fileId: id, node: [] } })).status).toBe(400)
+    await ask('POST', '/files/blacklist', { body: { fileId: id, node: ['Olinda', 'Recife'] } })
+    expect(argsOf('deny')?.slice(0, 2)).toEqual([id, ['Olinda', 'Recife']])
     expect((await ask('DELETE', `/files/blacklist/${id}?node=Olinda`)).status).toBe(204)
     expect(argsOf('allow')?.slice(0, 2)).toEqual([id, ['Olinda']])
+    expect((await ask('DELETE', `/files/blacklist/${id}?node=Olinda&node=Recife&reseal=true`)).status).toBe(204)
+    expect(argsOf('allow')?.slice(0, 2)).toEqual([id, ['Olinda', 'Recife']])
+    expect(argsOf('allow')?.[2]).toMatchObject({ reseal: true })
     expect((await ask('DELETE', `/files/blacklist/${id}?all=true`)).status).toBe(204)
     expect(argsOf('allow')?.slice(0, 2)).toEqual([id, 'all'])
-    for (const bad of ['', '?all=false', '?all=true&node=Olinda', '?node=']) {
+    for (const bad of ['', '?all=false', '?all=true&node=Olinda', '?node=', '?node=Olinda&node=']) {
       expect([bad, (await ask('DELETE', `/files/blacklist/${id}${bad}`)).status]).toEqual([bad, 400])
     }
   })

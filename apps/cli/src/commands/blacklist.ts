@@ -13,6 +13,8 @@ interface Item {
 
 /** More files than this are listed by id alone: a name costs a call. */
 const MAX_NAMES = 200
+/** Nodes named in one address, which is bounded. */
+const MAX_IN_URL = 100
 
 const resealOption = (command: Command) =>
   command.option('--reseal', 'also seal the present version anew, so that copies with the old key are dropped')
@@ -55,33 +57,23 @@ async function resolve(client: MaloteClient, nodes: readonly string[]): Promise<
 
 async function deny(context: Context, ref: string, refs: readonly string[], reseal: boolean): Promise<void> {
   const client = await context.client()
-  let file = await fileOf(client, ref)
-  const nodes = await resolve(client, refs)
-  for (const [at, node] of nodes.entries()) {
-    // once, when all are denied
-    const isLast = at === nodes.length - 1
-    const body = { fileId: file.id, node, ...(reseal && isLast ? { reseal } : {}) }
-    file = (await client.ask(client.api.POST('/files/blacklist', { body }))).file
-  }
+  const { id: fileId } = await fileOf(client, ref)
+  const body = { fileId, node: await resolve(client, refs), ...(reseal ? { reseal } : {}) }
+  const { file } = await client.ask(client.api.POST('/files/blacklist', { body }))
   await tell(context, client, file)
   context.note('They had access until now and may have kept a copy.')
 }
 
 async function allow(context: Context, ref: string, refs: readonly string[], reseal: boolean): Promise<void> {
   const client = await context.client()
-  const file = await fileOf(client, ref)
+  const { id: fileId } = await fileOf(client, ref)
   const nodes = await resolve(client, refs)
-  const path = { fileId: file.id }
-  if (reseal) {
-    // the route that takes one node off the list does not seal anew; the one that replaces the list does
-    const rest = file.denied.filter((node) => !nodes.includes(node))
-    await client.ask(client.api.PUT('/files/blacklist/{fileId}', { params: { path }, body: { nodes: rest, reseal } }))
-  } else {
-    for (const node of nodes) {
-      await client.ask(client.api.DELETE('/files/blacklist/{fileId}', { params: { path, query: { node } } }))
-    }
+  for (let at = 0; at < nodes.length; at += MAX_IN_URL) {
+    const isLast = at + MAX_IN_URL >= nodes.length
+    const query = { node: nodes.slice(at, at + MAX_IN_URL), ...(reseal && isLast ? { reseal } : {}) }
+    await client.ask(client.api.DELETE('/files/blacklist/{fileId}', { params: { path: { fileId }, query } }))
   }
-  await tell(context, client, await fileOf(client, file.id))
+  await tell(context, client, await fileOf(client, fileId))
 }
 
 async function replace(context: Context, ref: string, nodes: string[], reseal: boolean): Promise<void> {

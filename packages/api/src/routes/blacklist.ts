@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { RequestInvalidError } from '../errors.ts'
-import { fileRef, nodeRef } from '../params.ts'
+import { defined, fileRef, nodeRef } from '../params.ts'
 import { defineRoute } from '../route.ts'
 import { closed, FileSchema, ref } from '../schemas.ts'
 
@@ -9,22 +9,30 @@ const reseal = Type.Optional(
   Type.Boolean({ description: 'also seal the present version anew, so that copies with the old key are dropped' }),
 )
 const params = closed({ fileId: fileRef })
+const nodes = Type.Union([nodeRef, Type.Array(nodeRef, { minItems: 1, maxItems: 10_000 })], {
+  description: 'one node, or several at once: one change of the file, whoever is named',
+})
+const several = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
 
 export const blacklistRoutes = [
   defineRoute({
     method: 'POST',
     path: '/files/blacklist',
     operationId: 'denyNode',
-    summary: 'Deny a file to a branch',
-    description: 'Owner only. The node stands for its branch. It had access until now and may have kept a copy.',
+    summary: 'Deny a file to a branch, or to several',
+    description: 'Owner only. A node stands for its branch. It had access until now and may have kept a copy.',
     tag: 'blacklist',
-    body: closed({ fileId: fileRef, node: nodeRef, reseal }),
+    body: closed({ fileId: fileRef, node: nodes, reseal }),
     status: 201,
-    answer: Type.Object({ fileId: Type.String(), node: Type.String({ description: 'PeerId' }), file: ref(FileSchema) }),
+    answer: Type.Object({
+      fileId: Type.String(),
+      node: Type.String({ description: 'PeerId, of the first that was named' }),
+      file: ref(FileSchema),
+    }),
     async handler({ node, body, signal }) {
-      const options = body.reseal === undefined ? { signal } : { signal, reseal: body.reseal }
-      const file = await node.files.deny(body.fileId, [body.node], options)
-      return { fileId: file.id, node: node.members.get(body.node).id, file }
+      const refs = several(body.node)
+      const file = await node.files.deny(body.fileId, refs, { signal, ...defined({ reseal: body.reseal }) })
+      return { fileId: file.id, node: node.members.get(refs[0] ?? '').id, file }
     },
   }),
   defineRoute({
@@ -42,13 +50,14 @@ export const blacklistRoutes = [
     path: '/files/blacklist/:fileId',
     operationId: 'setBlacklist',
     summary: 'Replace the blacklist of a file',
-    description: 'Owner only.',
+    description:
+      'Owner only. Everyone but these may read it then, newcomers too, also where it was shared with some only. An empty list is everyone.',
     tag: 'blacklist',
     params,
     body: closed({ nodes: Type.Array(nodeRef, { maxItems: 10_000 }), reseal }),
     answer: Type.Object({ items: Type.Array(Item), file: ref(FileSchema) }),
     async handler({ node, params, body, signal }) {
-      const options = body.reseal === undefined ? { signal } : { signal, reseal: body.reseal }
+      const options = { signal, ...defined({ reseal: body.reseal }) }
       const file = await node.files.setBlacklist(params.fileId, body.nodes, options)
       return { items: node.files.blacklist(file.id), file }
     },
@@ -57,18 +66,20 @@ export const blacklistRoutes = [
     method: 'DELETE',
     path: '/files/blacklist/:fileId',
     operationId: 'allowNode',
-    summary: 'Take one node, or all, off the blacklist of a file',
-    description: 'Owner only. Exactly one of `node` and `all=true`.',
+    summary: 'Take nodes, or all, off the blacklist of a file',
+    description:
+      'Owner only. Exactly one of `node` (repeatable) and `all=true`. A file that was shared with some only is shared with these too; with `all`, with everyone.',
     tag: 'blacklist',
     params,
-    query: closed({ node: Type.Optional(nodeRef), all: Type.Optional(Type.Boolean()) }),
+    query: closed({ node: Type.Optional(nodes), all: Type.Optional(Type.Boolean()), reseal }),
     status: 204,
     async handler({ node, params, query, signal }) {
       const all = query.all === true
       if (all === (query.node !== undefined)) {
         throw new RequestInvalidError('say which: ?node=<node> for one, ?all=true for all')
       }
-      await node.files.allow(params.fileId, query.node === undefined ? 'all' : [query.node], { signal })
+      const off = query.node === undefined ? 'all' : several(query.node)
+      await node.files.allow(params.fileId, off, { signal, ...defined({ reseal: query.reseal }) })
       return undefined
     },
   }),

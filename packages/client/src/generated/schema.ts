@@ -462,8 +462,8 @@ export interface paths {
         get: operations["listBlacklist"];
         put?: never;
         /**
-         * Deny a file to a branch
-         * @description Owner only. The node stands for its branch. It had access until now and may have kept a copy.
+         * Deny a file to a branch, or to several
+         * @description Owner only. A node stands for its branch. It had access until now and may have kept a copy.
          */
         post: operations["denyNode"];
         delete?: never;
@@ -482,13 +482,13 @@ export interface paths {
         get?: never;
         /**
          * Replace the blacklist of a file
-         * @description Owner only.
+         * @description Owner only. Everyone but these may read it then, newcomers too, also where it was shared with some only. An empty list is everyone.
          */
         put: operations["setBlacklist"];
         post?: never;
         /**
-         * Take one node, or all, off the blacklist of a file
-         * @description Owner only. Exactly one of `node` and `all=true`.
+         * Take nodes, or all, off the blacklist of a file
+         * @description Owner only. Exactly one of `node` (repeatable) and `all=true`. A file that was shared with some only is shared with these too; with `all`, with everyone.
          */
         delete: operations["allowNode"];
         options?: never;
@@ -2741,8 +2741,8 @@ export interface operations {
                 "application/json": {
                     /** @description a file: id, unique id prefix (6+), or exact name */
                     fileId: string;
-                    /** @description a node: branch name, PeerId, or a unique prefix of it (6+) */
-                    node: string;
+                    /** @description one node, or several at once: one change of the file, whoever is named */
+                    node: string | string[];
                     /** @description also seal the present version anew, so that copies with the old key are dropped */
                     reseal?: boolean;
                 };
@@ -2757,7 +2757,7 @@ export interface operations {
                 content: {
                     "application/json": {
                         fileId: string;
-                        /** @description PeerId */
+                        /** @description PeerId, of the first that was named */
                         node: string;
                         file: components["schemas"]["File"];
                     };
@@ -2842,9 +2842,11 @@ export interface operations {
     allowNode: {
         parameters: {
             query?: {
-                /** @description a node: branch name, PeerId, or a unique prefix of it (6+) */
-                node?: string;
+                /** @description one node, or several at once: one change of the file, whoever is named */
+                node?: string | string[];
                 all?: boolean;
+                /** @description also seal the present version anew, so that copies with the old key are dropped */
+                reseal?: boolean;
             };
             header?: never;
             path: {
