@@ -143,7 +143,7 @@ export async function makeSealing() {
   assertEqual(unwrapFileKey(NETWORK, audienceKey, file, epoch, wrap), fileKey)
 
   const chunks = [filled(0, 0), filled(1, 5), filled(3000, 6)].map((plain, index) => {
-    const sealed = sealChunk(keys, index * 70_000, plain)
+    const sealed = Buffer.concat(sealChunk(keys, index * 70_000, plain))
     return { index: index * 70_000, plain: hex(plain), sealed: hex(sealed), name: hex(blake3(sealed)) }
   })
 

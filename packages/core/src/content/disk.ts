@@ -12,6 +12,8 @@ export interface DiskFile {
   readAt(buffer: Uint8Array, position: number): Promise<number>
   /** Writes all of it. */
   writeAt(bytes: Uint8Array, position: number): Promise<void>
+  /** The same of pieces that follow one another. */
+  writePartsAt(parts: readonly Uint8Array[], position: number): Promise<void>
   /** fdatasync: what was written survives a power cut */
   sync(): Promise<void>
   /** Sparse when it grows. */
@@ -108,6 +110,12 @@ async function openHandle(path: string, mode: OpenMode): Promise<FileHandle> {
 }
 
 function nodeFile(path: string, handle: FileHandle): DiskFile {
+  const writeAll = async (bytes: Uint8Array, from: number, position: number) => {
+    for (let written = from; written < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written)
+      written += bytesWritten
+    }
+  }
   return {
     readAt: (buffer, position) =>
       guarded(path, async () => {
@@ -119,12 +127,15 @@ function nodeFile(path: string, handle: FileHandle): DiskFile {
         }
         return filled
       }),
-    writeAt: (bytes, position) =>
+    writeAt: (bytes, position) => guarded(path, () => writeAll(bytes, 0, position)),
+    writePartsAt: (parts, position) =>
       guarded(path, async () => {
-        let written = 0
-        while (written < bytes.length) {
-          const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written)
-          written += bytesWritten
+        const { bytesWritten } = await handle.writev(parts, position)
+        let start = 0
+        for (const part of parts) {
+          // a full disk takes less than it was given, and says so only when asked for the rest
+          await writeAll(part, Math.max(0, bytesWritten - start), position + start)
+          start += part.length
         }
       }),
     sync: () => guarded(path, () => handle.datasync()),

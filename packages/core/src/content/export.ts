@@ -2,7 +2,7 @@
 import { type FileHandle, link, lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
-import { type EpochKeys, openChunk, SealBrokenError } from '../crypto/index.ts'
+import { type EpochKeys, openChunk, SEAL_OVERHEAD, SealBrokenError } from '../crypto/index.ts'
 import { toHex } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { diskError, systemCode } from './disk.ts'
@@ -60,11 +60,19 @@ async function* openRange(init: OpenStreamInit, start: number, end: number): Asy
   const last = Math.floor((end - 1) / file.chunk)
   const depth = Math.max(1, Math.floor(READ_AHEAD_BYTES / file.chunk))
   const ahead: Promise<Uint8Array>[] = []
+  // used again: new memory for each sealed chunk would cost as much as opening it
+  const idle: Uint8Array[] = []
+  const open = async (index: number) => {
+    const into = idle.pop() ?? Buffer.allocUnsafeSlow(file.chunk + SEAL_OVERHEAD)
+    const plain = await openWhenHere(init, index, signal, into)
+    idle.push(into)
+    return plain
+  }
   let next = Math.floor(start / file.chunk)
   try {
     for (let index = next; index <= last; index++) {
       while (next <= last && ahead.length < depth) {
-        const chunk = openWhenHere(init, next, signal)
+        const chunk = open(next)
         chunk.catch(() => undefined) // told when its turn comes
         ahead.push(chunk)
         next += 1
@@ -81,12 +89,18 @@ async function* openRange(init: OpenStreamInit, start: number, end: number): Asy
   }
 }
 
-async function openWhenHere(init: OpenStreamInit, index: number, signal: AbortSignal): Promise<Uint8Array> {
+/** @param into for the sealed bytes */
+async function openWhenHere(
+  init: OpenStreamInit,
+  index: number,
+  signal: AbortSignal,
+  into: Uint8Array,
+): Promise<Uint8Array> {
   const { file, keys } = init
   for (let tries = 1; ; tries++) {
     await arrival(init, index, signal)
     try {
-      const sealed = await file.read(index)
+      const sealed = await file.read(index, { into })
       try {
         return openChunk(keys, index, plainLength(file, index), sealed)
       } catch (error) {

@@ -8,7 +8,7 @@ const DEPTH = 3
 export interface SealStreamInit {
   store: Pick<ContentStore, 'beginSealing'>
   keys: EpochKeys
-  /** pieces of any size, each valid for good */
+  /** pieces of any size, each valid until the next but one is asked for */
   source: AsyncIterable<Uint8Array>
   /** plain bytes per chunk, see `chunkSizeFor` */
   chunk: number

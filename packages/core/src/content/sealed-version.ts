@@ -144,10 +144,10 @@ export class SealedVersion implements SealedFile {
     })
   }
 
-  async read(index: number, options: { verify?: boolean } = {}): Promise<Uint8Array> {
+  async read(index: number, options: { verify?: boolean; into?: Uint8Array } = {}): Promise<Uint8Array> {
     this.#assertLive()
     if (!this.has(index)) throw new ChunkMissingError(this.root, index)
-    const sealed = await this.#readRaw(index)
+    const sealed = await this.#readRaw(index, options.into)
     const isShort = sealed.length < this.sealedLength(index)
     if (isShort || (options.verify === true && !this.#matches(index, sealed))) {
       await this.#lose(index)
@@ -269,8 +269,9 @@ export class SealedVersion implements SealedFile {
     return equalBytes(blake3(sealed), this.#manifest.hash(index))
   }
 
-  async #readRaw(index: number): Promise<Uint8Array> {
-    const sealed = new Uint8Array(Buffer.allocUnsafeSlow(this.sealedLength(index)).buffer)
+  async #readRaw(index: number, into?: Uint8Array): Promise<Uint8Array> {
+    const expected = this.sealedLength(index)
+    const sealed = into?.subarray(0, expected) ?? new Uint8Array(Buffer.allocUnsafeSlow(expected).buffer)
     const length = await this.#inFile((file) => file.readAt(sealed, sealedOffset(this, index)))
     return sealed.subarray(0, length)
   }

@@ -39,18 +39,19 @@ export async function createSealingWriter(init: SealingWriterInit): Promise<Seal
 
   return {
     chunk,
-    async append(sealed, plainLength) {
+    async append(parts, plainLength) {
       if (state !== 'open') throw new Error(`append to a writer that is ${state}`)
-      if (isLastTaken || plainLength < 1 || plainLength > chunk || sealed.length !== plainLength + SEAL_OVERHEAD) {
-        throw new RangeError(`${sealed.length} sealed bytes cannot follow as a chunk of ${plainLength}`)
+      const length = parts.reduce((sum, part) => sum + part.length, 0)
+      if (isLastTaken || plainLength < 1 || plainLength > chunk || length !== plainLength + SEAL_OVERHEAD) {
+        throw new RangeError(`${length} sealed bytes cannot follow as a chunk of ${plainLength}`)
       }
-      space.reserve(sealed.length)
+      space.reserve(length)
       const position = sealedOffset({ chunk }, builder.count)
-      builder.add(blake3(sealed))
+      builder.add(blake3(...parts))
       size += plainLength
       isLastTaken = plainLength < chunk
       // chunks have their places, so the next one need not wait for this one
-      const write = file.writeAt(sealed, position)
+      const write = file.writePartsAt(parts, position)
       const settled = write
         .catch((error: unknown) => {
           failure ??= { error }

@@ -11,7 +11,8 @@ export interface SourceFile {
   /** milliseconds since the epoch */
   readonly modifiedAt: number
   /**
-   * The bytes, once; the descriptor is closed when they end or are given up.
+   * The bytes, once, each piece valid until the next but one is asked for; the descriptor is closed when they end or are
+   * given up.
    * @throws {FileChangedError} before it ends, when the file is not the one that was opened
    */
   readonly source: AsyncIterable<Uint8Array>
@@ -67,15 +68,17 @@ function kindOf(stats: BigIntStats): string {
 async function* readAll(path: string, handle: FileHandle, before: BigIntStats): AsyncGenerator<Uint8Array> {
   try {
     const size = Number(before.size)
+    // in turns: a new mebibyte for each would cost as much as sealing it
+    let [buffer, other] = [bufferOf(size), bufferOf(size - READ_BYTES)]
     let at = 0
     for (;;) {
       // one byte more than there should be shows a file that grows
-      const buffer = Buffer.allocUnsafeSlow(Math.min(READ_BYTES, size - at + 1))
-      const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, size - at + 1), at)
       if (bytesRead === 0) break
       at += bytesRead
       if (at > size) throw new FileChangedError(path)
       yield buffer.subarray(0, bytesRead)
+      ;[buffer, other] = [other, buffer]
     }
     if (at !== size) throw new FileChangedError(path)
     const after = await handle.stat({ bigint: true })
@@ -85,6 +88,11 @@ async function* readAll(path: string, handle: FileHandle, before: BigIntStats): 
   } finally {
     await handle.close()
   }
+}
+
+/** @param left bytes of the file that are still to come, or fewer than none */
+function bufferOf(left: number): Buffer<ArrayBuffer> {
+  return Buffer.allocUnsafeSlow(Math.max(1, Math.min(READ_BYTES, left + 1)))
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {

@@ -267,22 +267,22 @@ describe('sealing', () => {
     const disk = createMemoryDisk()
     const store = await memoryStore({ disk })
     const writer = await store.beginSealing(CHUNK)
-    await writer.append(new Uint8Array(CHUNK + 28), CHUNK)
+    await writer.append([new Uint8Array(CHUNK + 28)], CHUNK)
     expect((await disk.list('/s/tmp')).length).toBe(1)
     await writer.abort()
     await writer.abort()
     expect(await disk.list('/s/tmp')).toEqual([])
-    await (await store.beginSealing(CHUNK)).append(new Uint8Array(CHUNK + 28), CHUNK)
+    await (await store.beginSealing(CHUNK)).append([new Uint8Array(CHUNK + 28)], CHUNK)
     await memoryStore({ disk })
     expect(await disk.list('/s/tmp')).toEqual([])
   })
 
   it('refuses chunks that do not fit', async () => {
     const writer = await (await memoryStore()).beginSealing(CHUNK)
-    await expect(writer.append(new Uint8Array(CHUNK + 29), CHUNK + 1)).rejects.toThrow(RangeError)
-    await expect(writer.append(new Uint8Array(28), 0)).rejects.toThrow(RangeError)
-    await writer.append(new Uint8Array(28 + 5), 5)
-    await expect(writer.append(new Uint8Array(28 + 5), 5)).rejects.toThrow(RangeError)
+    await expect(writer.append([new Uint8Array(CHUNK + 29)], CHUNK + 1)).rejects.toThrow(RangeError)
+    await expect(writer.append([new Uint8Array(28)], 0)).rejects.toThrow(RangeError)
+    await writer.append([new Uint8Array(28 + 5)], 5)
+    await expect(writer.append([new Uint8Array(28 + 5)], 5)).rejects.toThrow(RangeError)
   })
 
   it('of bytes that are here already gives the version that is here', async () => {

@@ -48,7 +48,7 @@ export async function* inPieces(bytes: Uint8Array, piece: number): AsyncGenerato
 
 export async function collect(source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
-  for await (const part of source) parts.push(part)
+  for await (const part of source) parts.push(new Uint8Array(part)) // some are valid for a while only
   return new Uint8Array(Buffer.concat(parts))
 }
 
@@ -120,6 +120,9 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
       await enter('write', path)
       write(inode, position, bytes)
       log.push({ kind: 'write', inode, at: position, bytes: bytes.slice() })
+    },
+    writePartsAt(parts, position) {
+      return this.writeAt(Buffer.concat(parts), position)
     },
     async sync() {
       const begun = log.length

@@ -31,8 +31,11 @@ export interface SealedFile extends VersionShape {
   /** one bit per chunk, most significant first; a copy */
   bitfield(): Uint8Array
   sealedLength(index: number): number
-  /** @throws {ChunkMissingError} @throws {ChunkDamagedError} when `verify` finds other bytes than were written (its bit is cleared) */
-  read(index: number, options?: { verify?: boolean }): Promise<Uint8Array>
+  /**
+   * @param options.into where they may be put; as long as the longest sealed chunk @default new memory
+   * @throws {ChunkMissingError} @throws {ChunkDamagedError} when `verify` finds other bytes than were written (its bit is cleared)
+   */
+  read(index: number, options?: { verify?: boolean; into?: Uint8Array }): Promise<Uint8Array>
   /**
    * Verifies against the manifest, writes, then makes the chunk visible. False when the bytes are not that chunk.
    * @throws {DiskFullError} @throws {StoreReadOnlyError}
@@ -47,8 +50,8 @@ export interface SealedFile extends VersionShape {
 /** Sealing a new version, whose root is known only at the end. */
 export interface SealingWriter {
   readonly chunk: number
-  /** Takes chunk `index` (in order). */
-  append(sealed: Uint8Array, plainLength: number): Promise<void>
+  /** Takes the next sealed chunk, in pieces that follow one another. */
+  append(sealed: readonly Uint8Array[], plainLength: number): Promise<void>
   /** Durable, in its place in the store, complete. */
   finish(): Promise<SealedFile>
   abort(): Promise<void>

@@ -9,7 +9,7 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { type FileId, idBytes, type NetworkId } from '../ids.ts'
 import { domain } from './domain.ts'
 import { blake3Keyed } from './hash.ts'
-import { deriveKey, NONCE_BYTES, seal, unseal } from './seal.ts'
+import { deriveKey, NONCE_BYTES, seal, sealParts, unseal } from './seal.ts'
 import { type SigningKey, sign, signingKeyFromSeed, verify } from './sign.ts'
 
 /** Subkeys of one access epoch of one file. Held by whoever may read it, and by nobody else. */
@@ -54,11 +54,11 @@ function chunkContext(keys: EpochKeys, index: number, plainLength: number): Uint
   return Buffer.concat([domain('epoch', keys.network), idBytes(keys.file), numbers])
 }
 
-/** @returns nonce, ciphertext, tag: `plain.length + SEAL_OVERHEAD` bytes */
-export function sealChunk(keys: EpochKeys, index: number, plain: Uint8Array): Uint8Array {
+/** @returns nonce, ciphertext, tag, which follow one another: `plain.length + SEAL_OVERHEAD` bytes in all */
+export function sealChunk(keys: EpochKeys, index: number, plain: Uint8Array): Uint8Array[] {
   const context = chunkContext(keys, index, plain.length)
   const nonce = blake3Keyed(keys.nonce, context, plain).subarray(0, NONCE_BYTES)
-  return seal(keys.chunk, nonce, plain, context)
+  return sealParts(keys.chunk, nonce, plain, context)
 }
 
 /** @throws {SealBrokenError} */

@@ -235,7 +235,7 @@ export async function sealTestVersion(
   const writer = await store.beginSealing(chunk)
   for (let index = 0; index < chunks; index++) {
     const plain = index === chunks - 1 ? Math.ceil(chunk / 3) : chunk
-    await writer.append(random.bytes(plain + SEAL_OVERHEAD), plain)
+    await writer.append([random.bytes(plain + SEAL_OVERHEAD)], plain)
   }
   return writer.finish()
 }
