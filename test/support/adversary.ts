@@ -5,6 +5,7 @@
 import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { decodeGrants, openList, openOlder } from '../../packages/core/src/catalogue/boxes-format.ts'
 import { decodeAnswer, encodeRequest, type KeysRequest } from '../../packages/core/src/catalogue/keys-format.ts'
 import { recordsIn } from '../../packages/core/src/catalogue/testing.ts'
 import type { SharedEpoch } from '../../packages/core/src/catalogue/types.ts'
@@ -13,8 +14,11 @@ import { decodeCbor, encodeFrame, FrameDecoder } from '../../packages/core/src/c
 import { encodeBoxRequest } from '../../packages/core/src/content/boxes-protocol.ts'
 import {
   deriveEpochKeys,
+  type EpochKeys,
+  grantSlot,
   openChunk,
   openFileBox,
+  openSealedTo,
   proveKey,
   SEAL_OVERHEAD,
   unwrapFileKey,
@@ -23,10 +27,12 @@ import { migrationsFolder, openDatabase } from '../../packages/core/src/database
 import {
   type BoxHash,
   type FileId,
+  idBytes,
   type NetworkId,
   type NodeId,
   publicKeyFromNodeId,
 } from '../../packages/core/src/ids.ts'
+import { loadIdentity } from '../../packages/core/src/node/identity.ts'
 import { encodeRequest as encodeTransferRequest } from '../../packages/core/src/transfer/protocol.ts'
 import { ask, type Stranger, startStranger } from './stranger.ts'
 
@@ -56,15 +62,19 @@ export function sharedRows(
   dataDir: string,
   file: string,
 ): { epochs: readonly SharedEpoch[]; root: string; meta: string } {
+  for (const { file: row, versions, epochs } of recordsOf(dataDir)) {
+    if (row.file !== file) continue
+    const current = versions.findLast(({ conflict }) => !conflict)
+    if (current === undefined) throw new Error(`no version of ${file}`)
+    return { epochs, root: current.root, meta: row.meta }
+  }
+  throw new Error(`no file ${file} in ${dataDir}`)
+}
+
+function recordsOf(dataDir: string) {
   const db = new DatabaseSync(join(dataDir, 'network', 'shared.db'), { readOnly: true })
   try {
-    for (const { file: row, versions, epochs } of recordsIn(db)) {
-      if (row.file !== file) continue
-      const current = versions.findLast(({ conflict }) => !conflict)
-      if (current === undefined) throw new Error(`no version of ${file}`)
-      return { epochs, root: current.root, meta: row.meta }
-    }
-    throw new Error(`no file ${file} in ${dataDir}`)
+    return [...recordsIn(db)]
   } finally {
     db.close()
   }
@@ -77,33 +87,110 @@ export interface Attempt {
   readonly epochs: readonly SharedEpoch[]
 }
 
+/** The keys of a file's access epochs that these secrets are, unwrap, or lead to from a newer epoch. */
+function epochKeysFrom({ network, file, secrets, epochs }: Attempt): EpochKeys[] {
+  const keys: EpochKeys[] = []
+  const tried = new Set<string>()
+  const add = (epoch: number, secret: Uint8Array) => {
+    const name = `${epoch} ${Buffer.from(secret).toString('hex')}`
+    if (tried.has(name)) return
+    tried.add(name)
+    const made = deriveEpochKeys(network as NetworkId, file as FileId, epoch, secret)
+    keys.push(made)
+    const older = epochs.find((each) => each.epoch === epoch)?.older ?? null
+    const found = older === null ? null : orNull(() => openOlder(made, older))
+    if (found !== null) add(found.epoch, found.key)
+  }
+  for (const { epoch, wrap } of epochs) {
+    for (const secret of secrets) {
+      add(epoch, secret)
+      const unwrapped = orNull(() => unwrapFileKey(network as NetworkId, secret, file as FileId, epoch, wrap))
+      if (unwrapped !== null) for (const each of epochs) add(each.epoch, unwrapped)
+    }
+  }
+  return keys
+}
+
+function orNull<T>(open: () => T): T | null {
+  try {
+    return open()
+  } catch {
+    return null // not by this key
+  }
+}
+
 /** The plain bytes, by whatever key there is, directly or through what one key unwraps; null when none opens it. */
 export function tryAll(attempt: Attempt, what: 'chunk' | 'meta', sealed: Uint8Array): Uint8Array | null {
-  const network = attempt.network as NetworkId
-  const file = attempt.file as FileId
-  const keys = [...attempt.secrets]
-  for (const { epoch, wrap } of attempt.epochs) {
-    for (const secret of attempt.secrets) {
-      try {
-        keys.push(unwrapFileKey(network, secret, file, epoch, wrap))
-      } catch {
-        // not the key that this one was wrapped by
-      }
-    }
-  }
-  for (const secret of keys) {
-    for (const { epoch } of attempt.epochs) {
-      const epochKeys = deriveEpochKeys(network, file, epoch, secret)
-      try {
-        return what === 'meta'
-          ? openFileBox(epochKeys, 'meta', sealed)
-          : openChunk(epochKeys, 0, sealed.length - SEAL_OVERHEAD, sealed)
-      } catch {
-        // not this one
-      }
-    }
+  return tryKeys(epochKeysFrom(attempt), what, sealed)
+}
+
+function tryKeys(
+  keys: readonly EpochKeys[],
+  what: 'chunk' | 'meta' | 'preview',
+  sealed: Uint8Array,
+): Uint8Array | null {
+  for (const each of keys) {
+    const plain = orNull(() =>
+      what === 'chunk' ? openChunk(each, 0, sealed.length - SEAL_OVERHEAD, sealed) : openFileBox(each, what, sealed),
+    )
+    if (plain !== null) return plain
   }
   return null
+}
+
+/**
+ * Of everything that lies sealed in these folders, also of nodes that run, what somebody with these keys can open: one
+ * name for each chunk file, box of a file, list of an audience, and audience key that is wrapped for the identity.
+ * @param as whose data folder has the identity
+ */
+export async function openable(
+  network: string,
+  { as, secrets }: { as: string; secrets: readonly Uint8Array[] },
+  folders: readonly string[],
+): Promise<string[]> {
+  const { sealing } = loadIdentity(as)
+  const found = new Set<string>()
+  for (const folder of folders) {
+    const { chunks, boxes } = sealedIn(folder)
+    for (const { file, epochs } of recordsOf(folder)) {
+      const keys = epochKeysFrom({ network, file: file.file, secrets, epochs })
+      for (const [root, sealed] of chunks) if (tryKeys(keys, 'chunk', sealed) !== null) found.add(`chunk ${root}`)
+      for (const [hash, sealed] of boxes) {
+        for (const what of ['meta', 'preview'] as const)
+          if (tryKeys(keys, what, sealed) !== null) found.add(`${what} ${hash}`)
+        for (const { audience, key } of epochs) {
+          for (const secret of secrets)
+            if (orNull(() => openList(network as NetworkId, audience, secret, sealed)) !== null)
+              found.add(`list ${hash}`)
+          const grants = orNull(() => decodeGrants(sealed))
+          if (grants === null) continue
+          const own = grantSlot(network as NetworkId, sealing, grants.from, audience, key)
+          const slot = grants.slots.find(([name]) => Buffer.compare(name, own) === 0)
+          const context = Buffer.concat([idBytes(audience), idBytes(key)])
+          const secret = await (slot && openSealedTo(network as NetworkId, sealing, context, slot[1]).catch(() => null))
+          if (secret != null) found.add(`key ${key}`)
+        }
+      }
+    }
+  }
+  return [...found].sort()
+}
+
+/** Every version's first chunk, and every box, by name. */
+function sealedIn(dataDir: string): { chunks: [string, Uint8Array][]; boxes: [string, Uint8Array][] } {
+  const chunks: [string, Uint8Array][] = []
+  for (const name of readdirSync(join(dataDir, 'network', 'store'), { recursive: true, encoding: 'utf8' })) {
+    const root = /([0-9a-f]{64})\.sealed$/.exec(name)?.[1]
+    const sealed = root === undefined ? null : chunkOnDisk(dataDir, root)
+    if (root !== undefined && sealed !== null) chunks.push([root, sealed])
+  }
+  const db = new DatabaseSync(join(dataDir, 'network', 'local.db'), { readOnly: true })
+  try {
+    const rows = db.prepare('SELECT hash, bytes FROM boxes').all() as { hash: Uint8Array; bytes: Uint8Array }[]
+    return { chunks, boxes: rows.map(({ hash, bytes }) => [Buffer.from(hash).toString('hex'), bytes]) }
+  } finally {
+    db.close()
+  }
 }
 
 /** The first sealed chunk of a version that a node holds, from its disk; null when it has none. */
