@@ -89,7 +89,7 @@ describe('a file that two branches have accepted', () => {
     for (const at of running())
       expect(await fileAt(at, id)).toMatchObject({ owner: { branch: winner.name }, version: 2 })
     await eventually('the loser is told', async () => (await eventsAt(loser, 'file:owner')).includes(idOf(winner)))
-    expect(await eventsAt(loser, 'warning')).toMatch(/offer-contradicted.*disputada\.txt.*twice/)
+    expect(await eventsAt(loser, 'warning')).toMatch(new RegExp(`offer-contradicted.*${id}.*twice`))
     const refused = await loser.run('update', id, import.meta.filename, '--json')
     expect([refused.code, JSON.parse(refused.stdout).code]).toEqual([5, 'not-owner'])
   }, 60_000)

@@ -170,6 +170,11 @@ describe('DELETE /files/{id}', () => {
       )
     }
     expect((await one.api('/files?deleted=true')).items.map((each: Json) => each.id)).toContain(file.id)
+    expect((await one.api(`/files/${file.id}`)).state).toBe('deleted')
+    // the trash is the owner's alone
+    for (const path of [`/files/${file.id}`, `/files/${file.id}/content`, `/files/${file.id}/versions`])
+      expect((await two.fetch(path)).status, path).toBe(404)
+    expect((await two.api('/files?deleted=true')).items).toEqual([])
     const restored = await one.api(`/files/${file.id}/restore`, { method: 'POST', json: {} })
     expect(restored.state).toBe('live')
     await eventually('listed again', () =>

@@ -1,7 +1,9 @@
 /** What several commands need to know about the files and nodes that they are given. */
-import { type FileView, type MaloteClient, type NodeView, ProblemError } from '@malote/client'
+import { type FileView, type MaloteClient, type NodeView, ProblemError, type Schemas } from '@malote/client'
 
-export function fileOf(client: MaloteClient, ref: string): Promise<FileView> {
+export type FileDetails = FileView & { seenBy: Schemas['SeenBy'] }
+
+export function fileOf(client: MaloteClient, ref: string): Promise<FileDetails> {
   return client.ask(client.api.GET('/files/{id}', { params: { path: { id: ref } } }))
 }
 

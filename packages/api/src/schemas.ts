@@ -10,6 +10,7 @@ import type {
   LedgerEntryView,
   NodeView,
   RateLimits,
+  SeenByView,
   StatusView,
   TransferView,
   VerificationView,
@@ -78,6 +79,26 @@ export const FileSchema = answer('File', 'A shared file as this node may see it'
     description: 'its owner has offered it twice and two branches have accepted; an admin may assign it anew',
   }),
   hasPreview: Type.Boolean(),
+})
+
+export const SeenBySchema = answer('SeenBy', 'Who can see a file, by branches', {
+  text: Type.String({ description: '`everyone`, `everyone except Natal, Rio`, `only Natal, Recife`' }),
+  readers: Type.Array(Branch, { description: 'members that may read it now' }),
+  denied: Type.Array(Branch, { description: 'members that may not' }),
+  hadAccess: nullable(
+    Type.Array(
+      Type.Object({
+        id: Type.String({ description: "PeerId of the branch's current node" }),
+        branch: Type.String(),
+        until: time('when it was denied'),
+      }),
+      {
+        description:
+          'of those denied, who could read it before, and until when: they may have kept a copy; null for other branches than the owner',
+      },
+    ),
+  ),
+  knownSince: nullable(time('since when this branch knows who could read it; null: from the beginning')),
 })
 
 export const VersionSchema = answer('Version', 'One version of a file', {
@@ -211,6 +232,7 @@ export const ProblemSchema = Type.Object(
 export const sharedSchemas = [
   NodeSchema,
   FileSchema,
+  SeenBySchema,
   VersionSchema,
   InviteSchema,
   TransferSchema,
@@ -233,6 +255,7 @@ type Same<A, B> = [A, B] extends [B, A] ? true : never
 const sameAsFacade: [
   Same<Static<typeof NodeSchema>, NodeView>,
   Same<Static<typeof FileSchema>, FileView>,
+  Same<Static<typeof SeenBySchema>, SeenByView>,
   Same<Static<typeof VersionSchema>, VersionView>,
   Same<Static<typeof InviteSchema>, InviteView>,
   Same<Static<typeof TransferSchema>, TransferView>,
@@ -242,5 +265,5 @@ const sameAsFacade: [
   Same<Static<typeof StatusSchema>, StatusView>,
   Same<Static<typeof DoctorCheckSchema>, DoctorCheck>,
   Same<Static<typeof LimitsSchema>, RateLimits>,
-] = [true, true, true, true, true, true, true, true, true, true, true]
+] = [true, true, true, true, true, true, true, true, true, true, true, true]
 void sameAsFacade

@@ -284,6 +284,21 @@ export function createFakeNode(): FakeNode {
     files: {
       list: does('files.list', () => ({ items: [...files.values()].map(({ view }) => view), next: null })),
       get: does('files.get', (ref: string) => find(ref).view),
+      seenBy: does('files.seenBy', (ref: string) => {
+        const { audience, denied } = find(ref).view
+        const refused = nodes.filter(({ id }) => denied.includes(id))
+        const readers = nodes.filter(({ id }) => !denied.includes(id))
+        const names = (of: NodeView[]) => of.map(({ branch }) => branch).join(', ')
+        const text =
+          audience === 'only'
+            ? `only ${names(readers)}`
+            : refused.length === 0
+              ? 'everyone'
+              : `everyone except ${names(refused)}`
+        const named = (of: NodeView[]) => of.map(({ id, branch }) => ({ id, branch }))
+        const hadAccess = named(refused).map((each) => ({ ...each, until: NOW }))
+        return { text, readers: named(readers), denied: named(refused), hadAccess, knownSince: null }
+      }),
       export: doesLater('files.export', (_ref: string, folder: string) => folder),
       versions: does('versions', (ref: string) => {
         const { name, size, version, copies, local } = find(ref).view

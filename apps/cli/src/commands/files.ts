@@ -1,10 +1,10 @@
 /** Files as this branch may see them: listing, details, trash. */
-import type { FileView, MaloteClient, NodeView, VersionView } from '@malote/client'
+import type { FileView, MaloteClient, VersionView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
-import { fileIdOf, fileOf } from '../references.ts'
+import { type FileDetails, fileIdOf, fileOf } from '../references.ts'
 import { blacklistCommand } from './blacklist.ts'
 
 /** Enough of an id to name the file by. Characters. */
@@ -58,22 +58,12 @@ async function listFiles(context: Context, q: string | undefined, wishes: ListWi
 
 async function showFile(context: Context, client: MaloteClient, ref: string): Promise<void> {
   const file = await fileOf(client, ref)
-  const [versions, nodes] = await Promise.all([
-    client.ask(client.api.GET('/files/{id}/versions', { params: { path: { id: file.id } } })),
-    client.ask(client.api.GET('/nodes')),
-  ])
-  const readers = readersOf(file, nodes.items)
-  const document = { ...file, versions: versions.items, readers: readers.map(({ id, branch }) => ({ id, branch })) }
-  context.print(document, [fileText(file, nodes.items), context.table(versions.items, versionColumns, '')].join('\n\n'))
+  const versions = await client.ask(client.api.GET('/files/{id}/versions', { params: { path: { id: file.id } } }))
+  const document = { ...file, versions: versions.items, readers: file.seenBy.readers }
+  context.print(document, [fileText(file), context.table(versions.items, versionColumns, '')].join('\n\n'))
 }
 
-/** The members that may see it now. */
-function readersOf(file: FileView, nodes: readonly NodeView[]): NodeView[] {
-  const denied = new Set(file.denied)
-  return nodes.filter(({ id, state }) => (state === 'member' || state === 'quarantined') && !denied.has(id))
-}
-
-function fileText(file: FileView, nodes: readonly NodeView[]): string {
+function fileText(file: FileDetails): string {
   const { owner, handoff } = file
   const lines: [string, string][] = [
     ['name', file.name],
@@ -84,7 +74,7 @@ function fileText(file: FileView, nodes: readonly NodeView[]): string {
     ['shared', file.createdAt],
     ['campaign', file.campaign ?? '-'],
     ['tags', file.tags.join(', ') || '-'],
-    ['seen by', audienceText(file, nodes)],
+    ...seenByLines(file.seenBy),
     ['copies', `${file.copies.held} of ${file.copies.target}; here: ${hereText(file.local)}`],
     ['state', file.state],
   ]
@@ -95,12 +85,14 @@ function fileText(file: FileView, nodes: readonly NodeView[]): string {
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
 }
 
-function audienceText(file: FileView, nodes: readonly NodeView[]): string {
-  if (file.audience === 'everyone') return 'everyone'
-  const readers = readersOf(file, nodes).map((node) => node.branch)
-  if (file.audience === 'only') return `only ${readers.join(', ')}`
-  const names = new Map(nodes.map((node) => [node.id, node.branch]))
-  return `everyone except ${file.denied.map((id) => names.get(id) ?? id).join(', ')}`
+/** Who can see it, and for its owner who could: nothing takes back what somebody has read. */
+function seenByLines({ text, hadAccess, knownSince }: FileDetails['seenBy']): [string, string][] {
+  const before = (hadAccess ?? []).map(({ branch, until }): [string, string] => [
+    '',
+    `${branch} had access until ${until}, may have kept a copy`,
+  ])
+  if (hadAccess !== null && knownSince !== null) before.push(['', `who could before ${knownSince} is not known here`])
+  return [['seen by', text], ...before]
 }
 
 export const fileCommands: readonly CommandSpec[] = [

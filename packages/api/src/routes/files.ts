@@ -3,7 +3,7 @@ import { PreconditionFailedError, RequestInvalidError, WaitTimeoutError } from '
 import { defined, fileParams, nodeRef } from '../params.ts'
 import { matchesTag } from '../range.ts'
 import { type Call, defineRoute } from '../route.ts'
-import { closed, FileSchema, ref, TransferSchema, VersionSchema } from '../schemas.ts'
+import { closed, FileSchema, ref, SeenBySchema, TransferSchema, VersionSchema } from '../schemas.ts'
 import { list, MAX_FIELDS, receiveUpload, single, type UploadFields } from '../upload.ts'
 
 const text = (description: string) => Type.String({ maxLength: 1024, description })
@@ -87,14 +87,14 @@ export const fileRoutes = [
     method: 'GET',
     path: '/files/:id',
     operationId: 'getFile',
-    summary: 'One file',
+    summary: 'One file, and who can see it',
     tag: 'files',
     params: fileParams,
-    answer: ref(FileSchema),
+    answer: Type.Intersect([ref(FileSchema), Type.Object({ seenBy: ref(SeenBySchema) })]),
     handler({ node, params, reply }) {
       const file = node.files.get(params.id)
       reply.header('etag', `"${file.version}"`)
-      return file
+      return { ...file, seenBy: node.files.seenBy(file.id) }
     },
   }),
   defineRoute({

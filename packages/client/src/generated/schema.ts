@@ -304,8 +304,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * One file
-         * @description One file.
+         * One file, and who can see it
+         * @description One file, and who can see it.
          */
         get: operations["getFile"];
         /**
@@ -1050,6 +1050,34 @@ export interface components {
             /** @description its owner has offered it twice and two branches have accepted; an admin may assign it anew */
             disputed: boolean;
             hasPreview: boolean;
+        };
+        /** @description Who can see a file, by branches */
+        SeenBy: {
+            /** @description `everyone`, `everyone except Natal, Rio`, `only Natal, Recife` */
+            text: string;
+            /** @description members that may read it now */
+            readers: {
+                /** @description PeerId of the branch's current node */
+                id: string;
+                branch: string;
+            }[];
+            /** @description members that may not */
+            denied: {
+                /** @description PeerId of the branch's current node */
+                id: string;
+                branch: string;
+            }[];
+            hadAccess: {
+                /** @description PeerId of the branch's current node */
+                id: string;
+                branch: string;
+                /**
+                 * Format: date-time
+                 * @description when it was denied
+                 */
+                until: string;
+            }[] | null;
+            knownSince: string | null;
         };
         /** @description One version of a file */
         Version: {
@@ -2169,7 +2197,9 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["File"];
+                    "application/json": components["schemas"]["File"] & {
+                        seenBy: components["schemas"]["SeenBy"];
+                    };
                 };
             };
             /** @description A problem document (RFC 9457); `code` says which */

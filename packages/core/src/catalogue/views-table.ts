@@ -40,6 +40,8 @@ export interface ViewQuery {
   /** whole tag, in any case */
   readonly tag?: string | undefined
   readonly owner?: BranchId | undefined
+  /** only files of one of these */
+  readonly owners?: readonly BranchId[] | undefined
   /** what is in the trash instead of what is not @default false */
   readonly deleted?: boolean | undefined
   /** only files with a list */
@@ -130,6 +132,8 @@ export function createViewsTable(db: Database): ViewsTable {
       values.push(...bound)
     }
     if (query.owner !== undefined) only('owner = ?', idBytes(query.owner))
+    if (query.owners !== undefined)
+      only(`owner IN (${query.owners.map(() => '?').join(', ')})`, ...query.owners.map(idBytes))
     const wanted = [
       ...(query.campaign === undefined ? [] : [`${CAMPAIGN}${fold(query.campaign)}${END}`]),
       ...(query.tag === undefined ? [] : [`${TAG}${fold(query.tag)}${END}`]),

@@ -8,18 +8,26 @@ export function isDisputed(session: Session, file: FileId): boolean {
   return session.state.marksOfFile(file).some((mark) => !isSettled(session, mark))
 }
 
-/** Each names who offered, whom the file belongs to, and what ends it. */
-export function disputeWarnings(session: Session, marks: readonly SharedMark[]): StatusView['warnings'] {
-  return marks.filter((mark) => !isSettled(session, mark)).map((mark) => warningOf(session, mark))
+/**
+ * Each names who offered, whom the file belongs to, and what ends it.
+ * @param options.named false for what is kept: the file may be hidden from this branch by the time it is read
+ */
+export function disputeWarnings(
+  session: Session,
+  marks: readonly SharedMark[],
+  { named = true }: { named?: boolean } = {},
+): StatusView['warnings'] {
+  return marks.filter((mark) => !isSettled(session, mark)).map((mark) => warningOf(session, mark, named))
 }
 
 function warningOf(
   { members, state, sharing }: Session,
   { mark, node, file }: SharedMark,
+  named: boolean,
 ): StatusView['warnings'][number] {
   const branch = members.get(node)?.branch
   const author = branch === undefined ? node : `${members.branchLabel(branch)} (${node})`
-  const name = sharing.views.get(file)?.name
+  const name = named ? sharing.views.get(file)?.name : undefined
   const owner = state.file(file)?.owner
   const belongs = owner === undefined ? '' : `; it belongs to ${members.branchLabel(owner)}`
   return {

@@ -37,6 +37,7 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     const { file: fileId } = event
     const change = changes.get(fileId)
     changes.delete(fileId)
+    if (!('view' in event)) events.forgetName(fileId)
     if (event.type === 'purged') events.emit('file:purged', { fileId })
     if (event.type === 'hidden') events.emit('file:hidden', { fileId })
     if (!('view' in event)) return
@@ -84,7 +85,8 @@ export function wireEvents(session: Session, events: EventHub, init: { after: nu
     for (const { file } of fileChanges) {
       const fresh = session.state.marksOfFile(file).filter(({ entry }) => !disputed.has(entry))
       for (const { entry } of fresh) disputed.add(entry)
-      for (const { code, message } of disputeWarnings(session, fresh)) events.emit('warning', { code, message })
+      for (const { code, message } of disputeWarnings(session, fresh, { named: false }))
+        events.emit('warning', { code, message })
     }
   }
 

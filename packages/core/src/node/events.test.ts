@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { createEventHub } from './events.ts'
-import type { NodeEvent } from './types.ts'
+import type { NodeEvent, TransferView } from './types.ts'
 
 const warn = (hub: ReturnType<typeof createEventHub>, message: string) => hub.emit('warning', { code: 'x', message })
 
@@ -66,5 +66,24 @@ describe('createEventHub', () => {
     warn(hub, 'two')
     expect((await next).value).toMatchObject({ data: { message: 'two' } })
     end.abort()
+  })
+
+  it('forgets the name of a file that is hidden, and nothing else', async () => {
+    const hub = createEventHub(systemClock, () => {})
+    hub.emit('file:published', { fileId: 'a', name: 'secret', version: 1 })
+    hub.emit('file:published', { fileId: 'b', name: 'known', version: 1 })
+    hub.emit('transfer:ended', { fileId: 'a', name: 'secret', bytes: 7 } as TransferView)
+    hub.emit('file:deleted', { fileId: 'a' })
+    hub.forgetName('a')
+    const end = new AbortController()
+    const seen: NodeEvent[] = []
+    for await (const event of hub.since(0, { signal: end.signal })) if (seen.push(event) === 4) end.abort()
+    expect(JSON.stringify(seen)).not.toContain('secret')
+    expect(seen.map(({ type, data }) => [type, data])).toEqual([
+      ['file:hidden', { fileId: 'a' }],
+      ['file:published', { fileId: 'b', name: 'known', version: 1 }],
+      ['transfer:ended', { fileId: 'a', name: null, bytes: 7 }],
+      ['file:deleted', { fileId: 'a' }],
+    ])
   })
 })

@@ -8,6 +8,18 @@ export interface EventHub extends NodeEvents {
   emit<K extends EventName>(type: K, data: EventMap[K]): void
   /** how many of this type there were since the start */
   count(type: EventName): number
+  /** This branch may not know the file's name any more: it goes from what is kept, too. */
+  forgetName(fileId: string): void
+}
+
+/** The event without the name of a file; it keeps its place, since ids have no gaps. */
+function withoutName(event: NodeEvent): NodeEvent {
+  const { id, time } = event
+  if (event.type === 'file:published' || event.type === 'file:updated')
+    return { id, time, type: 'file:hidden', data: { fileId: event.data.fileId } }
+  if (event.type === 'transfer:progress' || event.type === 'transfer:ended')
+    return { ...event, data: { ...event.data, name: null } }
+  return event
 }
 
 /** @param onProblem a listener threw: our fault or the SDK user's, never a reason to stop */
@@ -35,6 +47,11 @@ export function createEventHub(clock: Clock, onProblem: (error: unknown) => void
       for (const wake of [...waiting]) wake()
     },
     count: (type) => counts.get(type) ?? 0,
+    forgetName(fileId) {
+      for (const [at, event] of kept.entries()) {
+        if ('fileId' in event.data && event.data.fileId === fileId) kept[at] = withoutName(event)
+      }
+    },
     on(type, listener) {
       const set = listeners.get(type) ?? new Set()
       listeners.set(type, set)

@@ -8,6 +8,7 @@ import {
   withDenied,
 } from '../catalogue/index.ts'
 import type { BranchId, FileId } from '../ids.ts'
+import { resolveFile } from './seen.ts'
 import type { Session } from './session.ts'
 import type { BlacklistItem, CallOptions, FileRef, FileVerbs, FileView, NodeRef } from './types.ts'
 import { fileView } from './views.ts'
@@ -40,7 +41,7 @@ const FILE_ID = /^[0-9a-f]{32}$/
 
 export function createFileChanges(init: FileChangesInit): Changes {
   const { session, get } = init
-  const resolve = (ref: FileRef) => session().sharing.views.resolve(ref)
+  const resolve = (ref: FileRef) => resolveFile(session(), ref)
 
   /** An admin may purge an orphan that it cannot read, by its whole id. */
   function resolvePurgeable(ref: FileRef): FileId {

@@ -21,6 +21,8 @@ import type { EpochKeys } from '../crypto/index.ts'
 import { type BranchId, type FileId, idBytes, type Root, toHex } from '../ids.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
+import { resolveFile, trashOwners } from './seen.ts'
+import { seenByView } from './seen-by.ts'
 import type { Session } from './session.ts'
 import { shapeOf } from './session-versions.ts'
 import type {
@@ -52,7 +54,7 @@ export function createFiles(init: FilesInit): FileVerbs {
 
   function get(ref: FileRef): FileView {
     const current = session()
-    return fileView(current, current.sharing.views.resolve(ref))
+    return fileView(current, resolveFile(current, ref))
   }
 
   function versionOf(current: Session, view: VisibleFile, wanted: number | undefined) {
@@ -105,7 +107,7 @@ export function createFiles(init: FilesInit): FileVerbs {
 
   async function beginUpdate(ref: FileRef, { sizeHint }: BeginOptions = {}): Promise<PendingUpdate> {
     const current = session()
-    const { file, version } = current.sharing.views.resolve(ref)
+    const { file, version } = resolveFile(current, ref)
     const before = versionNumbered(current, file, version)
     let keys = current.sharing.author.epochForUpdate(file)
     let sealed: SealedStream | undefined
@@ -160,7 +162,7 @@ export function createFiles(init: FilesInit): FileVerbs {
 
   async function content(ref: FileRef, options: CallOptions & { version?: number } = {}): Promise<ContentReader> {
     const current = session()
-    const view = current.sharing.views.resolve(ref)
+    const view = resolveFile(current, ref)
     const { version, keys } = versionOf(current, view, options.version)
     const shape = shapeOf(version)
     return {
@@ -198,6 +200,10 @@ export function createFiles(init: FilesInit): FileVerbs {
   return {
     ...createFileChanges({ session, get }),
     get,
+    seenBy(ref) {
+      const current = session()
+      return seenByView(current, resolveFile(current, ref))
+    },
     beginUpload,
     beginUpdate,
     content,
@@ -206,13 +212,14 @@ export function createFiles(init: FilesInit): FileVerbs {
       const { owner, ...rest } = query
       const page = current.sharing.views.list({
         ...rest,
+        ...(query.deleted === true ? { owners: trashOwners(current) } : {}),
         ...(owner === undefined ? {} : { owner: current.members.resolveNode(owner).branch }),
       })
       return { items: page.items.map((view) => fileView(current, view)), next: page.next }
     },
     versions(ref: FileRef): VersionView[] {
       const current = session()
-      const view = current.sharing.views.resolve(ref)
+      const view = resolveFile(current, ref)
       return current.state.versions(view.file).map((version) => versionView(current, view, version))
     },
     async upload(path: string, details: Partial<UploadDetails> = {}, options: CallOptions = {}) {
@@ -238,11 +245,11 @@ export function createFiles(init: FilesInit): FileVerbs {
     },
     async preview(ref: FileRef, options: CallOptions = {}) {
       const current = session()
-      return current.sharing.views.preview(current.sharing.views.resolve(ref).file, options)
+      return current.sharing.views.preview(resolveFile(current, ref).file, options)
     },
     async fetch(ref: FileRef, options: CallOptions & { version?: number } = {}) {
       const current = session()
-      const view = current.sharing.views.resolve(ref)
+      const view = resolveFile(current, ref)
       const { version } = versionOf(current, view, options.version)
       current.kept.add(view.file)
       const wanted = current.transfers.want(shapeOf(version), { kind: 'fetch', fileId: view.file })
@@ -254,7 +261,7 @@ export function createFiles(init: FilesInit): FileVerbs {
     },
     async waitFor(ref: FileRef, level: 'durable' | 'replicated', options: CallOptions = {}) {
       const current = session()
-      const { file } = current.sharing.views.resolve(ref)
+      const { file } = resolveFile(current, ref)
       const isReached = () => {
         const version = current.liveVersion(file)
         if (version === null) throw new FileNotFoundError(file)

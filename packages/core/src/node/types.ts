@@ -14,6 +14,7 @@ import type {
   NodeView,
   Page,
   Role,
+  SeenByView,
   StatusView,
   TransferView,
   VerificationView,
@@ -194,6 +195,8 @@ export interface FileVerbs {
   list(query?: FileQuery): Page<FileView>
   /** @throws NotFoundError also for a file that this branch may not see */
   get(ref: FileRef): FileView
+  /** Who can see it. */
+  seenBy(ref: FileRef): SeenByView
   versions(ref: FileRef): VersionView[]
   beginUpload(options?: BeginOptions): Promise<PendingUpload>
   beginUpdate(ref: FileRef, options?: BeginOptions): Promise<PendingUpdate>

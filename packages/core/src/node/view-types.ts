@@ -50,6 +50,23 @@ export interface FileView {
   hasPreview: boolean
 }
 
+/** Who can see a file, by branches; a branch stands for its current node. */
+export interface SeenByView {
+  /** `everyone`, `everyone except Natal, Rio`, `only Natal, Recife` */
+  text: string
+  /** members that may read it now */
+  readers: { id: string; branch: string }[]
+  /** members that may not */
+  denied: { id: string; branch: string }[]
+  /**
+   * Of those denied, who could read it before, and until when: they may have kept a copy. Null for other branches than
+   * the owner.
+   */
+  hadAccess: { id: string; branch: string; until: string }[] | null
+  /** since when this branch knows who could read it; null: from the beginning */
+  knownSince: string | null
+}
+
 export interface VersionView {
   version: number
   size: number

@@ -1,7 +1,7 @@
 /** Nodes in this process, over real sockets and real folders, for tests of the whole composition. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join as pathOf } from 'node:path'
 import { createNode } from '../node.ts'
 import type { MaloteNode, Tuning } from '../types.ts'
 
@@ -13,6 +13,8 @@ export interface TestNodes {
   emptyFolder(): string
   /** A network of branches, the founder first; all on folders of their own. */
   network(...branches: string[]): Promise<MaloteNode[]>
+  /** A newcomer, let in by a member. */
+  join(by: MaloteNode, branch: string, options?: { dataDir?: string; replaces?: string }): Promise<MaloteNode>
   close(): Promise<void>
 }
 
@@ -20,7 +22,7 @@ export function testNodes(tuning: Partial<Tuning> = {}): TestNodes {
   const ending: (() => Promise<void> | void)[] = []
 
   function emptyFolder(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'malote-node-'))
+    const folder = mkdtempSync(pathOf(tmpdir(), 'malote-node-'))
     ending.push(() => rmSync(folder, { recursive: true, force: true }))
     return folder
   }
@@ -31,19 +33,22 @@ export function testNodes(tuning: Partial<Tuning> = {}): TestNodes {
     return node
   }
 
+  const join: TestNodes['join'] = async (by, branch, { dataDir, replaces } = {}) => {
+    const { invite } = await by.members.invite({ branch, ...(replaces === undefined ? {} : { replaces }) })
+    const node = await start(dataDir)
+    await node.network.register({ invite })
+    return node
+  }
+
   return {
     start,
     emptyFolder,
+    join,
     async network(first, ...others) {
       const founder = await start()
       await founder.network.init({ name: 'Agência', branch: first ?? 'Recife' })
       const nodes = [founder]
-      for (const branch of others) {
-        const { invite } = await founder.members.invite({ branch })
-        const node = await start()
-        await node.network.register({ invite })
-        nodes.push(node)
-      }
+      for (const branch of others) nodes.push(await join(founder, branch))
       return nodes
     },
     async close() {
@@ -100,4 +105,12 @@ export async function until(what: string, condition: () => boolean): Promise<voi
     if (Date.now() > deadline) throw new Error(`never: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
+}
+
+/** The files below a folder that have these bytes anywhere in them. */
+export function filesWith(folder: string, text: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => {
+    const path = pathOf(folder, name)
+    return statSync(path, { throwIfNoEntry: false })?.isFile() === true && readFileSync(path).includes(text)
+  })
 }
