@@ -35,6 +35,7 @@ import { createReactions } from './reactions.ts'
 import { createReaders } from './readers.ts'
 import { createReplication } from './replication-wiring.ts'
 import { createResealer } from './resealer.ts'
+import { createResealing } from './resealing.ts'
 import { createRetention } from './retention.ts'
 import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
@@ -343,7 +344,13 @@ export async function openSession(init: SessionInit): Promise<Session> {
     log,
   })
 
-  const reseal = createResealer({ state, sharing, store, transfers })
+  const resealing = createResealing({
+    settings,
+    reseal: createResealer({ state, sharing, store, transfers }),
+    isOwn: (file) => state.file(file)?.owner === members.get(self)?.branch,
+    closing: closing.signal,
+    onProblem: (error) => log('sealing anew', error),
+  })
 
   let removing = Promise.resolve()
   let closed: Promise<void> | undefined
@@ -385,7 +392,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     liveVersion: versions.live,
     asVersion: versions.of,
     isOfUse: (root) => isOfUse(root, state, store),
-    reseal: (file, signal) => reseal(file, signal ?? closing.signal),
+    resealing,
     async setConnected(connected) {
       settings.setSetting(DISCONNECTED, connected ? null : Uint8Array.of(1))
       await (connected ? presence.connect() : presence.disconnect())
@@ -437,7 +444,14 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await sync.stop()
     ownerUsage.stop()
     await sealAnew.stop()
-    await Promise.all([retention.stop(), replicator.stop(), durability.stop(), facts.stop(), transfers.stop()])
+    await Promise.all([
+      retention.stop(),
+      replicator.stop(),
+      durability.stop(),
+      facts.stop(),
+      transfers.stop(),
+      resealing.stop(),
+    ])
     wiring.stop()
     await reactions.stop()
     await sharing.stop()
@@ -464,6 +478,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     transfers.start()
     replicator.start()
     retention.start()
+    resealing.resume()
     draw.look()
     handoffs.start()
     integrity.start()

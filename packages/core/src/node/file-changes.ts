@@ -65,8 +65,18 @@ export function createFileChanges(init: FileChangesInit): Changes {
     const current = session()
     const view = resolve(ref)
     const list = change(view.list, view.owner)
-    await current.sharing.author.share(view.file, list)
-    if (options.reseal === true) await current.reseal(view.file, options.signal)
+    if (options.reseal !== true) {
+      await current.sharing.author.share(view.file, list)
+      return get(view.file)
+    }
+    current.resealing.wish(view.file)
+    try {
+      await current.sharing.author.share(view.file, list)
+    } catch (error) {
+      current.resealing.forget(view.file)
+      throw error
+    }
+    await current.resealing.run(view.file, options.signal)
     return get(view.file)
   }
 

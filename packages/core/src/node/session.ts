@@ -12,6 +12,7 @@ import type { Bell } from './bell.ts'
 import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
+import type { Resealing } from './resealing.ts'
 
 export interface Session {
   readonly network: NetworkId
@@ -56,8 +57,8 @@ export interface Session {
   asVersion(version: SharedVersion): LiveVersion
   /** chunks of this root are not to be removed: see `stored-roots.ts` */
   isOfUse(root: Root): boolean
-  /** Seals the current version in the file's newest access epoch, if it is not there yet. */
-  reseal(file: FileId, signal: AbortSignal | undefined): Promise<void>
+  /** current versions that have to go into their files' newest access epochs */
+  readonly resealing: Resealing
   /** Switches this node's presence, also for the next start. */
   setConnected(connected: boolean): Promise<void>
   /** Drain, draw, farewell. The session is of no more use when it resolves. */
