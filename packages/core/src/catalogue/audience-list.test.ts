@@ -8,6 +8,7 @@ import {
   deniedAmong,
   EVERYONE_LIST,
   entitled,
+  entitledBy,
   listId,
   listShape,
   listToCbor,
@@ -26,6 +27,7 @@ const lists = fc
 describe('lists', () => {
   test('the owner is always entitled, and cannot be excepted', () => {
     fc.assert(fc.property(lists, (list) => entitled(list, owner)))
+    fc.assert(fc.property(lists, (list) => names.every((name) => entitledBy(list)(name) === entitled(list, name))))
     expect(() => audienceList('except', names, owner)).toThrow(
       expect.objectContaining({ code: 'owner-cannot-be-denied' }),
     )

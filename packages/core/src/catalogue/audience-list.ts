@@ -35,6 +35,13 @@ export function entitled(list: AudienceList, branch: BranchId): boolean {
   return list.branches.includes(branch) === (list.mode === 'only')
 }
 
+/** The same question for many branches. */
+export function entitledBy(list: AudienceList): (branch: BranchId) => boolean {
+  if (list.mode === 'everyone') return () => true
+  const named = new Set(list.branches)
+  return (branch) => named.has(branch) === (list.mode === 'only')
+}
+
 /** The list that also denies these branches. @throws {OwnerDeniedError} */
 export function withDenied(list: AudienceList, branches: Iterable<BranchId>, owner: BranchId): AudienceList {
   const denied = new Set(branches)
@@ -61,7 +68,8 @@ export function withAllowed(list: AudienceList, branches: Iterable<BranchId> | '
 }
 
 export function deniedAmong(list: AudienceList, branches: Iterable<BranchId>): BranchId[] {
-  return [...branches].filter((branch) => !entitled(list, branch))
+  const isEntitled = entitledBy(list)
+  return [...branches].filter((branch) => !isEntitled(branch))
 }
 
 export function sameList(a: AudienceList, b: AudienceList): boolean {

@@ -3,15 +3,16 @@
  * one is not. Spec: docs/specs/audiences.md.
  */
 import type { CborValue } from '../codec/index.ts'
-import { audienceProofKey, grantSlot, keyIdOf, newAudienceKey, type SealingKey, sealTo, sign } from '../crypto/index.ts'
+import { audienceProofKey, keyIdOf, newAudienceKey, type SealingKey, sign } from '../crypto/index.ts'
 import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, type NodeId, newAudienceId } from '../ids.ts'
 import type { MembershipState } from '../membership/index.ts'
 import { systemRandom } from '../random.ts'
-import { type AudienceList, EVERYONE_LIST, entitled, sameList } from './audience-list.ts'
-import { encodeGrants, type GrantSlot, SLOTS_MAX, sealGone, sealList } from './boxes-format.ts'
+import { type AudienceList, EVERYONE_LIST, entitledBy, sameList } from './audience-list.ts'
+import { encodeGrants, SLOTS_MAX, sealGone, sealList } from './boxes-format.ts'
 import { AudienceKeyMissingError } from './errors.ts'
 import type { Keyring } from './keyring.ts'
 import type { AppendEntry, Boxes, SharedReads } from './reads.ts'
+import { wrapForAll } from './wraps.ts'
 
 /** A key as the writer knows it; `list` and `gone` are null where their boxes were not opened. */
 export interface CandidateKey {
@@ -42,8 +43,9 @@ export function isSpoiled(
   members: MembershipState['members'],
 ): boolean {
   const leftOut = new Set(gone ?? [])
+  const isEntitled = entitledBy(list)
   for (const member of members.values()) {
-    if (member.state !== 'member' && entitled(list, member.branch) && !leftOut.has(member.node)) return true
+    if (member.state !== 'member' && isEntitled(member.branch) && !leftOut.has(member.node)) return true
   }
   return false
 }
@@ -130,15 +132,11 @@ export function createAudiences(init: AudiencesInit): Audiences {
   async function make(list: AudienceList, audience: AudienceId, previous: KeyId | null): Promise<void> {
     const secret = newAudienceKey()
     const key = keyIdOf(network, audience, secret)
-    const all = [...reads.membership().members.values()].filter((member) => entitled(list, member.branch))
+    const isEntitled = entitledBy(list)
+    const all = [...reads.membership().members.values()].filter((member) => isEntitled(member.branch))
     const gone = all.filter((member) => member.state !== 'member').map((member) => member.node)
     const receivers = all.filter((member) => member.state === 'member').slice(0, SLOTS_MAX)
-    const context = Buffer.concat([idBytes(audience), idBytes(key)])
-    const slots: GrantSlot[] = []
-    for (const member of receivers) {
-      const sealed = await sealTo(network, member.sealing, context, secret)
-      slots.push([grantSlot(network, sealing, member.sealing, audience, key), sealed])
-    }
+    const slots = await wrapForAll({ network, sealing, audience, key, secret, receivers })
     const grants = encodeGrants(
       { from: sealing.publicKey, gone: sealGone(network, audience, secret, gone), slots },
       systemRandom.bytes,

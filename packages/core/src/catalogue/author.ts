@@ -24,7 +24,7 @@ import {
 } from '../ids.ts'
 import { fileIdFor, RefusedError } from '../membership/index.ts'
 import type { Random } from '../random.ts'
-import { type AudienceList, entitled, sameList } from './audience-list.ts'
+import { type AudienceList, entitledBy, sameList } from './audience-list.ts'
 import type { Audiences, WritingKey } from './audiences.ts'
 import { buildsOn, type ChangeOptions, type Checks } from './author-checks.ts'
 import { type FileMeta, type Preview, sealMeta, sealOlder, sealPreview } from './boxes-format.ts'
@@ -275,7 +275,8 @@ export function createAuthor(init: AuthorInit): Author {
 
   function newlyDenied(before: AudienceList, after: AudienceList): NodeId[] {
     const { members, branches } = reads.membership()
-    const isLost = (branch: BranchId) => entitled(before, branch) && !entitled(after, branch) && branches.has(branch)
+    const [wasEntitled, isEntitled] = [entitledBy(before), entitledBy(after)]
+    const isLost = (branch: BranchId) => wasEntitled(branch) && !isEntitled(branch) && branches.has(branch)
     return [...members.values()]
       .filter((member) => (member.state === 'member' || member.state === 'quarantined') && isLost(member.branch))
       .map((member) => member.node)

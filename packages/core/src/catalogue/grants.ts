@@ -24,6 +24,7 @@ import type { HeldAudienceKey, Keyring } from './keyring.ts'
 import { askKeys } from './keys-exchange.ts'
 import { ASK_MAX, type WantedKey } from './keys-format.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
+import { grantContext, inTurns } from './wraps.ts'
 
 /** Members asked for one batch before it is given up for now. */
 const PEERS_PER_ROUND = 16
@@ -119,11 +120,6 @@ export function createGrants(init: GrantsInit): Grants {
     return await boxes.get(hash, init.sources({ audience, author }), { signal }).catch(() => null)
   }
 
-  /** Both ends of a grant name what it is for. */
-  function contextOf(audience: AudienceId, key: KeyId): Uint8Array {
-    return Buffer.concat([idBytes(audience), idBytes(key)])
-  }
-
   async function fromSlot(audience: AudienceId, key: KeyId): Promise<boolean> {
     const row = keyRow(audience, key)
     if (row === undefined || noSlot.has(row.grants)) return false
@@ -138,7 +134,7 @@ export function createGrants(init: GrantsInit): Grants {
         noSlot.add(row.grants)
         return false
       }
-      return keep(audience, key, await openSealedTo(network, sealing, contextOf(audience, key), slot[1]))
+      return keep(audience, key, await openSealedTo(network, sealing, grantContext(audience, key), slot[1]))
     } catch {
       return false // a box that its writer made wrongly; a reader can still give the key
     }
@@ -210,7 +206,7 @@ export function createGrants(init: GrantsInit): Grants {
 
   async function take(audience: AudienceId, key: KeyId, sealed: Uint8Array): Promise<boolean> {
     try {
-      return keep(audience, key, await openSealedTo(network, sealing, contextOf(audience, key), sealed))
+      return keep(audience, key, await openSealedTo(network, sealing, grantContext(audience, key), sealed))
     } catch {
       return false
     }
@@ -292,17 +288,17 @@ export function createGrants(init: GrantsInit): Grants {
       return running
     },
     async answer(peer, wanted) {
-      const member = reads.membership().members.get(peer)
       const grants: (Uint8Array | null)[] = []
-      for (const [audienceBytes, keyBytes] of wanted) {
+      await inTurns(wanted, async ([audienceBytes, keyBytes]) => {
+        const member = reads.membership().members.get(peer) // who may have gone a turn ago
         const audience = idFrom<AudienceId>(audienceBytes)
         const key = idFrom<KeyId>(keyBytes)
         const held = member?.state === 'member' ? keyring.audienceKey(audience, key) : null
         const list = held === null ? null : listOf(held)
         const may = member !== undefined && held !== null && list !== null && entitled(list, member.branch)
-        grants.push(may ? await sealTo(network, member.sealing, contextOf(audience, key), held.secret) : null)
+        grants.push(may ? await sealTo(network, member.sealing, grantContext(audience, key), held.secret) : null)
         held?.secret.fill(0)
-      }
+      })
       return grants
     },
     async grantsFor({ branch, sealing: receiver }) {

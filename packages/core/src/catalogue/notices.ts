@@ -1,5 +1,5 @@
 /**
- * Notices to denied nodes: signed by the machine that wrote the `share`, kept until delivered. Spec:
+ * Notices to denied nodes: kept until delivered, signed by the machine that wrote the `share` when it sends them. Spec:
  * docs/specs/keys-protocol.md.
  */
 import { type SigningKey, sign, verify } from '../crypto/index.ts'
@@ -22,6 +22,8 @@ import type { SharedReads } from './reads.ts'
 const NOTICE_TIMEOUT_MS = 20_000
 /** Notices sent to one node in one go. */
 const BATCH = 64
+/** Nodes to which notices are sent at the same time. */
+const SIDE_BY_SIDE = 64
 
 export interface NoticesInit {
   db: Database
@@ -56,7 +58,6 @@ interface NoticeRow {
   file: Uint8Array
   entry: Uint8Array
   node: string
-  signature: Uint8Array
 }
 
 export function createNotices(init: NoticesInit): Notices {
@@ -89,7 +90,9 @@ export function createNotices(init: NoticesInit): Notices {
         forget(row)
         continue
       }
-      const notice: Notice = { file: row.file, entry: row.entry, node: publicKeyFromNodeId(node), sig: row.signature }
+      const named = publicKeyFromNodeId(node)
+      const sig = sign(init.signer, 'notice', network, row.file, row.entry, named)
+      const notice: Notice = { file: row.file, entry: row.entry, node: named, sig }
       const options = { timeoutMs: NOTICE_TIMEOUT_MS, signal: stopped.signal }
       const answer = await askKeys(host, node, { notice }, options)
       if (stopped.signal.aborted) return
@@ -103,12 +106,15 @@ export function createNotices(init: NoticesInit): Notices {
       .all()
       .map((row) => row.node as NodeId)
     const connected = new Set(host.connections().map((connection) => connection.peer))
+    const waiting = nodes.filter((node) => connected.has(node))
+    const sendNext = async () => {
+      for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+        if (stopped.signal.aborted) return
+        await sendTo(node).catch(() => undefined)
+      }
+    }
     // side by side: one silent node must not hold up the others
-    await Promise.all(
-      nodes
-        .filter((node) => connected.has(node) && !stopped.signal.aborted)
-        .map((node) => sendTo(node).catch(() => undefined)),
-    )
+    await Promise.all(Array.from({ length: Math.min(SIDE_BY_SIDE, waiting.length) }, sendNext))
   }
 
   async function run(): Promise<void> {
@@ -133,19 +139,9 @@ export function createNotices(init: NoticesInit): Notices {
 
   return {
     send(file, share, nodes) {
-      const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node, signature) VALUES (?, ?, ?, ?)')
+      const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node) VALUES (?, ?, ?)')
       db.write(() => {
-        for (const node of nodes) {
-          const signature = sign(
-            init.signer,
-            'notice',
-            network,
-            idBytes(file),
-            idBytes(share),
-            publicKeyFromNodeId(node),
-          )
-          insert.run(idBytes(file), idBytes(share), node, signature)
-        }
+        for (const node of nodes) insert.run(idBytes(file), idBytes(share), node)
       })
       // what cannot be delivered now is tried again by `sharing`
       if (nodes.length > 0) deliver().catch(() => undefined)

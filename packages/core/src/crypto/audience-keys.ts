@@ -1,27 +1,14 @@
 /**
  * Audience keys: 32 random bytes that wrap the file keys of everything shared with one audience. Spec: docs/specs/audiences.md.
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto'
-import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
+import { createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { type AudienceId, type FileId, idBytes, idFrom, type KeyId, type NetworkId } from '../ids.ts'
 import { domain } from './domain.ts'
 import { SealBrokenError } from './errors.ts'
 import { sha256 } from './hash.ts'
+import { exact, hpke, PKCS8_PREFIX, SPKI_PREFIX, x25519PrivateKey, x25519PublicKey } from './hpke-suite.ts'
 import { deriveKey, NONCE_BYTES, seal, unseal } from './seal.ts'
 import { type SigningKey, signingKeyFromSeed } from './sign.ts'
-
-const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() })
-
-/** DER prefixes of PKCS #8 and SubjectPublicKeyInfo for X25519 (RFC 8410). */
-const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
-const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 
 /** A member's X25519 key, to which audience keys are sealed. */
 export interface SealingKey {
@@ -41,7 +28,7 @@ export function generateSealingKey(): SealingKey {
 
 /** @param secret 32 bytes */
 export function sealingKeyFromSecret(secret: Uint8Array): SealingKey {
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, secret]), format: 'der', type: 'pkcs8' })
+  const key = x25519PrivateKey(secret)
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   return { publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX.length)), secret, key }
 }
@@ -122,8 +109,8 @@ export async function sealTo(
   context: Uint8Array,
   plain: Uint8Array,
 ): Promise<Uint8Array> {
-  const recipientPublicKey = await suite.kem.deserializePublicKey(exact(recipient))
-  const sender = await suite.createSenderContext({ recipientPublicKey, info: exact(domain('grant', network)) })
+  const recipientPublicKey = await hpke.kem.deserializePublicKey(exact(recipient))
+  const sender = await hpke.createSenderContext({ recipientPublicKey, info: exact(domain('grant', network)) })
   const sealed = new Uint8Array(await sender.seal(exact(plain), exact(context)))
   return Buffer.concat([new Uint8Array(sender.enc), sealed])
 }
@@ -136,8 +123,8 @@ export async function openSealedTo(
   sealed: Uint8Array,
 ): Promise<Uint8Array> {
   try {
-    const recipientKey = await suite.kem.deserializePrivateKey(exact(recipient.secret))
-    const receiver = await suite.createRecipientContext({
+    const recipientKey = await hpke.kem.deserializePrivateKey(exact(recipient.secret))
+    const receiver = await hpke.createRecipientContext({
       recipientKey,
       enc: exact(sealed.subarray(0, 32)),
       info: exact(domain('grant', network)),
@@ -160,12 +147,6 @@ export function grantSlot(
   audience: AudienceId,
   keyId: KeyId,
 ): Uint8Array {
-  const publicKey = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, other]), format: 'der', type: 'spki' })
-  const shared = diffieHellman({ privateKey: own.key, publicKey })
+  const shared = diffieHellman({ privateKey: own.key, publicKey: x25519PublicKey(other) })
   return deriveKey(shared, 'grant-slot', network, Buffer.concat([idBytes(audience), idBytes(keyId)]), 16)
-}
-
-/** HPKE wants an ArrayBuffer of exactly these bytes. */
-function exact(bytes: Uint8Array): ArrayBuffer {
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
 }

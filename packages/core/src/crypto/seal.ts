@@ -1,5 +1,5 @@
 /** AES-256-GCM (NIST SP 800-38D) and HKDF-SHA256 (RFC 5869) by node:crypto. */
-import { createCipheriv, createDecipheriv, hkdfSync, type KeyObject } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import type { NetworkId } from '../ids.ts'
 import { domain, type Purpose } from './domain.ts'
 import { SealBrokenError } from './errors.ts'
@@ -20,7 +20,8 @@ export function deriveKey(
   length = 32,
 ): Uint8Array {
   const info = Buffer.concat([domain(purpose, network), typeof label === 'string' ? Buffer.from(label) : label])
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), info, length))
+  // bytes as they are would first be tried as a key object, which takes longer than the rest
+  return new Uint8Array(hkdfSync('sha256', createSecretKey(secret), new Uint8Array(0), info, length))
 }
 
 /** @returns nonce, ciphertext, tag */
