@@ -96,7 +96,6 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
     return { recomputed: init.rows.digest(), problems: found.list() }
   }
   const ofMembers = memberRows(membership)
-  for (const { spec, row } of ofMembers) add(spec, row)
   for (const spec of [
     tables.network,
     tables.members,
@@ -114,6 +113,11 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   for (const row of forks) add(tables.forks, row)
   if (!sameRows(tables.forks, init.rows.select(tables.forks), forks))
     found.add('the rows in forks are not what the entries say')
+
+  for (const { spec, row } of ofMembers) {
+    if (await isOver()) return null
+    add(spec, row)
+  }
 
   const isKeyed = init.rows.files.keepsSecret()
   if (!isKeyed && init.rows.files.refCount() > 0) found.add(NO_KEY)

@@ -12,8 +12,8 @@ import { type PlacementMember, placementList } from './placement.ts'
 import { targetCopies } from './target.ts'
 import type { Copies, Holdings, HoldState, LiveVersion } from './types.ts'
 
-/** Files looked at before the event loop gets a turn. */
-const LOOKS_PER_TURN = 32
+/** Ranks of members that are drawn (some microseconds each) before the event loop gets a turn. */
+const DRAWS_PER_TURN = 1024
 
 export interface ReplicatorInit {
   readonly clock: Clock
@@ -140,7 +140,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   }
 
   async function work(): Promise<void> {
-    let looks = 0
+    let draws = 0
     for (const file of queue) {
       if (!running) return
       queue.delete(file)
@@ -149,8 +149,10 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       } catch (error) {
         init.onProblem(error) // one file's trouble must not keep the others waiting
       }
-      looks += 1
-      if (looks % LOOKS_PER_TURN === 0) await new Promise(setImmediate)
+      draws += init.members().length + 1
+      if (draws < DRAWS_PER_TURN) continue
+      draws = 0
+      await new Promise(setImmediate)
     }
   }
 
