@@ -1,4 +1,5 @@
 /** `npm run bench -- <name>`: prints figures beside a baseline taken in the same run. */
+import { benchDenying } from '../test/bench/denying.ts'
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
@@ -10,6 +11,7 @@ const benches: Record<string, () => Promise<void>> = {
   main: () => benchMainJob(),
   ledger: () => benchLedger(...numbers),
   sealing: () => benchSealing(...numbers),
+  denying: () => benchDenying(...numbers),
 }
 keepCompiled()
 const bench = benches[name]
