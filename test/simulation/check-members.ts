@@ -91,9 +91,11 @@ export function checkNotBlocked({ control, membership, world, problem }: Evidenc
   }
 }
 
-interface Grant {
+export interface Grant {
+  /** null: the recovery key, the founding */
   readonly by: NodeId | null
   readonly place: number
+  readonly entry: EntryId
 }
 
 /** Who made whom admin, by entries that have effect. */
@@ -106,20 +108,29 @@ export function grantsOf({ membership, byId }: Evidence): Map<NodeId, Grant[]> {
     const entry = byId.get(id)
     if (verdict !== null || entry === undefined) continue
     const node = fieldOf(entry, 'node')
-    if (entry.kind === 'found') add(entry.author, { by: null, place })
+    if (entry.kind === 'found') add(entry.author, { by: null, place, entry: id })
     if (node === undefined) continue
     const by = entry.cosigned ? null : entry.author
     if (entry.kind === 'role' && (entry.body as { role?: string }).role === 'admin')
-      add(nodeIdFromPublicKey(node), { by, place })
+      add(nodeIdFromPublicKey(node), { by, place, entry: id })
     const invite = entry.kind === 'admit' ? byId.get(idIn(entry, 'invite') ?? ('' as EntryId)) : undefined
     if (invite !== undefined && (invite.body as { role?: string }).role === 'admin') {
-      add(nodeIdFromPublicKey(node), { by: invite.cosigned ? null : invite.author, place })
+      add(nodeIdFromPublicKey(node), { by: invite.cosigned ? null : invite.author, place, entry: id })
     }
   }
   return grants
 }
 
-const NEEDS_AUTHORITY = new Set(['invite', 'revoke', 'role', 'quarantine', 'release', 'expel', 'upgrade', 'assign'])
+export const NEEDS_AUTHORITY = new Set([
+  'invite',
+  'revoke',
+  'role',
+  'quarantine',
+  'release',
+  'expel',
+  'upgrade',
+  'assign',
+])
 
 /** Nothing that needs an admin was done by somebody whom no grant had made one. */
 export function checkAuthority(evidence: Evidence): void {
@@ -188,23 +199,6 @@ export function checkAdmissions(evidence: Evidence): void {
   }
 }
 
-/** Expelled means: by the recovery key, by the only voice, or by two whose voices no single admin could have made. */
-export function checkExpulsions(evidence: Evidence): void {
-  const grants = grantsOf(evidence)
-  for (const [target, deciding] of decidingExpulsions(evidence)) {
-    if (deciding.cosigned) continue
-    const { author } = deciding
-    const votes = expelsOn(evidence, target).map((entry) => entry.author)
-    const isBacked = votes.some((voter) => agree(grants, voter, author))
-    const others = [...grants.keys()].filter((node) => node !== author && isSteadyAdmin(evidence, node))
-    if (!isBacked && others.some((node) => seenGrant(evidence, node, deciding))) {
-      evidence.problem(
-        `two-votes: ${nameOf(evidence, target)} was expelled by ${nameOf(evidence, author)} without a second independent vote`,
-      )
-    }
-  }
-}
-
 /** No admin has both under itself; a root, who made everybody, weighs only when it votes. */
 export function agree(grants: ReadonlyMap<NodeId, readonly Grant[]>, a: NodeId, b: NodeId): boolean {
   if (a === b) return false
@@ -232,7 +226,7 @@ function isMadeWithout(
   return (grants.get(node) ?? []).some(({ by }) => by === null || isMadeWithout(grants, by, without, visited))
 }
 
-function expelsOn({ control, membership }: Evidence, target: NodeId): Entry[] {
+export function expelsOn({ control, membership }: Evidence, target: NodeId): Entry[] {
   const order = new Map([...membership.verdicts.keys()].map((id, at) => [id, at]))
   return control
     .filter((entry) => {
@@ -243,34 +237,13 @@ function expelsOn({ control, membership }: Evidence, target: NodeId): Entry[] {
 }
 
 /** For each expelled machine the entry that made it final: after it nobody can expel it again. */
-function decidingExpulsions(evidence: Evidence): Map<NodeId, Entry> {
+export function decidingExpulsions(evidence: Evidence): Map<NodeId, Entry> {
   const result = new Map<NodeId, Entry>()
   for (const { node, state } of evidence.membership.members.values()) {
     const last = state === 'expelled' ? expelsOn(evidence, node).at(-1) : undefined
     if (last !== undefined) result.set(node, last)
   }
   return result
-}
-
-/** Admin to this day, and nobody ever took it away. */
-export function isSteadyAdmin({ membership, control }: Evidence, node: NodeId): boolean {
-  const member = membership.members.get(node)
-  if (member === undefined || member.role !== 'admin' || member.state === 'left' || member.state === 'expelled')
-    return false
-  return !control.some((entry) => {
-    const about = fieldOf(entry, 'node')
-    return (
-      entry.kind === 'role' &&
-      about?.length === 32 &&
-      nodeIdFromPublicKey(about) === node &&
-      (entry.body as { role?: string }).role === 'member'
-    )
-  })
-}
-
-export function seenGrant({ membership, ancestors }: Evidence, node: NodeId, deciding: Entry): boolean {
-  const admit = membership.members.get(node)?.admit
-  return admit !== undefined && ancestors(deciding.id)?.has(admit) === true
 }
 
 /** Of a machine that is gone nothing counts beyond what the closing entry names or had seen. */
@@ -336,7 +309,7 @@ function takesEffect({ membership, state }: Evidence, entry: Entry): boolean {
 
 type Cut = [Uint8Array, number, Uint8Array]
 
-function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: Cut[] } | null {
+export function closingOf(evidence: Evidence, node: NodeId): { entry: Entry; cuts: Cut[] } | null {
   const { membership, byId, control } = evidence
   const member = membership.members.get(node)
   const cutsIn = (entry: Entry | undefined) => (entry?.body as { cuts?: Cut[] } | undefined)?.cuts ?? []

@@ -2,10 +2,11 @@
 import * as admins from './endings-admins.ts'
 import * as files from './endings-files.ts'
 import * as members from './endings-members.ts'
+import * as power from './endings-power.ts'
 import * as spread from './endings-spread.ts'
 import type { Scene } from './scenes.ts'
 
-export const endings = {
+const endings = {
   outlaws: members.outlaws,
   quarrel: members.quarrel,
   farewell: members.farewell,
@@ -17,6 +18,22 @@ export const endings = {
   strays: spread.strays,
 } satisfies Record<string, Scene>
 
-export type EndingName = keyof typeof endings
+/** These came later: in every thirteenth run one of them is instead of one of those, so that all other seeds stay as they were. */
+const laterEndings = {
+  rivalry: power.rivalry,
+} satisfies Record<string, Scene>
 
-export const ENDING_NAMES = Object.keys(endings) as EndingName[]
+export const allEndings = { ...endings, ...laterEndings }
+
+export type EndingName = keyof typeof allEndings
+
+const NAMES = Object.keys(endings) as EndingName[]
+const LATER_NAMES = Object.keys(laterEndings) as EndingName[]
+const LATER_EVERY = 13
+const LATER_AT = 10
+
+export function endingOf(seed: number): EndingName | null {
+  const isLater = seed % LATER_EVERY === LATER_AT
+  const [names, number] = isLater ? [LATER_NAMES, Math.floor(seed / LATER_EVERY)] : [NAMES, seed]
+  return names[number % names.length] ?? null
+}

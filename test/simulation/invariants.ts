@@ -11,9 +11,9 @@ import {
   checkClockFree,
   checkClosedFeeds,
   checkControlOrder,
-  checkExpulsions,
   checkNotBlocked,
 } from './check-members.ts'
+import { checkPower } from './check-power.ts'
 import { checkBulk, checkOrder, checkPlacement } from './check-replay.ts'
 import { checkStanding } from './check-standing.ts'
 import { type Evidence, gather } from './evidence.ts'
@@ -30,7 +30,7 @@ const checks: readonly ((evidence: Evidence) => void)[] = [
   checkAuthority,
   checkAdmissions,
   checkStanding,
-  checkExpulsions,
+  checkPower,
   checkClosedFeeds,
   checkFiles,
   checkUploads,

@@ -8,6 +8,7 @@ import type { EndingName } from './endings.ts'
 import { entryFaults } from './mutations-entries.ts'
 import { fileFaults } from './mutations-files.ts'
 import { memberFaults } from './mutations-members.ts'
+import { powerFaults } from './mutations-power.ts'
 import type { SceneName } from './scenes.ts'
 
 export interface Mutation {
@@ -21,4 +22,4 @@ export interface Mutation {
   readonly scene?: SceneName | EndingName
 }
 
-export const mutations: readonly Mutation[] = [...entryFaults, ...memberFaults, ...fileFaults]
+export const mutations: readonly Mutation[] = [...entryFaults, ...memberFaults, ...powerFaults, ...fileFaults]

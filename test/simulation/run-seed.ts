@@ -1,6 +1,6 @@
 /** One seed: its plan, its run, its judgement. */
 
-import { ENDING_NAMES, type EndingName } from './endings.ts'
+import { type EndingName, endingOf } from './endings.ts'
 import { judge } from './invariants.ts'
 import { Prng } from './prng.ts'
 
@@ -50,10 +50,6 @@ function scenesOf(seed: number): SceneName[] {
   const chance = new Prng(`scenes ${seed}`)
   const [first, second] = [SCENE_NAMES[seed % SCENE_NAMES.length], chance.pick(SCENE_NAMES)]
   return chance.shuffle([...new Set([first, second])].flatMap((name) => name ?? []))
-}
-
-function endingOf(seed: number): EndingName | null {
-  return ENDING_NAMES[seed % ENDING_NAMES.length] ?? null
 }
 
 /** All that is arranged in a small run. */

@@ -1,7 +1,7 @@
 /** What happens in one run: who is there, what people and hostile members do, what breaks, and how it heals. */
 import { equalBytes } from '../../packages/core/src/crypto/index.ts'
 import { type EntryId, idFrom } from '../../packages/core/src/ids.ts'
-import { type EndingName, endings } from './endings.ts'
+import { allEndings, type EndingName } from './endings.ts'
 import { actHonestly, admit as admitOnly, invite, join } from './honest.ts'
 import { actHostilely } from './hostile.ts'
 import { Prng } from './prng.ts'
@@ -130,7 +130,7 @@ async function playScene(world: World, name: SceneName): Promise<void> {
 
 async function playEnding(world: World, name: EndingName): Promise<void> {
   world.trace(`last situation: ${name}`)
-  await endings[name](world)
+  await allEndings[name](world)
 }
 
 /** Of very many a few are switched on at a time, and others after them; in the end all catch up. */
