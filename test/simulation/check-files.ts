@@ -318,6 +318,8 @@ function checkDraws(evidence: Evidence, row: Row, acts: readonly Act[]): void {
     for (const rival of lost) {
       if (evidence.ancestors(rival.entry.id)?.has(winner.entry.id))
         evidence.problem('draw: who had seen the winner counts as its rival')
+      if (evidence.ancestors(winner.entry.id)?.has(rival.entry.id))
+        evidence.problem(`draw: ${row.file.slice(0, 8)} went to who had seen it taken`)
     }
   }
 }

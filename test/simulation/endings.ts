@@ -1,5 +1,6 @@
 /** Situations with which small runs end, each in every ninth: after everything else, so that they change nothing before. */
 import * as admins from './endings-admins.ts'
+import * as contents from './endings-contents.ts'
 import * as files from './endings-files.ts'
 import * as members from './endings-members.ts'
 import * as power from './endings-power.ts'
@@ -18,8 +19,9 @@ const endings = {
   strays: spread.strays,
 } satisfies Record<string, Scene>
 
-/** These came later: in every thirteenth run one of them is instead of one of those, so that all other seeds stay as they were. */
+/** These came later: in every thirteenth run one of them, in turn, is instead of one of those, so that all other seeds stay as they were. */
 const laterEndings = {
+  clutter: contents.clutter,
   rivalry: power.rivalry,
 } satisfies Record<string, Scene>
 

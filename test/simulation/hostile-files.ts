@@ -47,7 +47,7 @@ export function uploadOwn(pen: Pen): FileId {
   return file
 }
 
-export function uploadBody(random: Prng, file: FileId, salt: Uint8Array, proof: Uint8Array): CborValue {
+export function uploadBody(random: Prng, file: FileId, salt: Uint8Array, proof: Uint8Array) {
   const opens = { epoch: 1, audience: new Uint8Array(16), key: random.bytes(16), wrap: random.bytes(60), proof }
   const content = { root: random.bytes(32), size: 5, chunk: 1 << 20 }
   return { file: idBytes(file), salt, content, opens, meta: random.bytes(32) }

@@ -15,6 +15,7 @@ import {
 } from './check-members.ts'
 import { checkPower } from './check-power.ts'
 import { checkBulk, checkOrder, checkPlacement } from './check-replay.ts'
+import { checkShapes } from './check-shapes.ts'
 import { checkStanding } from './check-standing.ts'
 import { type Evidence, gather } from './evidence.ts'
 import { agree, type Outcome } from './scenario.ts'
@@ -35,6 +36,7 @@ const checks: readonly ((evidence: Evidence) => void)[] = [
   checkFiles,
   checkUploads,
   checkHandovers,
+  checkShapes,
   checkContents,
   checkEntries,
   checkPlacement,

@@ -5,6 +5,7 @@
  */
 
 import type { EndingName } from './endings.ts'
+import { contentFaults } from './mutations-contents.ts'
 import { entryFaults } from './mutations-entries.ts'
 import { fileFaults } from './mutations-files.ts'
 import { memberFaults } from './mutations-members.ts'
@@ -22,4 +23,10 @@ export interface Mutation {
   readonly scene?: SceneName | EndingName
 }
 
-export const mutations: readonly Mutation[] = [...entryFaults, ...memberFaults, ...powerFaults, ...fileFaults]
+export const mutations: readonly Mutation[] = [
+  ...entryFaults,
+  ...memberFaults,
+  ...powerFaults,
+  ...fileFaults,
+  ...contentFaults,
+]
