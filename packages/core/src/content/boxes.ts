@@ -169,6 +169,7 @@ export function createBoxStore(init: BoxStoreInit): StoppableBoxStore {
       return hash
     },
     local,
+    has: (hash) => database.prepare('SELECT 1 FROM boxes WHERE hash = ?').get(idBytes(hash)) !== undefined,
     async get(hash, sources, options = {}) {
       const { signal } = options
       let untried = [...sources]

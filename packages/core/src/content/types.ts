@@ -87,6 +87,7 @@ export interface BoxStore {
   put(bytes: Uint8Array): BoxHash
   /** from here only */
   local(hash: BoxHash): Uint8Array | null
+  has(hash: BoxHash): boolean
   /** from here, else from the given members, verified and kept */
   get(hash: BoxHash, sources: readonly string[], options?: { signal?: AbortSignal }): Promise<Uint8Array | null>
   remove(hash: BoxHash): void

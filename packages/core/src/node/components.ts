@@ -303,6 +303,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     ownBranch: versions.ownBranch(self),
     purge: (file) => void sharing.author.purge(file),
     forgetRoot: reactions.forgetRoot,
+    forgetFile: reactions.forgetFile,
     bytesOf: (root) => store.stat(root)?.bytes ?? 0,
     room: () => roomOf(store, init.capacity),
     onProblem: (error) => log('retention', error),

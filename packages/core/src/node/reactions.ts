@@ -1,7 +1,7 @@
 /** What each change causes elsewhere: one place to see what follows from an entry, a statement, a connection. */
-import type { SharedChange, SharedState, Sharing } from '../catalogue/index.ts'
+import type { FileChange, SharedChange, SharedState, Sharing } from '../catalogue/index.ts'
 import type { BoxStore, ContentStore } from '../content/index.ts'
-import type { FileId, NodeId, Root } from '../ids.ts'
+import type { BoxHash, FileId, NodeId, Root } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
 import type { Members } from '../membership/index.ts'
 import type { Facts, Host, Presence } from '../network/index.ts'
@@ -38,6 +38,8 @@ export interface Reactions {
   lookAtRoot(root: Root): void
   /** Ends the transfer of a version of this file, removes its chunks, and says so. Not if it is another file's version. */
   forgetRoot(file: FileId, root: Root): Promise<void>
+  /** All that this node holds of a file: chunks of every version, and boxes. */
+  forgetFile(file: FileId): Promise<void>
   stop(): Promise<void>
 }
 
@@ -76,14 +78,49 @@ export function createReactions(rooms: ReactionsInit): Reactions {
 
   /** Purged versions go, replaced roots too; who is being served is asked again whether it still may. */
   async function tidy(file: FileId): Promise<void> {
-    const isPurged = state.file(file)?.state === 'purged'
+    if (state.file(file)?.state === 'purged') return await forgetFile(file)
     for (const { root, formerRoots } of state.versions(file)) {
-      if (isPurged) await forgetRoot(file, root)
-      else inBackground('asking again who may be served', transfers.recheck(root))
-      for (const former of formerRoots) if (isPurged || !isOfUse(former, state, store)) await forgetRoot(file, former)
+      inBackground('asking again who may be served', transfers.recheck(root))
+      for (const former of formerRoots) if (!isOfUse(former, state, store)) await forgetRoot(file, former)
     }
-    if (!isPurged) return
-    for (const box of state.boxesOf(file)) if ((state.boxOwner(box)?.file ?? file) === file) boxes.remove(box)
+  }
+
+  async function forgetFile(file: FileId): Promise<void> {
+    for (const { root, formerRoots } of state.versions(file)) {
+      for (const each of [root, ...formerRoots]) await forgetRoot(file, each)
+    }
+    removeBoxes(file, state.boxesOf(file))
+  }
+
+  /** Naming a box in a file of one's own must give no say over the file that it belongs to. */
+  function removeBoxes(file: FileId, hashes: Iterable<BoxHash>): void {
+    for (const hash of hashes) {
+      if ((state.boxOwner(hash)?.file ?? file) === file && boxes.has(hash)) boxes.remove(hash)
+    }
+  }
+
+  /**
+   * Boxes that were replaced go when their access epoch is closed, everywhere: nobody needs them, and whoever has the
+   * epoch's key must not find them. A holder that never had a key lets go of all that it may not serve any more; readers
+   * need the boxes of older versions.
+   */
+  function pruneBoxes({ file, before, after }: FileChange): void {
+    if (before === null || after === null) return
+    const boxesOf = ({ meta, preview }: { meta: BoxHash; preview: BoxHash | null }) =>
+      preview === null ? [meta] : [meta, preview]
+    const versions = state.versions(file)
+    const isReader = state.epochs(file).some(({ epoch }) => sharing.keyring.fileKey(file, epoch) !== null)
+    const needed = new Set(boxesOf(after))
+    for (const version of versions) {
+      if (isReader || version.epoch >= after.epoch) for (const hash of boxesOf(version)) needed.add(hash)
+    }
+    const known = isReader
+      ? sharing.keyring.boxesOf(file, after.epoch - 1)
+      : [...boxesOf(before), ...versions.flatMap(boxesOf)]
+    removeBoxes(
+      file,
+      known.filter((hash) => after.state === 'purged' || !needed.has(hash)),
+    )
   }
 
   async function forgetRoot(file: FileId, root: Root): Promise<void> {
@@ -137,6 +174,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
   return {
     lookAtRoot,
     forgetRoot,
+    forgetFile,
     sharedChanged(change) {
       sharing.changed(change)
       if (change.members) membersChanged(change.gone)
@@ -144,6 +182,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
         replicator.look(file)
         inBackground('tidying up after a change', tidy(file))
       }
+      for (const each of change.fileChanges) pruneBoxes(each)
       draw.look()
       bell.ring()
     },

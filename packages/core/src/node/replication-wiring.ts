@@ -88,9 +88,6 @@ export function createReplication(rooms: ReplicationWiring): {
 
   function want(version: LiveVersion): void {
     const { root } = version.shape
-    for (const box of version.boxes) {
-      if (boxes.local(box) === null) void boxes.get(box, replicator.placement(version)).catch(() => null)
-    }
     if (transfers.byRoot(root) === null && sealAnew.can(root)) {
       // complete: told by the store; in vain: looked at again, and then fetched
       void sealAnew.seal(root).then((done) => done || replicator.look(version.file))
@@ -103,6 +100,16 @@ export function createReplication(rooms: ReplicationWiring): {
     if (transfers.byRoot(root) !== null) return
     const wanted = transfers.want(version.shape, { kind: 'replicate', fileId: version.file })
     wanted.done.catch(() => undefined) // told by `onEnded`
+  }
+
+  /** What nobody has now is looked for again with the next look at the file. */
+  function keepBoxes(version: LiveVersion): void {
+    for (const box of version.boxes) {
+      if (boxes.has(box)) continue
+      const connected = host.connections().map(({ peer }) => peer)
+      const sources = [...new Set([...replicator.placement(version), ...connected])].filter((node) => node !== self)
+      boxes.get(box, sources).catch(() => null)
+    }
   }
 
   const durability = createDurability({
@@ -152,6 +159,7 @@ export function createReplication(rooms: ReplicationWiring): {
       (kept.has(version.file) && sharing.views.gaveUp(version.file) === null) ||
       version.owner === self ||
       isAskedFor(version.shape.root),
+    keepBoxes,
     want,
     unwant(root) {
       if (!isAskedFor(root)) transfers.cancelRoot(root).catch(problem('cancelling a transfer'))

@@ -1,7 +1,8 @@
 /**
- * What is kept for a while goes at the end of it: the owner purges what lay in the trash for the retention, and every
- * node lets go of versions that are no longer current. Runs on local clocks and stays outside of the shared state; who is
- * not the owner waits longer, so that a clock that is off loses nothing.
+ * What is kept for a while goes at the end of it: the owner purges what lay in the trash for the retention, holders let go
+ * of it also when the owner is not there to say so, and every node lets go of versions that are no longer current. Runs on
+ * local clocks and stays outside of the shared state; who is not the owner waits longer, so that a clock that is off loses
+ * nothing.
  */
 import type { SharedFile, SharedVersion } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
@@ -26,6 +27,8 @@ export interface RetentionInit {
   ownBranch(): BranchId
   purge(file: FileId): void
   forgetRoot(file: FileId, root: Root): Promise<void>
+  /** chunks and boxes, of all versions; nothing to do where there are none */
+  forgetFile(file: FileId): Promise<void>
   /** bytes of a version on this disk */
   bytesOf(root: Root): number
   /** bytes that this node offers in all */
@@ -89,9 +92,12 @@ export function createRetention(init: RetentionInit): Retention {
       if (stopped) return
       if (++looks % LOOKS_PER_TURN === 0) await new Promise(setImmediate)
       const isOwn = file.owner === init.ownBranch()
-      if (file.state === 'deleted' && isOwn && (file.deleted ?? now) + init.retentionMs < now) init.purge(file.file)
-      if (file.state === 'purged') continue
       const before = now - init.retentionMs - (isOwn ? 0 : HOLDER_GRACE_MS)
+      const isOver = file.state === 'deleted' && (file.deleted ?? now) < before
+      if (isOver && isOwn) init.purge(file.file)
+      // of a purged one only what a crash has left
+      else if (isOver || file.state === 'purged') await init.forgetFile(file.file)
+      if (isOver || file.state === 'purged') continue
       for (const { root, at } of replacedVersions(file, init.versions(file.file))) {
         const bytes = init.bytesOf(root)
         if (at < before) await init.forgetRoot(file.file, root)

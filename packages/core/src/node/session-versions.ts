@@ -2,6 +2,7 @@
 import { DEFAULT_WEIGHT, drawRank, type SharedState, type SharedVersion } from '../catalogue/index.ts'
 import type { VersionShape } from '../content/index.ts'
 import {
+  type BoxHash,
   type BranchId,
   type EntryId,
   type FileId,
@@ -25,6 +26,10 @@ import {
 /** Only the shape: a stored version or a shared row has more. */
 export function shapeOf({ root, size, chunk }: VersionShape): VersionShape {
   return { root, size, chunk }
+}
+
+function boxesOf({ meta, preview }: { readonly meta: BoxHash; readonly preview: BoxHash | null }): BoxHash[] {
+  return preview === null ? [meta] : [meta, preview]
 }
 
 export interface Versions {
@@ -60,7 +65,7 @@ export function createVersions({ state, members }: { state: SharedState; members
       version: version.version,
       shape: shapeOf(version),
       owner: node !== null && members.isMember(node) ? node : null,
-      boxes: version.preview === null ? [version.meta] : [version.meta, version.preview],
+      boxes: boxesOf(version),
     }
   }
 
@@ -80,7 +85,8 @@ export function createVersions({ state, members }: { state: SharedState; members
       const shared = state.file(file)
       if (shared == null || (shared.state !== 'live' && shared.state !== 'orphaned')) return null
       const version = state.versions(file).find((each) => each.version === shared.version && !each.conflict)
-      return version === undefined ? null : of(version)
+      // a change of the audience, or of the name, gives the file new boxes, and the version none
+      return version === undefined ? null : { ...of(version), boxes: boxesOf(shared) }
     },
     placementMembers() {
       const weights = state.weights()

@@ -33,6 +33,7 @@ function setUp(over: Partial<ReplicatorInit>) {
     mayHold: () => true,
     former: () => 'none',
     isKept: () => false,
+    keepBoxes: () => {},
     want: () => {},
     unwant: () => {},
     drop: async () => {},

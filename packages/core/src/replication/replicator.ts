@@ -36,7 +36,9 @@ export interface ReplicatorInit {
   former(version: LiveVersion): DutyInput['former']
   mayHold(version: LiveVersion): boolean
   isKept(version: LiveVersion): boolean
-  /** starts or joins the background transfer, and keeps the boxes */
+  /** gets the boxes that are not here */
+  keepBoxes(version: LiveVersion): void
+  /** starts or joins the background transfer */
   want(version: LiveVersion): void
   /** ends a transfer that is no longer wanted */
   unwant(root: Root): void
@@ -109,9 +111,12 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     const mayHold = init.mayHold(version)
     init.holdings.say(root, local)
     if (mayHold) init.holdings.decline(root, false) // it may be asked again
+    const list = placement(version)
+    // they may be others than when the chunks came: a new name or audience makes new boxes
+    if (mayHold && list.includes(init.self)) init.keepBoxes(version)
     const duty = decideDuty({
       self: init.self,
-      list: placement(version),
+      list,
       completeHolders: new Set(completeHolders(version)),
       local,
       former: init.former(version),
