@@ -17,9 +17,12 @@ export interface SealStreamInit {
   onProgress?: ((bytes: number) => void) | undefined
 }
 
-export interface SealedStream {
+export interface SealedPieces {
   file: SealedFile
   size: number
+}
+
+export interface SealedStream extends SealedPieces {
   /** BLAKE3 of the plain bytes */
   plainHash: Uint8Array
 }
@@ -29,10 +32,19 @@ export interface SealedStream {
  * @throws {DiskFullError} @throws {StoreReadOnlyError} @throws {TooManyChunksError} and what the source throws
  */
 export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
+  const plainHash = blake3Stream()
+  const sealed = await sealPieces(init, (plain) => plainHash.update(plain))
+  return { ...sealed, plainHash: plainHash.digest() }
+}
+
+/** The same without the hash of the plain bytes, for who knows it. @param onPlain told of each chunk before it is sealed */
+export async function sealPieces(
+  init: SealStreamInit,
+  onPlain: (plain: Uint8Array) => void = () => {},
+): Promise<SealedPieces> {
   const { store, keys, source, chunk, signal, onProgress } = init
   signal?.throwIfAborted()
   const writer = await store.beginSealing(chunk)
-  const plainHash = blake3Stream()
   const writes: Promise<void>[] = []
   let index = 0
   let size = 0
@@ -40,7 +52,7 @@ export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
   let filled = 0
 
   const take = async (plain: Uint8Array) => {
-    plainHash.update(plain)
+    onPlain(plain)
     const sealed = sealChunk(keys, index, plain)
     index += 1
     size += plain.length
@@ -74,7 +86,7 @@ export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
     await Promise.all(writes)
     signal?.throwIfAborted()
     const file = await writer.finish()
-    return { file, size, plainHash: plainHash.digest() }
+    return { file, size }
   } catch (error) {
     await writer.abort()
     throw error

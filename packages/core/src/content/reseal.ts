@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type EpochKeys, equalBytes } from '../crypto/index.ts'
 import { ChunkDamagedError, ChunkMissingError, ManifestMissingError } from './errors.ts'
 import { openStream } from './export.ts'
-import { type SealedStream, sealStream } from './import.ts'
+import { type SealedPieces, sealPieces } from './import.ts'
 import type { ContentStore, SealedFile } from './types.ts'
 
 export interface ResealInit {
@@ -19,9 +19,9 @@ export interface ResealInit {
 }
 
 /** Seals a version again, with the keys of another access epoch, as a version with a root of its own. */
-export function reseal({ store, from, oldKeys, newKeys, signal, want, onProgress }: ResealInit): Promise<SealedStream> {
+export function reseal({ store, from, oldKeys, newKeys, signal, want, onProgress }: ResealInit): Promise<SealedPieces> {
   const source = openStream({ file: from, keys: oldKeys, signal, want })
-  return sealStream({ store, keys: newKeys, source, chunk: from.chunk, signal, onProgress })
+  return sealPieces({ store, keys: newKeys, source, chunk: from.chunk, signal, onProgress })
 }
 
 export interface CopyInit {

@@ -140,15 +140,16 @@ export function createFiles(init: FilesInit): FileVerbs {
           } catch (error) {
             if (!(error instanceof EpochMovedError) || tries >= MAX_RESEALS) throw error
             const oldKeys = keys
-            const before = sealed.file
+            const { file: before, plainHash } = sealed
             keys = current.sharing.author.epochForUpdate(file)
-            sealed = await reseal({
+            const anew = await reseal({
               store: current.store,
               from: before,
               oldKeys,
               newKeys: keys,
               signal: options.signal,
             })
+            sealed = { ...anew, plainHash }
             await removeIfUnpublished(current, before.root)
           }
         }
