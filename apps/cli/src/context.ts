@@ -2,6 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { connectTo, type MaloteClient } from '@malote/client'
+import { showJson } from '@malote/core/show-text'
 import { type Column, formatTable } from './output/terminal.ts'
 
 export interface GlobalOptions {
@@ -54,7 +55,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
       return client
     },
     print(document, text) {
-      process.stdout.write(isJson ? `${JSON.stringify(document)}\n` : text === '' ? '' : `${text}\n`)
+      process.stdout.write(isJson ? `${showJson(JSON.stringify(document))}\n` : text === '' ? '' : `${text}\n`)
     },
     note(text) {
       if (!isQuiet) process.stderr.write(`${text}\n`)

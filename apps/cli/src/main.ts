@@ -1,4 +1,5 @@
 /** The command line: runs one command, and turns its failure into words and an exit code. */
+import { showJson } from '@malote/core/show-text'
 import { CommanderError } from 'commander'
 import { commands } from './commands/index.ts'
 import { detailOf, InterruptedError, problemOf, type Told, toldOf } from './errors.ts'
@@ -31,7 +32,7 @@ function report(error: unknown, argv: readonly string[]): number {
   const isJson = wantsJson(argv)
   const told = error instanceof CommanderError ? usageOf(error) : toldOf(error)
   if (told === null) return 0
-  if (isJson) process.stdout.write(`${JSON.stringify(problemOf(told))}\n`)
+  if (isJson) process.stdout.write(`${showJson(JSON.stringify(problemOf(told)))}\n`)
   // the help on stderr has said it already
   else if (!(error instanceof CommanderError && error.code === 'commander.help')) {
     process.stderr.write(lineOf({ ...told, detail: detailOf(error, told.detail) }))

@@ -1,5 +1,5 @@
 /** The one place where a stable code becomes an HTTP status, and an error a problem document (RFC 9457). */
-import { type ErrorCode, MaloteError } from '@malote/core'
+import { type ErrorCode, MaloteError, showText } from '@malote/core'
 
 // Not imported: an import reads every name that `node:http` exports, and one of those loads all of `fetch`.
 const { STATUS_CODES } = process.getBuiltinModule('node:http')
@@ -112,5 +112,6 @@ function expectedFailure(error: unknown): Expected | null {
 }
 
 function problem(code: ErrorCode, detail: string, status: number): Problem {
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail, code }
+  // a sentence for people may quote what another branch has chosen
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail: showText(detail), code }
 }

@@ -177,6 +177,10 @@ describe('every route', () => {
     expect((await ask('GET', '/files?limit=abc')).status).toBe(400)
     expect((await ask('GET', `/files/${id}`)).headers.etag).toBe('"1"')
     expect((await ask('GET', '/files/nothing')).json).toMatchObject({ code: 'not-found', status: 404 })
+    // read by people too
+    expect((await ask('GET', `/files/${encodeURIComponent('\u202egpj')}`)).json).toMatchObject({
+      detail: 'no such file: \\u{202e}gpj',
+    })
     expect((await ask('GET', `/files/${id}/versions`)).json).toMatchObject({ items: [{ version: 1 }] })
     expect((await ask('GET', `/files/${id}/content`)).body.toString()).toBe('0123456789')
     expect((await ask('HEAD', `/files/${id}/content`)).status).toBe(200)

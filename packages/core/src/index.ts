@@ -3,3 +3,5 @@ export { safeFileName } from './content/index.ts'
 export { type ErrorCode, MaloteError } from './errors.ts'
 export { createNode, DEFAULT_TUNING } from './node/node.ts'
 export type * from './node/types.ts'
+/** For programs that show what other branches have chosen. */
+export { showText } from './show-text.ts'

@@ -27,6 +27,18 @@ const failure = (promise: Promise<unknown>) =>
     (error: unknown) => error,
   )
 
+describe('the name of the file', () => {
+  it.each([
+    ['Natal.TXT', 'natal.txt'],
+    ['s\u00e3o.txt', 'sa\u0303o.txt'],
+    ['CON.txt', '_con.txt'],
+  ])('%s is not written beside %s, which is the same elsewhere', async (name, there) => {
+    await writeFile(at(there), 'before')
+    expect(await failure(destinationOf(folder, name))).toMatchObject({ code: 'conflict', fields: { path: at(there) } })
+    expect(await destinationOf(folder, 'other.txt')).toMatchObject({ kind: 'file', path: at('other.txt') })
+  })
+})
+
 describe('a path', () => {
   it('gets the whole content', async () => {
     await writeTo(await destinationOf(at('a.bin'), 'other'), pieces('one', 'two'), { signal })

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { type FileHandle, link, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { safeFileName } from '@malote/core/file-names'
+import { clashKey, safeFileName } from '@malote/core/file-names'
 import { OutputError } from '../errors.ts'
 
 /** `direct`: a device or a pipe, where nothing can be put beside. `shown`: the path in the caller's words. */
@@ -31,9 +31,11 @@ export async function destinationOf(output: string | undefined, name: string): P
   if (output === '-') return { kind: 'stdout' }
   const found = output === undefined ? null : await look(output)
   if (output === undefined || found?.isDirectory() === true) {
-    // the name is not the caller's choice, so it replaces nothing
-    const path = join(output ?? '.', safeFileName(name))
-    if ((await look(path, lstat)) !== null) throw existsError(path)
+    // the name is not the caller's choice, so it replaces nothing, also where the folder will be copied to
+    const folder = output ?? '.'
+    const path = join(folder, safeFileName(name))
+    const clash = await clashIn(folder, safeFileName(name))
+    if (clash !== undefined) throw existsError(join(folder, clash))
     return { kind: 'file', path, shown: path, replaces: false }
   }
   if (found !== null && !found.isFile()) return { kind: 'direct', path: output, shown: output }
@@ -85,6 +87,18 @@ async function fill(handle: FileHandle, source: AsyncIterable<Uint8Array>, signa
   }
 }
 
+/** What is in the folder under this name, or under one that some system takes for the same. */
+async function clashIn(folder: string, name: string): Promise<string | undefined> {
+  const key = clashKey(name)
+  try {
+    return (await readdir(folder)).find((each) => clashKey(each) === key)
+  } catch (error) {
+    // a folder that may be written but not read: `placeNew` sees whether the name is free
+    if (codeOf(error) === 'EACCES') return undefined
+    throw explain(error, folder)
+  }
+}
+
 /** Under a name that nothing bears, also when something came to bear it meanwhile. */
 async function placeNew(temporary: string, path: string): Promise<void> {
   try {
@@ -100,9 +114,9 @@ async function placeNew(temporary: string, path: string): Promise<void> {
 
 type Stats = Awaited<ReturnType<typeof stat>>
 
-async function look(path: string, how: (path: string) => Promise<Stats> = stat): Promise<Stats | null> {
+async function look(path: string): Promise<Stats | null> {
   try {
-    return await how(path)
+    return await stat(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null
     throw explain(error, path)

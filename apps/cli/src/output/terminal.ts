@@ -1,15 +1,11 @@
 /**
  * What people read. Names come from other branches: whatever could steer a terminal or hide what it says is shown
- * escaped, here and nowhere else.
+ * escaped before it is printed.
  */
 import { stripVTControlCharacters } from 'node:util'
+import { showText } from '@malote/core/show-text'
 
-const ESCAPED = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu
-
-/** Control, bidirectional, zero-width and private characters as `\u{…}`; everything else as it is. */
-export function showText(text: string): string {
-  return text.replace(ESCAPED, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
-}
+export { showText }
 
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

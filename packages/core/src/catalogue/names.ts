@@ -1,7 +1,7 @@
 /**
  * Names, tags and campaigns. A name is data: whatever can be exported under some safe name is kept as it is (`../x`,
  * `CON`); refused is only what no person can have meant. Decoding other branches' boxes is more lenient: see
- * `boxes-format.ts`. What people see goes through `showName`.
+ * `boxes-format.ts`. What people see goes through `showText`.
  */
 import { NameInvalidError } from './errors.ts'
 
@@ -23,9 +23,6 @@ export interface FileDetails {
 
 /** RFC 6838 names, with parameters; only what can stand in a header. */
 const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}(?:; ?[\x20-\x7e]+)?$/i
-
-/** Control, format (bidirectional, zero-width), separators other than space, surrogates, and whatever is drawn as nothing. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 
 /** @throws {NameInvalidError} naming the character */
 export function checkName(name: string): void {
@@ -50,20 +47,16 @@ function checkText(what: string, text: string, max: number): void {
   if (text.length === 0) throw new NameInvalidError(what, 'is empty')
   const length = text.length <= max ? text.length : [...text].length
   if (length > max) throw new NameInvalidError(what, `has ${length} characters where at most ${max} are allowed`)
-  const nul = text.indexOf('\0')
-  if (nul >= 0) throw new NameInvalidError(what, `has the character U+0000 at position ${nul + 1}`)
-  const surrogate = /\p{Cs}/u.exec(text)
-  if (surrogate !== null) {
-    throw new NameInvalidError(
-      what,
-      `has half of a surrogate pair (${codePoint(surrogate[0])}) at position ${surrogate.index + 1}`,
-    )
-  }
-}
-
-/** For people's eyes, in terminals too: nothing that moves the cursor, turns the text round, or cannot be seen. */
-export function showName(name: string): string {
-  return name.replace(UNSEEN, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+  const bad = /[\0\p{Cs}]/u.exec(text)
+  if (bad === null) return
+  // as people count, like the lengths
+  const place = `at position ${[...text.slice(0, bad.index)].length + 1}`
+  throw new NameInvalidError(
+    what,
+    bad[0] === '\0'
+      ? `has the character U+0000 ${place}`
+      : `has half of a surrogate pair (${codePoint(bad[0])}) ${place}`,
+  )
 }
 
 function codePoint(character: string): string {

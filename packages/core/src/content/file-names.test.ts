@@ -19,6 +19,8 @@ describe('safeFileName', () => {
     ['NUL and controls', 'a\u0000b\u001bc\u0085\u007f.txt', 'a_b_c__.txt'],
     ['line feed', 'a\nb', 'a_b'],
     ['bidirectional override', 'photo\u202egpj.exe', 'photogpj.exe'],
+    ['nothing that can be seen', '\u3164\u034f\u115f', 'file'],
+    ['emoji', '\u{1f3d6}\ufe0f a\ufe0f.png', '\u{1f3d6}\ufe0f a.png'],
     ['zero width', 'a\u200bb\ufeff.txt', 'ab.txt'],
     ['line separator', 'a\u2028b', 'ab'],
     ['lone surrogate', 'a\ud800b', 'a\ufffdb'],

@@ -12,8 +12,9 @@ const FALLBACK = 'file'
 /** Separators, what Windows forbids, and control characters (C0, DEL, C1). */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
 const FORBIDDEN = /[/\\:*?"<>|\u0000-\u001f\u007f-\u009f]/g
-/** Zero-width, bidirectional and other invisible format characters, line separators, noncharacters: nobody sees them in a name. */
-const INVISIBLE = /[\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]/gu
+/** Zero-width, bidirectional and other invisible characters, line separators, noncharacters: nobody sees them in a name. */
+const INVISIBLE =
+  /(?<!\p{Extended_Pictographic})\ufe0f|[\p{Cf}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}]|(?!\ufe0f)\p{Default_Ignorable_Code_Point}/gu
 /** Device names of Windows, with any extension (learn.microsoft.com, "Naming Files, Paths, and Namespaces"). */
 const DEVICE = /^(?:con|prn|aux|nul|clock\$|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?= *(?:\.|$))/i
 

@@ -1,6 +1,7 @@
 /** Files that one member offered twice, and two branches accepted: until an assignment of them has been accepted. */
 import type { SharedMark } from '../catalogue/index.ts'
 import { type EntryId, type FileId, idFrom } from '../ids.ts'
+import { showText } from '../show-text.ts'
 import type { Session } from './session.ts'
 import type { StatusView } from './types.ts'
 
@@ -32,7 +33,7 @@ function warningOf(
   const belongs = owner === undefined ? '' : `; it belongs to ${members.branchLabel(owner)}`
   return {
     code: mark,
-    message: `${author} has offered ${name === undefined ? `file ${file}` : `${name} (${file})`} twice, and both were accepted${belongs}`,
+    message: `${author} has offered ${name === undefined ? `file ${file}` : `${showText(name)} (${file})`} twice, and both were accepted${belongs}`,
     advice:
       'What another branch wrote on it meanwhile is kept as conflict versions. An admin may settle it: `malote assign <file> <node>`.',
   }

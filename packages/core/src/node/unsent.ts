@@ -2,6 +2,7 @@
 import { kindInfo } from '../catalogue/index.ts'
 import { type BoxHash, type FileId, idFrom } from '../ids.ts'
 import type { Entry } from '../ledger/index.ts'
+import { showText } from '../show-text.ts'
 import type { Session } from './session.ts'
 
 /** Each once: the kind of entry, and the file by its name where this node can still open that. */
@@ -15,7 +16,7 @@ function unsentText(session: Session, { kind, body, authorKey }: Entry): string 
   if (subject === null || kind === 'audience' || kind === 'capacity') return kind
   const file = idFrom<FileId>(subject)
   const name = session.sharing.views.get(file)?.name ?? sealedName(session, file, body)
-  return name === null ? `${kind} of file ${file}` : `${kind} of ${name} (${file})`
+  return name === null ? `${kind} of file ${file}` : `${kind} of ${showText(name)} (${file})`
 }
 
 /** Out of the box that the entry names, which is here since this node has made it. */
