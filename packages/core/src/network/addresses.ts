@@ -78,6 +78,16 @@ export function pathOf(address: Multiaddr): PathKind {
   return address.getComponents().some((component) => component.name === 'udp') ? 'udp' : 'tcp'
 }
 
+/** Where a connection goes to; null unless it is TCP to an IP address, and not through a relay. */
+export function tcpTarget(address: Multiaddr): { host: string; port: number } | null {
+  if (isRelayed(address)) return null
+  const [zone, ...rest] = address.getComponents()
+  const [ip, tcp] = zone?.name === 'ip6zone' ? rest : [zone, rest[0]]
+  if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || tcp?.name !== 'tcp') return null
+  const host = zone?.name === 'ip6zone' ? `${ip.value}%${zone.value}` : (ip.value ?? '')
+  return { host, port: Number(tcp.value) }
+}
+
 /** True for addresses that mean something on this machine only. */
 export function isLoopback(address: Multiaddr): boolean {
   const [first] = address.getComponents()

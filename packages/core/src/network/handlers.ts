@@ -31,6 +31,14 @@ export interface HandlersInit {
   log(message: string, error?: unknown): void
 }
 
+/** What somebody else has opened. */
+interface Inbound {
+  readonly peer: NodeId
+  /** once it may be */
+  open(): FrameStream
+  abort(reason: Error): void
+}
+
 export class Handlers {
   readonly #init: HandlersInit
   readonly #open = new Map<string, number>()
@@ -45,40 +53,50 @@ export class Handlers {
     init: HandlerInit,
     handler: StreamHandler,
   ): (stream: Stream, connection: Connection) => void {
-    return (stream, connection) => void this.#serve(protocol, init, handler, stream, connection)
+    return (stream, connection) => {
+      const peer = nodeIdOf(connection.remotePeer)
+      const { maxBytes } = init
+      const open = () => {
+        const frames = createFrameStream({
+          stream,
+          peer,
+          path: pathOf(connection.remoteAddr),
+          clock: this.#init.clock,
+          maxFrameBytes: init.maxFrameBytes,
+          // once admitted, the peer is bounded like any member
+          ...(maxBytes === undefined ? {} : { byteBudget: () => (this.#isStranger(peer) ? maxBytes : undefined) }),
+          onHeard: () => this.#init.onHeard(peer),
+        })
+        this.#init.onOpened(frames, connection)
+        return frames
+      }
+      void this.#serve(protocol, init, handler, { peer, open, abort: (error) => stream.abort(error) })
+    }
   }
 
-  async #serve(
-    protocol: ProtocolName,
-    init: HandlerInit,
-    handler: StreamHandler,
-    stream: Stream,
-    connection: Connection,
-  ): Promise<void> {
-    const peer = nodeIdOf(connection.remotePeer)
+  /** The same for what came over a lane. */
+  serve(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler, frames: FrameStream): void {
+    const { peer } = frames
+    void this.#serve(protocol, init, handler, { peer, open: () => frames, abort: (error) => frames.abort(error) })
+  }
+
+  #isStranger(peer: NodeId): boolean {
+    return this.#init.gate()?.isMember(peer) !== true
+  }
+
+  async #serve(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler, inbound: Inbound): Promise<void> {
+    const { peer } = inbound
     const slot = `${protocol} ${peer}`
     const open = this.#open.get(slot) ?? 0
     try {
       checkStream(this.#init.gate(), peer, protocol, init)
       if (open >= (init.maxStreamsPerPeer ?? DEFAULT_STREAMS_PER_PEER)) throw new PeerLimitError(`${protocol} streams`)
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new PeerLimitError('errors'))
+      inbound.abort(error instanceof Error ? error : new PeerLimitError('errors'))
       return
     }
-    const { maxBytes } = init
-    const isStranger = () => this.#init.gate()?.isMember(peer) !== true
-    const watched = init.strangers === true && isStranger()
-    const frames = createFrameStream({
-      stream,
-      peer,
-      path: pathOf(connection.remoteAddr),
-      clock: this.#init.clock,
-      maxFrameBytes: init.maxFrameBytes,
-      // once admitted, the peer is bounded like any member
-      ...(maxBytes === undefined ? {} : { byteBudget: () => (isStranger() ? maxBytes : undefined) }),
-      onHeard: () => this.#init.onHeard(peer),
-    })
-    this.#init.onOpened(frames, connection)
+    const watched = init.strangers === true && this.#isStranger(peer)
+    const frames = inbound.open()
     this.#open.set(slot, open + 1)
     if (watched) this.#init.strangers.registerOpened(peer)
     const cancel =

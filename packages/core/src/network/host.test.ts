@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
 import { generateSigningKey } from '../crypto/index.ts'
 import { codeOf } from '../errors.ts'
@@ -25,7 +27,14 @@ const HANDLER: HandlerInit = { maxFrameBytes: 1000, timeoutMs: 5_000 }
 const OPTIONS = { maxFrameBytes: 1000, timeoutMs: 3_000 }
 
 /** libp2p without our rules, as a stranger may bring it. */
-const BARE = { listen: [], announce: [], relay: false, gater: {}, onComponents: () => {} }
+const BARE = {
+  listen: [],
+  announce: [],
+  relay: false,
+  gater: {},
+  lanes: { clock: systemClock, accept: (socket: Socket) => void socket.destroy() },
+  onComponents: () => {},
+}
 
 const running: TestHost[] = []
 async function start(...args: Parameters<typeof startTestHost>): Promise<TestHost> {

@@ -8,6 +8,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { systemRandom } from '../random.ts'
 import { AddressBook } from './address-book.ts'
 import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
 import { Connections, closeQuickly, type PeerEvent } from './connections.ts'
@@ -27,6 +28,7 @@ import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts
 import { Handlers } from './handlers.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
+import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
 import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
@@ -64,6 +66,7 @@ class Libp2pHost implements NetworkHost {
   readonly #invited = new Set<NodeId>()
   readonly #hostile: HostilePeers
   readonly #spoken: SpokenNetwork
+  readonly #lanes: Lanes
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
   readonly #stopped = new AbortController()
@@ -97,6 +100,33 @@ class Libp2pHost implements NetworkHost {
       hangUp: () => this.hangUp(),
       log: (message, error) => this.#log(message, error),
     })
+    this.#lanes = new Lanes({
+      clock: init.clock,
+      random: systemRandom,
+      connection: (peer) => this.#running().connections.best(peer),
+      request: (peer, frame, signal) =>
+        this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),
+      maxFrameBytes: (protocol) => {
+        const registered = this.#spoken.registered(protocol)
+        return registered?.init.lane === true ? registered.init.maxFrameBytes : null
+      },
+      serve: (protocol, stream) => {
+        const registered = this.#spoken.registered(protocol)
+        if (registered === undefined) stream.abort()
+        else handlers.serve(protocol, registered.init, registered.handler, stream)
+      },
+      onHeard: (peer) => this.#running().connections.noteHeard(peer),
+      log: (message, error) => this.#log(message, error),
+    })
+    this.handle(
+      'lane',
+      { maxFrameBytes: MAX_LANE_MESSAGE, timeoutMs: OPEN_TIMEOUT_MS, maxStreamsPerPeer: 16 },
+      (stream) => this.#lanes.answer(stream),
+    )
+    this.onPeer(({ type, peer }) => {
+      if (type === 'connected') this.#lanes.forget(peer)
+      else this.#lanes.end((each) => each === peer)
+    })
   }
 
   async start(): Promise<void> {
@@ -113,6 +143,7 @@ class Libp2pHost implements NetworkHost {
         invited: this.#invited,
         strangers: this.#strangers,
       }),
+      lanes: { clock: this.#clock, accept: (socket) => this.#lanes.accept(socket) },
       onComponents: (parts) => {
         components = parts
         guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer))
@@ -162,7 +193,7 @@ class Libp2pHost implements NetworkHost {
   async open(
     peer: NodeId,
     protocol: ProtocolName,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean },
   ): Promise<FrameStream> {
     const network = this.#spoken.id
     if (network === null) throw new NoNetworkError()
@@ -177,6 +208,10 @@ class Libp2pHost implements NetworkHost {
         connection = connections.best(peer)
         if (connection === undefined && options.connectedOnly === true) throw new UnreachableError(peer)
         connection ??= await this.#dialPeer(peer, signal)
+        if (options.bulk === true) {
+          const lane = await this.#lanes.open(peer, protocol, { maxFrameBytes: options.maxFrameBytes, signal })
+          if (lane !== null) return lane
+        }
         const stream = await connection.newStream(id, {
           signal,
           runOnLimitedConnection: true,
@@ -280,6 +315,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   async hangUp(peer?: NodeId): Promise<void> {
+    this.#lanes.end((each) => peer === undefined || each === peer)
     await this.#running().connections.hangUp(peer)
   }
 
@@ -290,7 +326,9 @@ class Libp2pHost implements NetworkHost {
   }
 
   connections(): PeerConnection[] {
-    return this.#running().connections.list()
+    return this.#running()
+      .connections.list()
+      .map((each) => ({ ...each, lanes: this.#lanes.count(each.peer) }))
   }
 
   isConnected(peer: NodeId): boolean {
@@ -326,6 +364,7 @@ class Libp2pHost implements NetworkHost {
     this.#strangers.stop()
     const { node, components } = this.#running()
     await this.#spoken.stop()
+    this.#lanes.stop()
     await this.hangUp()
     await stopLibp2p(node, components)
   }
@@ -381,6 +420,7 @@ class Libp2pHost implements NetworkHost {
     const { guard, connections } = this.#running()
     this.#hostile.tend()
     guard.catchUp()
+    this.#lanes.end((peer) => this.#gate?.mayConnect(peer) === false)
     connections
       .prune((peer) => this.#gate?.mayConnect(peer) === false)
       .catch((error: unknown) => this.#log('cannot close connections', error))

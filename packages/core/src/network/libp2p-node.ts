@@ -6,12 +6,12 @@ import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { SigningKey } from '../crypto/index.ts'
 import { ListenError } from './errors.ts'
 import type { Components } from './guard.ts'
+import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
 
 /**
  * Receive window of a stream at its start. The yamux spec says 256 KiB; every node of ours starts higher, since on a
@@ -43,6 +43,8 @@ export interface Libp2pNodeInit {
   announce: readonly string[]
   relay: boolean
   gater: ConnectionGater
+  /** what begins a TLS handshake on a port of ours */
+  lanes: LaneListenerInit
   /** sees the parts before any of them starts */
   onComponents(components: Components): void
 }
@@ -78,7 +80,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
     // presence has the heartbeat; the monitor would cut connections that are only busy
     connectionMonitor: { enabled: false },
     transports: [
-      tcp({ inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 }),
+      tcpWithLanes({ inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 }, init.lanes),
       circuitRelayTransport({ maxInboundStopStreams: MAX_CIRCUITS, maxOutboundStopStreams: MAX_CIRCUITS }),
     ],
     connectionEncrypters: [noise()],

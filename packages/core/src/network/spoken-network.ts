@@ -62,6 +62,11 @@ export class SpokenNetwork {
     )
   }
 
+  /** What was registered for a protocol of the network that is spoken now. */
+  registered(protocol: ProtocolName): { init: HandlerInit; handler: StreamHandler } | undefined {
+    return this.#id === null ? undefined : this.#registered.get(protocol)
+  }
+
   /** Asks other members for a member's addresses. */
   async find(peer: NodeId, wait: Wait): Promise<string[]> {
     const discovery = this.#discovery

@@ -2,7 +2,7 @@
 import type { NetworkId, NodeId } from '../ids.ts'
 
 /** Every protocol of Malote. On the wire: `/malote/<first 16 hex digits of the network id>/<name>/1`. */
-export type ProtocolName = 'register' | 'presence' | 'facts' | 'ledger' | 'boxes' | 'keys' | 'transfer' | 'dht'
+export type ProtocolName = 'register' | 'presence' | 'facts' | 'ledger' | 'boxes' | 'keys' | 'transfer' | 'lane' | 'dht'
 
 export type PathKind = 'tcp' | 'udp' | 'relay'
 
@@ -39,6 +39,8 @@ export interface HandlerInit {
   strangers?: boolean
   /** bytes that a stranger may send in all */
   maxBytes?: number
+  /** may come over a lane @default false */
+  lane?: boolean
 }
 
 /** Returns when the exchange is over; a throw resets the stream, and a `DecodeError` counts against the peer. */
@@ -49,6 +51,8 @@ export interface PeerConnection {
   readonly path: PathKind
   readonly rttMs: number | null
   readonly address: string
+  /** sockets beside it that carry bulk, see `lanes.ts` */
+  readonly lanes?: number
 }
 
 /** Who may do what, asked at every stream; wired from membership. */
@@ -66,11 +70,15 @@ export interface Host {
   /** Registers the protocols of this network; `null` leaves it. Handlers that were given stay. */
   useNetwork(network: NetworkId | null, gate: Gate): Promise<void>
   handle(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler): void
-  /** Opens a stream to a member, dialling it when there is no connection. @throws {UnreachableError} */
+  /**
+   * Opens a stream to a member, dialling it when there is no connection.
+   * @param options.bulk much will come: over a lane, where there is a direct path for one
+   * @throws {UnreachableError}
+   */
   open(
     peer: NodeId,
     protocol: ProtocolName,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean },
   ): Promise<FrameStream>
   /** One frame there, one frame back. @throws {UnreachableError} @throws {TimeoutError} */
   request(

@@ -309,7 +309,7 @@ export function createProvider(init: ProviderInit): Provider {
 
   init.host.handle(
     'transfer',
-    { maxFrameBytes: MAX_REQUEST_BYTES, timeoutMs: 0, maxStreamsPerPeer: MAX_STREAMS_PER_PEER },
+    { maxFrameBytes: MAX_REQUEST_BYTES, timeoutMs: 0, maxStreamsPerPeer: MAX_STREAMS_PER_PEER, lane: true },
     async (stream) => {
       const client = await admit(stream)
       if (client === null) return

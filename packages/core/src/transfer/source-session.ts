@@ -13,6 +13,8 @@ import {
 
 /** From dialling to the first answer (ms). */
 const OPEN_MS = 15_000
+/** From this on it is worth a lane, which takes four round trips to open. */
+const BULK_BYTES = 8 * 1024 * 1024
 /** A request is small; a peer that does not take it for so long is gone (ms). */
 const SEND_MS = 30_000
 
@@ -57,7 +59,8 @@ export class SourceSession {
   static async open(init: SessionInit): Promise<SourceSession> {
     const { peer, signal } = init
     const wait = { signal, timeoutMs: OPEN_MS }
-    const stream = await init.host.open(peer, 'transfer', { ...wait, maxFrameBytes: maxReplyBytes(init.chunk) })
+    const bulk = init.chunk * init.count >= BULK_BYTES
+    const stream = await init.host.open(peer, 'transfer', { ...wait, maxFrameBytes: maxReplyBytes(init.chunk), bulk })
     try {
       const proof = init.proof === undefined ? {} : { proof: init.proof }
       await stream.write(encodeRequest({ t: 'open', root: init.rootBytes, urgent: init.urgent, ...proof }), wait)

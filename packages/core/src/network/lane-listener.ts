@@ -1,0 +1,81 @@
+/**
+ * Lanes on the ports that libp2p listens on: a branch forwards one port, or none, and a path that carried the connection
+ * carries a lane. The first byte tells them apart.
+ */
+import { Server, type Socket } from 'node:net'
+import type { Listener, Transport } from '@libp2p/interface'
+import { type TCPOptions, tcp } from '@libp2p/tcp'
+import type { Clock } from '../clock.ts'
+import type { Components } from './guard.ts'
+
+/** A TLS record that begins a handshake (RFC 8446, 5.1). A libp2p connection begins with the length of a protocol name, 19. */
+const TLS_HANDSHAKE = 0x16
+/** For the first byte (ms); libp2p gives a handshake as long. */
+const FIRST_BYTE_MS = 10_000
+/** Sockets that have said nothing yet, of one listener. */
+const MAX_SILENT = 256
+
+export interface LaneListenerInit {
+  readonly clock: Clock
+  /** owns the socket from now on; nothing was taken from it */
+  accept(socket: Socket): void
+}
+
+/** As `tcp()`, with the sockets that begin a TLS handshake set aside. */
+export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (components: Components) => Transport {
+  const create = tcp(options)
+  return (components) => {
+    const transport = create(components)
+    const createListener = transport.createListener.bind(transport)
+    transport.createListener = (listen) => {
+      const listener = createListener(listen)
+      divert(listener, init)
+      return listener
+    }
+    return transport
+  }
+}
+
+/** @libp2p/tcp has no hook for it. Where its server cannot be found no lane arrives, and streams carry everything. */
+function divert(listener: Listener, { clock, accept }: LaneListenerInit): void {
+  const server: unknown = Reflect.get(listener, 'server')
+  if (!(server instanceof Server)) return
+  const takers = server.listeners('connection')
+  const silent = new Set<Socket>()
+  const close = listener.close.bind(listener)
+  listener.close = async () => {
+    // the server would wait for them
+    for (const socket of silent) socket.destroy()
+    await close()
+  }
+  server.removeAllListeners('connection')
+  server.on('connection', (socket: Socket) => {
+    if (silent.size >= MAX_SILENT) {
+      socket.destroy()
+      return
+    }
+    silent.add(socket)
+    const cancel = clock.after(FIRST_BYTE_MS, () => socket.destroy())
+    const isOver = () => {
+      cancel()
+      silent.delete(socket)
+    }
+    // whoever takes it listens for its errors, too
+    const onError = () => socket.destroy()
+    socket.once('close', isOver)
+    socket.on('error', onError)
+    socket.once('readable', () => {
+      isOver()
+      socket.off('close', isOver)
+      const head: Buffer | null = socket.read()
+      if (head === null) {
+        socket.destroy()
+        return
+      }
+      socket.unshift(head)
+      if (head[0] === TLS_HANDSHAKE) accept(socket)
+      else for (const take of takers) take.call(server, socket)
+      socket.off('error', onError)
+    })
+  })
+}
