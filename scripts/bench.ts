@@ -3,6 +3,7 @@ import { benchDenying } from '../test/bench/denying.ts'
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
+import { benchTransfer } from '../test/bench/transfer.ts'
 import { keepCompiled } from '../test/support/branch.ts'
 
 const [name = 'main', ...figures] = process.argv.slice(2)
@@ -12,6 +13,7 @@ const benches: Record<string, () => Promise<void>> = {
   ledger: () => benchLedger(...numbers),
   sealing: () => benchSealing(...numbers),
   denying: () => benchDenying(...numbers),
+  transfer: () => benchTransfer(...numbers),
 }
 keepCompiled()
 const bench = benches[name]

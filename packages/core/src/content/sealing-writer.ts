@@ -1,4 +1,5 @@
 /** Writes a version whose root is known only at the end: in a temporary file, sealed chunk after sealed chunk. */
+import { release } from '../codec/index.ts'
 import { blake3, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { createManifestBuilder, sealedOffset } from './manifest.ts'
@@ -59,6 +60,7 @@ export async function createSealingWriter(init: SealingWriterInit): Promise<Seal
         .finally(() => writes.delete(settled))
       writes.add(settled)
       await write
+      for (const part of parts) release(part)
     },
     async finish() {
       if (state !== 'open') throw new Error(`finish of a writer that is ${state}`)

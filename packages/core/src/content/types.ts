@@ -50,7 +50,7 @@ export interface SealedFile extends VersionShape {
 /** Sealing a new version, whose root is known only at the end. */
 export interface SealingWriter {
   readonly chunk: number
-  /** Takes the next sealed chunk, in pieces that follow one another. */
+  /** Takes the next sealed chunk, in pieces that follow one another, and frees their memory. */
   append(sealed: readonly Uint8Array[], plainLength: number): Promise<void>
   /** Durable, in its place in the store, complete. */
   finish(): Promise<SealedFile>

@@ -4,7 +4,7 @@
  */
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.ts'
-import { DecodeError } from '../codec/index.ts'
+import { DecodeError, release } from '../codec/index.ts'
 import type { NodeId } from '../ids.ts'
 import { withDeadline } from './deadline.ts'
 import { StreamBrokenError } from './errors.ts'
@@ -65,12 +65,13 @@ export class LaneStream implements FrameStream {
     await this.writeParts([frame], wait)
   }
 
-  async writeParts(parts: Uint8Array[], wait: Wait = {}): Promise<void> {
+  async writeParts(parts: Uint8Array[], wait: Wait & { handsOver?: boolean } = {}): Promise<void> {
     wait.signal?.throwIfAborted()
     this.#throwIfUnwritable()
-    this.#socket.cork()
-    for (const piece of framePieces(parts)) this.#socket.write(piece)
-    this.#socket.uncork()
+    // not corked: OpenSSL would get one copy of all of it
+    for (const piece of framePieces(parts)) {
+      this.#socket.write(piece, wait.handsOver === true ? () => release(piece) : undefined)
+    }
     if (!this.#socket.writableNeedDrain) return
     await withDeadline(this.#init.clock, 'sending', wait, async (signal) => {
       const { promise, resolve } = Promise.withResolvers<void>()
@@ -118,6 +119,7 @@ export class LaneStream implements FrameStream {
     this.#init.onHeard?.()
     try {
       for (let at = 0; at < data.length; ) at = this.#take(data, at)
+      release(data)
     } catch (error) {
       this.abort(error instanceof Error ? error : undefined)
       return

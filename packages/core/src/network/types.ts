@@ -18,8 +18,11 @@ export interface FrameStream {
   readonly path: PathKind
   /** Resolves when the frame was handed on and there is room for more. */
   write(frame: Uint8Array, wait?: Wait): Promise<void>
-  /** Several buffers as one frame, without copying them together. */
-  writeParts(parts: Uint8Array[], wait?: Wait): Promise<void>
+  /**
+   * Several buffers as one frame, without copying them together.
+   * @param wait.handsOver nobody needs them afterwards: their memory may be freed as soon as they have gone
+   */
+  writeParts(parts: Uint8Array[], wait?: Wait & { handsOver?: boolean }): Promise<void>
   /** The next frame, or null when the other side has ended cleanly. @throws {DecodeError} on a frame over the limit */
   read(wait?: Wait): Promise<Uint8Array | null>
   /** Ends our side after what was written. */

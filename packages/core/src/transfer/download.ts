@@ -6,6 +6,7 @@
  * when the chunk was written, refused or its link ended; `file` keeps what was verified, so a transfer that
  * is ended at any moment goes on later from there.
  */
+import { release } from '../codec/index.ts'
 import { chunkCount, type Manifest, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
@@ -317,6 +318,7 @@ class RunningDownload implements Download {
       this.#writing -= 1
       this.#credit.giveBack()
     }
+    if (isRight !== undefined) release(sealed)
     if (isRight === true) {
       const plain = this.#plainLength(index)
       this.#bytes += plain

@@ -161,10 +161,11 @@ export function createProvider(init: ProviderInit): Provider {
       return
     }
     const bytes = sealed
-    await up.take(bytes.length, client.urgent, client.ending.signal)
+    const { length } = bytes // it is given away
+    await up.take(length, client.urgent, client.ending.signal)
     await send(client, async () => {
-      await client.stream.writeParts([chunkHeader(request.index), bytes], wait(client))
-      sentBytes += bytes.length
+      await client.stream.writeParts([chunkHeader(request.index), bytes], { ...wait(client), handsOver: true })
+      sentBytes += length
     })
   }
 

@@ -1,0 +1,119 @@
+/**
+ * `npm run bench -- transfer [MiB]`: one file from one source's store into another's, beside two bare programs that do no
+ * more than what has to be done (`bare-pipe.ts`), in the same run on the same file system. Prints a table; asserts nothing.
+ */
+import { spawn } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import type { Branch, Json } from '../support/branch.ts'
+import { startCluster } from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
+
+const MiB = 1024 * 1024
+const RUNS = 3
+
+interface Run {
+  readonly ms: number
+  /** seconds of processor time, both sides */
+  readonly cpu: number
+}
+
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number
+
+export async function benchTransfer(mib = 1024): Promise<void> {
+  // in memory where there is such a folder: the disk is not what is measured
+  process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+  const folder = mkdtempSync(join(tmpdir(), 'malote-bench-'))
+  try {
+    const path = join(folder, 'source')
+    makeFile(path, mib)
+    const bare: Run[] = []
+    for (let run = 0; run < RUNS; run++) bare.push(await barePipe(path, join(folder, 'copy')))
+    const ours = await fetches(path)
+    const rate = (runs: Run[]) => mib / (median(runs.map(({ ms }) => ms)) / 1000)
+    const cpu = (runs: Run[]) => (median(runs.map((run) => run.cpu)) * 1024) / mib
+    console.table([
+      {
+        what: 'one source, store to store',
+        figure: `${Math.round(rate(ours))} MiB/s`,
+        baseline: `bare programs: ${Math.round(rate(bare))} MiB/s`,
+        ratio: (rate(ours) / rate(bare)).toFixed(2),
+        wanted: '>= 0.7',
+      },
+      {
+        what: 'processor time of both for 1 GiB',
+        figure: `${cpu(ours).toFixed(1)} s`,
+        baseline: `bare programs: ${cpu(bare).toFixed(1)} s`,
+        ratio: (cpu(ours) / cpu(bare)).toFixed(2),
+        wanted: '<= 4 s',
+      },
+    ])
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function makeFile(path: string, mib: number): void {
+  const handle = openSync(path, 'w')
+  const piece = Buffer.alloc(MiB)
+  for (let at = 0; at < mib; at++) writeSync(handle, randomFillSync(piece))
+  closeSync(handle)
+}
+
+async function barePipe(from: string, to: string): Promise<Run> {
+  const program = join(import.meta.dirname, 'bare-pipe.ts')
+  const sender = spawn(process.execPath, [program, 'send', from], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const said = createInterface({ input: sender.stdout })[Symbol.asyncIterator]()
+  const port = String((await said.next()).value)
+  const began = performance.now()
+  const receiver = spawn(process.execPath, [program, 'receive', port, to], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ends: string[] = []
+  for await (const line of createInterface({ input: receiver.stdout })) ends.push(line)
+  const ms = performance.now() - began
+  ends.push(String((await said.next()).value))
+  rmSync(to)
+  return { ms, cpu: ends.reduce((sum, line) => sum + (JSON.parse(line) as { cpu: number }).cpu, 0) }
+}
+
+/** Of a network of four in which two are off: the one that is on and holds nothing fetches from the owner. */
+async function fetches(path: string): Promise<Run[]> {
+  const cluster = await startCluster(4)
+  try {
+    const [owner, reader, ...others] = cluster.branches as [Branch, Branch, ...Branch[]]
+    for (const branch of others) await branch.end()
+    const runs: Run[] = []
+    while (runs.length < RUNS) {
+      const file = await owner.json('upload', path)
+      const seen: Json = await eventually('it shows', () => reader.api(`/files/${file.id}`).catch(() => false))
+      await setTimeout(1500) // what is to be held here by placement comes by itself
+      const { local } = (await reader.api(`/files/${file.id}`)) as Json
+      if (seen.local === 'none' && local === 'none') {
+        const before = cpuOf(owner) + cpuOf(reader)
+        const began = performance.now()
+        await reader.api(`/files/${file.id}/fetch`, { method: 'POST' })
+        await eventually(
+          'it is here',
+          async () => ((await reader.api(`/files/${file.id}`)) as Json).local === 'complete',
+          120_000,
+        )
+        runs.push({ ms: performance.now() - began, cpu: cpuOf(owner) + cpuOf(reader) - before })
+      }
+      await owner.json('rm', file.id, '--purge')
+      await setTimeout(1500)
+    }
+    return runs
+  } finally {
+    await cluster.close()
+  }
+}
+
+/** Seconds that the process has taken of the processor (proc(5), stat, fields 14 and 15 in hundredths). */
+function cpuOf(branch: Branch): number {
+  const stat = readFileSync(`/proc/${branch.pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
