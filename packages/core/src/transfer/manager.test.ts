@@ -56,7 +56,6 @@ describe('transfers', () => {
       clock: systemClock,
       sourcesOf: () => sources.map((each) => each.host.id),
       mayFetch: () => true,
-      noSourceMs: 500,
       ...more,
     })
     running.push(transfers)
@@ -222,7 +221,7 @@ describe('transfers', () => {
   it('fails a fetch without source in time, and tries again when resumed', async () => {
     const file = await sealed(4, 11)
     source.host.kill()
-    const transfers = start(reader, [source])
+    const transfers = start(reader, [source], { noSourceMs: 500 })
     const { id, done } = transfers.want(shapeOf(file), { kind: 'fetch', fileId: FILE })
     await expect(done).rejects.toMatchObject({ code: 'no-source' })
     expect(transfers.get(id)).toMatchObject({ state: 'failed', error: { code: 'no-source' } })
