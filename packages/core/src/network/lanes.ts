@@ -1,7 +1,7 @@
 /**
  * Lanes: sockets of their own for what is large, beside the libp2p connection to a member. TLS 1.3 with a key that was
  * handed over that connection, done by OpenSSL on the socket: no JavaScript touches a byte on its way. Why: decision
- * 0029; spec: docs/specs/lane.md.
+ * 0030; spec: docs/specs/lane.md.
  */
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, TLSSocket, type TLSSocketOptions, type TlsOptions } from 'node:tls'
