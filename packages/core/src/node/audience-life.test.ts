@@ -5,7 +5,7 @@ import type { MaloteNode, NodeEvent } from './types.ts'
 
 const NAME = 'campanha-confidencial.txt'
 const CONTENT = Buffer.from('what nobody may know before december'.repeat(50))
-const nodes = testNodes({ repairIntervalMs: 200 })
+const nodes = testNodes({ repairIntervalMs: 200, drawSilenceMs: 300 })
 const folders = { natal: nodes.emptyFolder(), olinda: nodes.emptyFolder() }
 let recife: MaloteNode, olinda: MaloteNode, natal: MaloteNode
 let id: string
@@ -109,4 +109,21 @@ describe('a machine that comes', () => {
     await until('it sees it', () => sees(natal))
     expect(await read(natal, id)).toEqual(CONTENT)
   }, 30_000)
+})
+
+describe('an owner that leaves', () => {
+  it('is followed by a branch that may read, wherever the draw puts one that may not', async () => {
+    // of three candidates the denied one is the first for about a third of them
+    const files = await Promise.all(
+      Array.from({ length: 8 }, (_, at) => share(olinda, `${at}.txt`, CONTENT, { denied: ['Natal'] })),
+    )
+    await until('all have the entries', () => natal.ledger.digest().state === olinda.ledger.digest().state)
+    const { done } = await olinda.network.unregister({})
+    await done
+    const owners = () => files.map((file) => recife.files.get(file).owner.branch)
+    await until('each has an owner', () => !owners().includes('Olinda'))
+    for (const owner of owners()) expect(['Recife', 'Salvador']).toContain(owner)
+    for (const file of files)
+      expect(() => natal.files.get(file)).toThrow(expect.objectContaining({ code: 'not-found' }))
+  }, 40_000)
 })
