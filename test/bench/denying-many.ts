@@ -48,7 +48,6 @@ export async function denyAmongMany(members: number): Promise<ManyStep[]> {
     const only = (nodes: readonly string[]) => nodes.map((node): [string, string] => ['only', node])
     const [first, second] = others as [string, string]
 
-    await step('the first key of everyone', () => upload('start.txt'))
     for (let n = 0; n < WARM; n++) await upload(`${n}.txt`)
     const file = await step('an upload to everyone', () => upload('everyone.txt'))
     await step('an upload that denies one', () => upload('except.txt', denied([first])))

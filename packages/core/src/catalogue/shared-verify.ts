@@ -50,6 +50,14 @@ interface VerifyInit {
 
 /** Steps between two looks at the clock of others. */
 const SLICE = 64
+const memberTables = [
+  tables.network,
+  tables.members,
+  tables.branches,
+  tables.invites,
+  tables.cuts,
+  tables.departures,
+] as unknown as TableSpec<Row>[]
 const NO_KEY = 'refs_secret does not have the key that refs are made with'
 /** Changes that may come in between before the last run is made in one go. */
 const ATTEMPTS = 3
@@ -67,24 +75,29 @@ export async function verifyState(init: VerifyInit, options: VerifyOptions): Pro
   for (let attempt = 1; ; attempt++) {
     const began = init.changes()
     const isLast = attempt >= ATTEMPTS
-    const result = await run(init, async () => {
-      signal?.throwIfAborted()
-      if (!isLast) await setImmediate()
-      return init.changes() === began
-    })
+    const result = await run(
+      init,
+      async () => {
+        signal?.throwIfAborted()
+        if (!isLast) await setImmediate()
+        return init.changes() === began
+      },
+      isLast,
+    )
     if (result !== null) return result
   }
 }
 
 /** @param pause called between slices; false ends the run. @returns null when it was ended */
-async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<VerifyResult | null> {
+async function run(init: VerifyInit, pause: () => Promise<boolean>, inOneGo = false): Promise<VerifyResult | null> {
   const network = init.network()
   if (network === null) return { recomputed: new SetHash().digest(), problems: [] }
   const began = init.changes()
   let steps = 0
   const isOver = async () => ++steps % SLICE === 0 && !(await pause())
 
-  const { membership, waiting } = foldAllControl(init.entries.control(), init.rules)
+  const { fold, rows: ofMembers, problems } = await compareMembers(init, inOneGo)
+  const { membership, waiting } = fold
   const recomputed = new SetHash()
   const add = <R extends Row>(spec: TableSpec<R>, row: R) => {
     recomputed.add(elementOf(network, spec, row))
@@ -95,19 +108,7 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
     found.add('an upgrade activated rules that this software does not have')
     return { recomputed: init.rows.digest(), problems: found.list() }
   }
-  const ofMembers = memberRows(membership)
-  for (const spec of [
-    tables.network,
-    tables.members,
-    tables.branches,
-    tables.invites,
-    tables.cuts,
-    tables.departures,
-  ]) {
-    const expected = ofMembers.filter((each) => each.spec.name === spec.name).map(({ row }) => row)
-    if (!sameRows(spec as unknown as TableSpec<Row>, init.rows.select(spec as unknown as TableSpec<Row>), expected))
-      found.add(`the rows in ${spec.name} are not what the entries say`)
-  }
+  for (const problem of problems) found.add(problem)
 
   const forks = forkRows(init.entries)
   for (const row of forks) add(tables.forks, row)
@@ -164,6 +165,25 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<Ver
   if (toHex(stored.digest()) !== kept) found.add('the rows on disk do not make the digest kept beside them')
   if (toHex(expected) !== kept) found.add('the entries make another state than the one kept')
   return { recomputed: expected, problems: found.list() }
+}
+
+/** A table at a time, with turns for everybody else in between; anew when something changes meanwhile, the last time in one go. */
+async function compareMembers(init: VerifyInit, inOneGo: boolean) {
+  for (let attempt = 1; ; attempt++) {
+    const began = init.changes()
+    const fold = foldAllControl(init.entries.control(), init.rules)
+    if (!understandsRules(fold.membership)) return { fold, rows: [], problems: [] }
+    const rows = memberRows(fold.membership)
+    const problems: string[] = []
+    for (const spec of memberTables) {
+      if (!inOneGo && attempt < ATTEMPTS) await setImmediate()
+      if (init.changes() !== began) break
+      const expected = rows.filter((each) => each.spec.name === spec.name).map(({ row }) => row)
+      if (!sameRows(spec, init.rows.select(spec), expected))
+        problems.push(`the rows in ${spec.name} are not what the entries say`)
+    }
+    if (init.changes() === began) return { fold, rows, problems }
+  }
 }
 
 function addSubjectRows(add: <R extends Row>(spec: TableSpec<R>, row: R) => void, rows: SubjectFold): void {

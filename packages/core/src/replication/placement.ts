@@ -36,30 +36,38 @@ export function placementList(input: PlacementInput): NodeId[] {
 
 /** All members with a weight, best first: the order in which they are asked to hold the file. */
 export function rankedMembers(network: NetworkId, file: FileId, members: readonly PlacementMember[]): NodeId[] {
+  const costOf = drawCosts(network, file)
   return members
     .filter((member) => member.weight > 0)
-    .map((member) => ({ ...member, cost: drawCost(network, file, member.node) }))
+    .map(({ node, weight }) => ({ node, weight, cost: costOf(node) }))
     .sort((a, b) => a.cost * b.weight - b.cost * a.weight || (a.node < b.node ? -1 : 1))
     .map((member) => member.node)
 }
 
 const MANTISSA_BITS = 26
 const FRACTION_BITS = 24
+const KEY_BYTES = 32
 
 /**
  * -log2(u) for u uniform in (0, 1], in units of 2^-24, by integer arithmetic only, so that every platform computes the
  * same. The member with the least cost per weight wins, with a chance in proportion to its weight.
  */
-function drawCost(network: NetworkId, file: FileId, node: NodeId): number {
-  const digest = sha256(domain('placement', network), idBytes(file), publicKeyFromNodeId(node))
-  const value = new DataView(digest.buffer, digest.byteOffset).getBigUint64(0) >> 16n // 48 bits
-  return negativeLog2(Number(value) + 1)
+function drawCosts(network: NetworkId, file: FileId): (node: NodeId) => number {
+  const named = Buffer.concat([domain('placement', network), idBytes(file)])
+  const bytes = new Uint8Array(named.length + KEY_BYTES)
+  bytes.set(named)
+  return (node) => {
+    bytes.set(publicKeyFromNodeId(node), named.length)
+    const digest = sha256(bytes)
+    const view = new DataView(digest.buffer, digest.byteOffset)
+    return negativeLog2(view.getUint32(0) * 2 ** 16 + view.getUint16(4) + 1) // 48 bits
+  }
 }
 
 /** @param value 1 to 2^48 @returns 48 - log2(value), times 2^24; at most 48 × 2^24, so that a weight can multiply it */
 export function negativeLog2(value: number): number {
-  let exponent = 0
-  while (2 ** (exponent + 1) <= value) exponent += 1
+  const high = Math.floor(value / 2 ** 32)
+  const exponent = high > 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(value)
   // mantissa in [2^26, 2^27): its square stays below 2^54 only after halving, so keep 26 bits
   let mantissa = Math.floor((value / 2 ** exponent) * 2 ** (MANTISSA_BITS - 1))
   let log = exponent
