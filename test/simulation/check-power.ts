@@ -9,9 +9,10 @@ import {
   expelsOn,
   type Grant,
   grantsOf,
+  isMadeBy,
   NEEDS_AUTHORITY,
 } from './check-members.ts'
-import { type Evidence, fieldOf, nameOf } from './evidence.ts'
+import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
 
 /** What the checks below have in common: control entries by their place in the order, as far as they had effect. */
 interface History {
@@ -58,6 +59,8 @@ export function checkPower(evidence: Evidence): void {
   checkSecretActs(history)
   checkDepartures(history)
   checkBound(history)
+  checkWithheld(history)
+  checkGivenUp(history)
 }
 
 function targetOf(entry: Entry): NodeId | undefined {
@@ -337,14 +340,98 @@ function checkDepartures({ evidence, effective, placeOf, hasSeen }: History): vo
   }
 }
 
+/**
+ * Who came in by an invite whose issuer was in quarantine, unseen: without the role that it grants where the recovery
+ * key or who could have made the issuer said so, and with it where another did.
+ */
+function checkWithheld({ evidence, everyGrant, effective, placeOf, hasSeen }: History): void {
+  const { byId, membership } = evidence
+  for (const admit of effective) {
+    const invite = admit.kind === 'admit' ? byId.get(idIn(admit, 'invite') ?? ('' as EntryId)) : undefined
+    const node = targetOf(admit)
+    const member = node === undefined ? undefined : membership.members.get(node)
+    if (invite === undefined || member === undefined || (invite.body as { role?: string }).role !== 'admin') continue
+    if (member.marks.join() !== 'invite-revoked-late') continue
+    const about = evidence.control.filter(
+      (entry) =>
+        !hasSeen(admit, entry.id) &&
+        ((entry.kind === 'revoke' && idIn(entry, 'invite') === invite.id) ||
+          (['quarantine', 'expel'].includes(entry.kind) && targetOf(entry) === invite.author)),
+    )
+    const isAbove = ({ author, cosigned }: Entry) => cosigned || isMadeBy(everyGrant, author, invite.author)
+    const isFirst = (entry: Entry) => entry.kind === 'quarantine' && placeOf(entry) < placeOf(admit)
+    const acts = evidence.control.filter(({ author, kind }) => author === member.node && kind === 'invite')
+    const name = nameOf(evidence, member.node)
+    const isStruck = about.some((entry) => effective.includes(entry) && isFirst(entry) && isAbove(entry))
+    const isFreed = effective.some(
+      (entry) =>
+        targetOf(entry) === invite.author &&
+        (entry.kind === 'release' || (entry.cosigned && isGiving(entry, invite.author))),
+    )
+    const isGranted = effective.some((entry) => isGiving(entry, member.node))
+    if (isStruck && !isFreed && !isGranted && acts.some((act) => effective.includes(act)))
+      evidence.problem(`single-use: ${name} has a role from who was in quarantine by who made it`)
+    const isRefused = acts.some(
+      (act) =>
+        membership.verdicts.get(act.id)?.code === 'not-admin' &&
+        !evidence.control.some(
+          (entry) => targetOf(entry) === member.node && entry !== admit && placeOf(entry) < placeOf(act),
+        ),
+    )
+    if (!about.some(isAbove) && isRefused) evidence.problem(`nothing-undone: ${name} lost its role by another's word`)
+  }
+}
+
+/** Who gives its role up as if before what an admin apart from it relied on keeps its voice. */
+function checkGivenUp({ evidence, everyGrant, grants, effective, hasSeen, placeOf }: History): void {
+  const { control, membership } = evidence
+  for (const end of effective) {
+    const node = end.author
+    if (end.cosigned || !isTaking(end, node)) continue
+    const unknown = control.filter(({ id, author }) => author === node && id !== end.id && !hasSeen(end, id))
+    const isRelied = effective.some(
+      (act) =>
+        act.kind === 'invite' &&
+        !act.cosigned &&
+        !hasSeen(act, end.id) &&
+        !isMadeBy(everyGrant, node, act.author) &&
+        unknown.some(({ id }) => hasSeen(act, id)),
+    )
+    if (!isRelied || (grants.get(node) ?? []).length === 0) continue
+    const taken = effective.filter((each) => isTaking(each, node) && each !== end)
+    const lost = control.find(
+      (vote) =>
+        vote.kind === 'expel' &&
+        vote.author === node &&
+        membership.verdicts.get(vote.id)?.code === 'not-admin' &&
+        hasSeen(vote, end.id) &&
+        !taken.some((each) => placeOf(each) < placeOf(vote)),
+    )
+    if (lost !== undefined)
+      evidence.problem(`nothing-undone: ${nameOf(evidence, node)} gave up its voice before what others relied on`)
+  }
+}
+
 /** Rules only rise; what the recovery key says stands in anybody's feed; a file is named by whom its id is bound to. */
-function checkBound({ evidence, effective }: History): void {
+function checkBound({ evidence, effective, hasSeen }: History): void {
   const { world, membership, control, problem } = evidence
   let rules = 0
   for (const entry of effective) {
     const name = `${entry.kind} ${entry.id.slice(0, 8)} of ${nameOf(evidence, entry.author)}`
     const body = entry.body as { rules?: number; files?: unknown; salt?: unknown }
     if (entry.kind === 'upgrade' && (body.rules ?? 0) <= rules) problem(`authority: ${name} takes rules back`)
+    const target = targetOf(entry)
+    if (!entry.cosigned && target === entry.author && (entry.kind === 'quarantine' || entry.kind === 'expel'))
+      problem(`authority: ${name} is about itself`)
+    if (!entry.cosigned && target !== undefined && isGiving(entry, target)) {
+      const isStruck = effective.some(
+        (each) => each.kind === 'quarantine' && targetOf(each) === target && hasSeen(entry, each.id),
+      )
+      const isFreed = effective.some(
+        (each) => targetOf(each) === target && (each.kind === 'release' || (each.cosigned && isGiving(each, target))),
+      )
+      if (isStruck && !isFreed) problem(`authority: ${name} is about who was known to be in quarantine`)
+    }
     if (entry.kind === 'found' || (entry.kind === 'upgrade' && entry.cosigned)) rules = body.rules ?? 0
     for (const ref of Array.isArray(body.files) ? body.files : body.salt === undefined ? [] : [body]) {
       const { file, author, salt } = ref as { file: Uint8Array; author: Uint8Array; salt: Uint8Array }

@@ -1,9 +1,9 @@
 /** Last situation of a run, about the limits of an admin's power: what it could know, votes that agree, the last of them. */
-import type { EntryId } from '../../packages/core/src/ids.ts'
+import { type EntryId, idBytes } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import type { Role } from '../../packages/core/src/membership/index.ts'
 import { admission, someInvite } from './hostile-members.ts'
-import { adminAmong, enrol, ground, type Signer, seenBy, tellAll } from './signer.ts'
+import { adminAmong, enrol, feedOf, ground, type Signer, seenBy, tellAll } from './signer.ts'
 import type { SimNode } from './sim-node.ts'
 import { gather } from './stage.ts'
 import type { World } from './world.ts'
@@ -16,6 +16,8 @@ export async function rivalry(world: World): Promise<void> {
   await strike(world, admin)
   await vote(world, admin)
   await confirm(world, admin)
+  await doubt(world, admin)
+  await displace(world, admin)
   await abdicate(world, admin)
   await gather(world)
 }
@@ -131,6 +133,57 @@ async function confirm(world: World, admin: SimNode): Promise<void> {
   write(feed, 'role', roleOf(one, 'admin'))
   for (const each of [one, two]) write(each.newFeed(), 'expel', expelOf(outcast))
   tellAll(world, admin, entries)
+}
+
+/** Roles by invites of who was in quarantine, unseen: by another's word, or by who made it. What nobody does to itself, or knowing better. */
+async function doubt(world: World, admin: SimNode): Promise<void> {
+  const [one, other, doubtful] = (await company(world, admin, 'admin', 'admin', 'admin')) ?? []
+  const [made, door, leaving] = (await company(world, admin, 'member', 'member', 'member')) ?? []
+  if (one === undefined || other === undefined || doubtful === undefined) return
+  if (made === undefined || door === undefined || leaving === undefined) return
+  const feed = one.newFeed()
+  const grant = feed.write('role', roleOf(made, 'admin'), { seen: seenBy(admin) })
+  tellAll(world, admin, [grant])
+  for (const issuer of [doubtful, made]) {
+    const [key, newcomer] = [world.newKey(), world.newKey()]
+    const invited = { ...someInvite(world), key: key.publicKey, role: 'admin' }
+    const invite = issuer.newFeed().write('invite', invited, { seen: seenBy(admin) })
+    const struck = feed.write('quarantine', { node: issuer.key.publicKey }, { seen: [invite.id] })
+    const body = admission(world, invite.id, key, newcomer, world.random.bytes(32))
+    const admit = door.newFeed().write('admit', body, { seen: [invite.id] })
+    const act = feedOf(world, admin, newcomer).write('invite', someInvite(world), { seen: [admit.id] })
+    const known = other.newFeed().write('role', roleOf(issuer, 'admin'), { seen: [struck.id] })
+    tellAll(world, admin, [invite, struck, admit, act, known])
+  }
+  const seen = seenBy(admin)
+  const leave = leaving.newFeed().write('leave', {}, { seen })
+  tellAll(world, admin, [
+    feed.write('quarantine', { node: one.key.publicKey }, { seen }),
+    feed.write('expel', expelOf(one), { seen }),
+    leave,
+    leaving.newFeed().write('leave', {}, { seen: [leave.id] }),
+  ])
+}
+
+/** A machine is replaced by who names no end of its feeds; one gives its role up as if before what others relied on, and votes. */
+async function displace(world: World, admin: SimNode): Promise<void> {
+  const [one, coy] = (await company(world, admin, 'admin', 'admin')) ?? []
+  const [old, target] = (await company(world, admin, 'member', 'member')) ?? []
+  if (one === undefined || coy === undefined || old === undefined || target === undefined) return
+  const [feed, own, key] = [one.newFeed(), old.newFeed(), world.newKey()]
+  const weight = own.write('capacity', { weight: 9 })
+  const cuts = [[own.incarnation, weight.seq, idBytes(weight.id)] as [Uint8Array, number, Uint8Array]]
+  const seen = seenBy(admin)
+  const invited = { ...someInvite(world), key: key.publicKey, replaces: old.key.publicKey, cuts }
+  const invite = feed.write('invite', invited, { seen })
+  const body = { ...admission(world, invite.id, key, world.newKey(), world.random.bytes(32)), cuts: [] }
+  tellAll(world, admin, [weight, invite, feed.write('admit', body, { seen: [invite.id] })])
+
+  const known = coy.newFeed().write('invite', someInvite(world), { seen })
+  const relying = feed.write('invite', someInvite(world), { seen: [known.id] })
+  const end = coy.newFeed().write('role', roleOf(coy, 'member'), { seen })
+  const vote = coy.newFeed().write('expel', expelOf(target), { seen: [relying.id, end.id].sort() })
+  tellAll(world, admin, [known, relying, end, vote])
 }
 
 /** There is one admin left. It cannot go; it may decide alone; and later it may not, as if it still were alone. */

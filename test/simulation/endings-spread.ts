@@ -7,6 +7,8 @@ import type { World } from './world.ts'
 
 const SPREAD_MS = 700
 const AHEAD_MS = 90_000
+/** By less than passes until what is held is looked at again. */
+const JUST_AHEAD_MS = 60_500
 
 /** What was lost on the way is found by comparing, also where nobody writes anything after it. */
 export async function quiet(world: World): Promise<void> {
@@ -60,5 +62,10 @@ export async function strays(world: World): Promise<void> {
   tellAll(world, admin, [{ ...forgery, sig: null }, voucher.write('capacity', { weight: 7 })])
   tellAll(world, admin, [inName.write('capacity', { weight: 8 })])
   tellAll(world, admin, [feedOf(world, admin, generateSigningKey()).write('capacity', { weight: 9 })])
+  // its time has come when the next one does, and it is not taken yet
+  const soon = signer.newFeed()
+  tellAll(world, admin, [soon.write('capacity', { weight: 10 }, { ms: admin.up.clock.now() + JUST_AHEAD_MS })])
+  await world.timeline.pass(SPREAD_MS)
+  tellAll(world, admin, [soon.write('capacity', { weight: 11 })])
   await gather(world)
 }

@@ -234,6 +234,13 @@ export const entryFaults: readonly Mutation[] = [
     scene: 'strays',
   },
   {
+    rule: 'an entry that follows a held one is held',
+    file: 'ledger/ingest.ts',
+    find: 'if (isAhead || follows !== undefined || early.has(entry.id) ||',
+    replace: 'if (isAhead || early.has(entry.id) ||',
+    scene: 'strays',
+  },
+  {
     rule: 'of a fork the two entries are kept as proof',
     file: 'catalogue/fold-forks.ts',
     find: 'if (rows.put(tables.forks, row)) changed.set(feed, row)',
