@@ -1,5 +1,5 @@
 /** Sections 5 and 8: what a version may be, and what becomes of what heirs wrote. */
-import { type EntryId, type FileId, idFrom, toHex } from '../../packages/core/src/ids.ts'
+import { type EntryId, EVERYONE, type FileId, idFrom, toHex } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { type Act, actsOn } from './check-files.ts'
 import { type Evidence, idIn, nameOf } from './evidence.ts'
@@ -16,6 +16,29 @@ export function checkShapes(evidence: Evidence): void {
     checkReseals(evidence, row)
     const acts = actsOn(evidence, row.file)
     if (acts.length > 0) checkHeirs(evidence, row, acts)
+    checkMoot(evidence, row, acts)
+  }
+  for (const { id, kind, body } of evidence.entries) {
+    const { audience, list } = body as { audience?: unknown; list?: unknown }
+    if (kind !== 'audience' || !(audience instanceof Uint8Array) || evidence.state.refusalOf(id) !== null) continue
+    if ((toHex(audience) === EVERYONE) !== (list === undefined))
+      evidence.problem(`audience-keys: ${id.slice(0, 8)} has a list where none is, or none`)
+  }
+}
+
+/** Out of the trash comes what was in it; nobody offers a file to itself. */
+function checkMoot(evidence: Evidence, { file }: Row, acts: readonly Act[]): void {
+  const { byId, problem } = evidence
+  for (const { id, kind, body } of effectiveOn(evidence, file)) {
+    const { version, builds } = body as { version?: number; builds?: Uint8Array }
+    const under = builds === undefined ? undefined : byId.get(idFrom<EntryId>(builds))
+    if (kind === 'restore' && version === undefined && under?.kind !== 'trash')
+      problem(`buried: restore ${id.slice(0, 8)} counts, and ${file.slice(0, 8)} was not in the trash`)
+  }
+  for (const { kind, entry, branch, refusal } of acts) {
+    const { to } = entry.body as { to?: Uint8Array }
+    if (kind === 'offer' && refusal === null && to !== undefined && toHex(to) === branch)
+      problem(`own-offers: offer ${entry.id.slice(0, 8)} is to its own branch`)
   }
 }
 

@@ -27,6 +27,7 @@ export async function clutter(world: World): Promise<void> {
   relabel(world, admin, owner)
   promise(world, admin, owner, heir)
   inherit(world, admin, leaver, [heir, rival])
+  fuss(world, admin, owner)
   await gather(world)
 }
 
@@ -134,4 +135,17 @@ function inherit(world: World, admin: SimNode, leaver: Signer, [heir, rival]: re
   const gone = { leave: idBytes(leave.id), accepted: [], orphans, force: true, cuts: [] }
   const left = feed.write('left', gone, { seen: [leave.id] })
   tellAll(world, admin, [...entries, left, take(one, heir, last.file, left.id)])
+}
+
+/** Out of the trash what never was in it, an offer to itself, an audience without a list. */
+function fuss(world: World, admin: SimNode, owner: Signer): void {
+  const { random } = world
+  const feed = owner.newFeed()
+  const [live, kept] = [owner.upload(feed), owner.upload(feed)]
+  const back = feed.write('restore', { file: live.ref.file, builds: idBytes(live.upload.id) })
+  const own = { ...kept.ref, to: idBytes(owner.branch), builds: idBytes(kept.upload.id) }
+  const offer = feed.write('offer', own, { seen: seenBy(admin) })
+  const key = () => ({ key: random.bytes(16), proof: random.bytes(32), grants: random.bytes(32) })
+  const audience = feed.write('audience', { audience: random.bytes(16), ...key() })
+  tellAll(world, admin, [live.upload, kept.upload, back, offer, audience])
 }

@@ -107,4 +107,25 @@ export const contentFaults: readonly Mutation[] = [
     replace: '',
     scene: 'clutter',
   },
+  {
+    rule: 'out of the trash comes what was in it',
+    file: 'catalogue/fold-step.ts',
+    find: "if (draft.state !== 'deleted') return refuse('not-deleted', 'the file is not in the trash')",
+    replace: '',
+    scene: 'clutter',
+  },
+  {
+    rule: 'nobody offers a file to itself',
+    file: 'catalogue/fold-ownership.ts',
+    find: "if (to === act.branch) return refuse('self', 'the branch owns it already')",
+    replace: '',
+    scene: 'clutter',
+  },
+  {
+    rule: 'every audience but everybody’s has a list',
+    file: 'catalogue/fold-audience.ts',
+    find: 'if ((body.list === undefined) !== (audience === EVERYONE)) {',
+    replace: 'if (audience.length === 0) {',
+    scene: 'clutter',
+  },
 ]
