@@ -1,13 +1,40 @@
-import { connect } from 'node:net'
-import { connect as connectTls } from 'node:tls'
-import { afterEach, describe, expect, it } from 'vitest'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
+import { decodeCbor, encodeCbor } from '../codec/index.ts'
+import { type NodeId, toHex } from '../ids.ts'
+import { systemRandom } from '../random.ts'
 import { StreamBrokenError, TimeoutError } from './errors.ts'
 import type { NetworkHost } from './host-types.ts'
+import { Lanes } from './lanes.ts'
 import { ManualClock, peerEvent, startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
 import type { FrameStream, HandlerInit } from './types.ts'
 
 const HANDLER: HandlerInit = { maxFrameBytes: 4 << 20, timeoutMs: 20_000, lane: true }
 const OPTIONS = { maxFrameBytes: 4 << 20, timeoutMs: 8_000, bulk: true }
+
+/** Self-signed, of P-256: protects nothing. */
+const THIEF_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg1xe2YoJiTOeOGxys
+qwCAnq2dBEZB/q5Ht/2WbMQ3Xj+hRANCAASysTKiAurwvneQwE+RvJmEHyzlWjid
+JKx6gIru+WDefiFGoInP4rismfZbNuaYxwN3werNKggvAEYXCFVzx3UX
+-----END PRIVATE KEY-----
+`
+const THIEF_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBfjCCASWgAwIBAgIUcAatBd5PMGsVSC1GdJ7+9rUJnicwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMzA3MTkzMloYDzIxMjYxMDMw
+MDcxOTMyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASysTKiAurwvneQwE+RvJmEHyzlWjidJKx6gIru+WDefiFGoInP4ris
+mfZbNuaYxwN3werNKggvAEYXCFVzx3UXo1MwUTAdBgNVHQ4EFgQUi3AuOspD3/dX
+ldzQPUjnWPTUgBcwHwYDVR0jBBgwFoAUi3AuOspD3/dXldzQPUjnWPTUgBcwDwYD
+VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiBQIaBQAqmHazFFEeanX+gb
+erLAj/Px8Pc21wAx2ow6FQIgVYik6wvjSu1GLgVbKzby1M1gnmtsoSd/pPqExyqg
+rX4=
+-----END CERTIFICATE-----
+`
 
 const running: TestHost[] = []
 const lines: TestLine[] = []
@@ -206,5 +233,111 @@ describe('the port', () => {
     const closed = new Promise((resolve) => socket.once('close', resolve))
     await host.stop()
     await closed
+  })
+})
+
+describe('a ticket', () => {
+  const peer = 'somebody' as NodeId
+  const sockets = new Set<Socket>()
+  let served: FrameStream[] = []
+  let lanes: Lanes
+  let port = 0
+  let server: Server
+
+  beforeEach(async () => {
+    served = []
+    lanes = new Lanes({
+      clock: systemClock,
+      random: systemRandom,
+      connection: () => undefined,
+      request: () => Promise.reject(new Error('not used')),
+      maxFrameBytes: () => 1000,
+      serve: (_protocol, stream) => void served.push(stream),
+      onHeard: () => undefined,
+      log: () => undefined,
+    })
+    server = createServer({ pauseOnConnect: true }, (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      lanes.accept(socket)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    port = (server.address() as AddressInfo).port
+  })
+  afterEach(async () => {
+    lanes.stop()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  async function ask(): Promise<{ identity: string; key: Uint8Array }> {
+    const frames = [encodeCbor({ t: 'ask', protocol: 'transfer' })]
+    let answer = new Uint8Array(0)
+    await lanes.answer({
+      peer,
+      read: async () => frames.shift() ?? null,
+      write: async (frame: Uint8Array) => {
+        answer = new Uint8Array(frame)
+      },
+    } as unknown as FrameStream)
+    const { identity, key } = decodeCbor(answer, 256) as { identity: Uint8Array; key: Uint8Array }
+    return { identity: toHex(identity), key }
+  }
+
+  /** @returns whether the handshake was finished, and how it ended */
+  function come(identity: string, key: Uint8Array): Promise<'secured' | 'refused'> {
+    return new Promise((resolve) => {
+      const socket = connectTls({
+        port,
+        host: '127.0.0.1',
+        minVersion: 'TLSv1.3',
+        ciphers: 'TLS_AES_128_GCM_SHA256',
+        pskCallback: () => ({ psk: Buffer.from(key), identity }),
+        checkServerIdentity: () => undefined,
+      })
+      socket.on('error', () => undefined)
+      socket.once('secureConnect', () => resolve('secured'))
+      socket.once('close', () => resolve('refused'))
+    })
+  }
+
+  it('lets in who has its key, once, and is not used up by who has not', async () => {
+    const { identity, key } = await ask()
+    expect(await come(identity, systemRandom.bytes(32))).toBe('refused')
+    expect(await come(identity, new Uint8Array(32))).toBe('refused')
+    expect(await come('00'.repeat(16), key)).toBe('refused')
+    expect(served).toHaveLength(0)
+    await expect.poll(() => sockets.size).toBe(0)
+    expect(await come(identity, key)).toBe('secured')
+    await expect.poll(() => served.map((stream) => stream.peer)).toEqual([peer])
+    expect(await come(identity, key)).toBe('refused')
+    expect(served).toHaveLength(1)
+    expect(lanes.count(peer)).toBe(1)
+  })
+
+  it('is not shown to who answers in the place of its maker', async () => {
+    // a listener with a certificate of its own, which knows nothing of the key
+    const heard: Buffer[] = []
+    const thief = createTlsServer({ key: THIEF_KEY, cert: THIEF_CERTIFICATE }, (socket) => {
+      socket.on('data', (data) => heard.push(data))
+      socket.on('error', () => undefined)
+    })
+    await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve))
+    const target = multiaddr(`/ip4/127.0.0.1/tcp/${(thief.address() as AddressInfo).port}`)
+    const asker = new Lanes({
+      clock: systemClock,
+      random: systemRandom,
+      connection: () => ({ direction: 'outbound', remoteAddr: target }) as unknown as Connection,
+      request: async () => encodeCbor({ t: 'ticket', identity: new Uint8Array(16), key: systemRandom.bytes(32) }),
+      maxFrameBytes: () => 1000,
+      serve: () => undefined,
+      onHeard: () => undefined,
+      log: () => undefined,
+    })
+    const { signal } = new AbortController()
+    expect(await asker.open(peer, 'transfer', { maxFrameBytes: 1000, signal })).toBe(null)
+    expect(asker.count(peer)).toBe(0)
+    expect(heard).toEqual([])
+    asker.stop()
+    await new Promise((resolve) => thief.close(resolve))
   })
 })
