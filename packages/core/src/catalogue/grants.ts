@@ -303,11 +303,12 @@ export function createGrants(init: GrantsInit): Grants {
     },
     async grantsFor({ branch, sealing: receiver }) {
       const keys: Uint8Array[][] = []
-      for (const held of keyring.audienceKeys()) {
+      await inTurns(keyring.audienceKeys(), async (held) => {
         const list = listOf(held)
-        if (keys.length >= HANDED_MAX) break
-        if (list !== null && entitled(list, branch)) keys.push([idBytes(held.audience), idBytes(held.key), held.secret])
-      }
+        const may = list !== null && keys.length < HANDED_MAX && entitled(list, branch)
+        if (may) keys.push([idBytes(held.audience), idBytes(held.key), held.secret])
+        else held.secret.fill(0)
+      })
       const plain = encodeCbor({ keys })
       try {
         return await sealTo(network, receiver, HANDED_CONTEXT, plain)

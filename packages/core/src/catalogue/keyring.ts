@@ -19,6 +19,7 @@ import {
   type NodeId,
   nodeIdFromPublicKey,
   publicKeyFromNodeId,
+  toHex,
 } from '../ids.ts'
 import { type AudienceList, listId, listShape, listToCbor } from './audience-list.ts'
 import { BOX_MAX, openOlder } from './boxes-format.ts'
@@ -78,9 +79,12 @@ interface AudienceRow {
   key_id: Uint8Array
   secret: Uint8Array
   list: Uint8Array | null
+  list_id: Uint8Array | null
   gone: Uint8Array | null
 }
 
+/** Lists kept decoded; some 6 MB of them with 1,000 branches each. */
+const LISTS_MAX = 64
 const ALL_EPOCHS = Number.MAX_SAFE_INTEGER
 /** Steps back from epoch to epoch in one call; more epochs than one file will ever have. */
 const CHAIN_MAX = 65_536
@@ -99,14 +103,30 @@ export function createKeyring(init: KeyringInit): Keyring {
   const { db, network, reads } = init
   const cached = init.cached ?? 512
   const cache = new Map<string, EpochKeys>()
+  /** by their id, the longest unused first */
+  const lists = new Map<string, AudienceList>()
   const vault = createVault(db)
+
+  /** A list of a thousand branches takes most of a millisecond to decode, many look at a key without it, and keys share it. */
+  function listIn({ list, list_id: id }: AudienceRow): AudienceList | null {
+    if (list === null || id === null) return null
+    const name = toHex(id)
+    const known = lists.get(name) ?? listShape(decodeCbor(list, BOX_MAX))
+    lists.delete(name)
+    lists.set(name, known)
+    const oldest = lists.keys().next()
+    if (lists.size > LISTS_MAX && !oldest.done) lists.delete(oldest.value)
+    return known
+  }
 
   function held(row: AudienceRow): HeldAudienceKey {
     return {
       audience: idFrom<AudienceId>(row.audience),
       key: idFrom<KeyId>(row.key_id),
       secret: row.secret,
-      list: row.list === null ? null : listShape(decodeCbor(row.list, BOX_MAX)),
+      get list() {
+        return listIn(row)
+      },
       gone: row.gone === null ? null : splitNodes(row.gone),
     }
   }

@@ -2,6 +2,7 @@
  * The key half of the catalogue put together: keys, audiences, grants, notices, what may be seen, and writing about
  * files. Made once the network is known.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import type { SealingKey, SigningKey } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
@@ -67,6 +68,8 @@ const EXCHANGE_TIMEOUT_MS = 30_000
 /** Members that connect together cause one run. */
 const SETTLE_MS = 200
 const RETRY_MS = 60_000
+/** Audience keys looked at before everybody else has a turn. */
+const KEYS_PER_TURN = 8
 
 export function createSharing(init: SharingInit): Sharing {
   const { db, reads, clock, host } = init
@@ -119,9 +122,11 @@ export function createSharing(init: SharingInit): Sharing {
 
   async function completeKeys(): Promise<void> {
     if (isStopped) return
+    let looked = 0
     for (const { audience, key, list, gone, secret } of keyring.audienceKeys()) {
       secret.fill(0)
       if (list === null || gone === null) await grants.complete(audience, key)
+      if (++looked % KEYS_PER_TURN === 0) await nextTurn()
       if (isStopped) return
     }
   }
