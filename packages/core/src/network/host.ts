@@ -103,6 +103,7 @@ class Libp2pHost implements NetworkHost {
     this.#lanes = new Lanes({
       clock: init.clock,
       random: systemRandom,
+      isOpen: () => this.#open,
       connection: (peer) => this.#running().connections.best(peer),
       request: (peer, frame, signal) =>
         this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),

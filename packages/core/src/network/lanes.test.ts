@@ -242,13 +242,16 @@ describe('a ticket', () => {
   let served: FrameStream[] = []
   let lanes: Lanes
   let port = 0
+  let isOpen = true
   let server: Server
 
   beforeEach(async () => {
     served = []
+    isOpen = true
     lanes = new Lanes({
       clock: systemClock,
       random: systemRandom,
+      isOpen: () => isOpen,
       connection: () => undefined,
       request: () => Promise.reject(new Error('not used')),
       maxFrameBytes: () => 1000,
@@ -314,6 +317,13 @@ describe('a ticket', () => {
     expect(lanes.count(peer)).toBe(1)
   })
 
+  it('is worth nothing while presence is off', async () => {
+    const { identity, key } = await ask()
+    isOpen = false
+    expect(await come(identity, key)).toBe('refused')
+    expect(served).toEqual([])
+  })
+
   it('is not shown to who answers in the place of its maker', async () => {
     // a listener with a certificate of its own, which knows nothing of the key
     const heard: Buffer[] = []
@@ -326,6 +336,7 @@ describe('a ticket', () => {
     const asker = new Lanes({
       clock: systemClock,
       random: systemRandom,
+      isOpen: () => true,
       connection: () => ({ direction: 'outbound', remoteAddr: target }) as unknown as Connection,
       request: async () => encodeCbor({ t: 'ticket', identity: new Uint8Array(16), key: systemRandom.bytes(32) }),
       maxFrameBytes: () => 1000,

@@ -51,6 +51,8 @@ type Message = ShapeOf<(typeof messages)[keyof typeof messages]>
 export interface LanesInit {
   readonly clock: Clock
   readonly random: Random
+  /** false: presence is off, nobody comes in and nobody is dialled */
+  isOpen(): boolean
   /** The connection that is used with a peer. */
   connection(peer: NodeId): Connection | undefined
   /** One frame there, one back, of the `lane` protocol. */
@@ -124,7 +126,7 @@ export class Lanes {
 
   /** A socket on which somebody begins a TLS handshake. */
   accept(raw: Socket): void {
-    if (this.#stopped || !this.#tickets.isAwaited || this.#handshakes.size >= MAX_HANDSHAKES) {
+    if (!this.#isOpen || !this.#tickets.isAwaited || this.#handshakes.size >= MAX_HANDSHAKES) {
       raw.destroy()
       return
     }
@@ -173,6 +175,10 @@ export class Lanes {
     this.end(() => true)
   }
 
+  get #isOpen(): boolean {
+    return !this.#stopped && this.#init.isOpen()
+  }
+
   async #dialWithTicket(
     peer: NodeId,
     protocol: ProtocolName,
@@ -205,7 +211,7 @@ export class Lanes {
 
   #issue(peer: NodeId, protocol: ProtocolName): Message {
     const maxFrameBytes = this.#init.maxFrameBytes(protocol)
-    if (maxFrameBytes === null || this.#stopped || this.#live.size >= MAX_LANES) return { t: 'no' }
+    if (maxFrameBytes === null || !this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
     const ticket = this.#tickets.issue(peer, protocol, (socket) => this.#serve(protocol, peer, socket, maxFrameBytes))
     return ticket === null ? { t: 'no' } : { t: 'ticket', identity: fromHex(ticket.identity), key: ticket.key }
   }
@@ -214,7 +220,7 @@ export class Lanes {
     const maxFrameBytes = this.#init.maxFrameBytes(protocol)
     const connection = this.#init.connection(peer)
     const isOurs = connection?.direction === 'outbound' && !isRelayed(connection.remoteAddr)
-    if (!isOurs || maxFrameBytes === null || this.#stopped || this.#live.size >= MAX_LANES) return { t: 'no' }
+    if (!isOurs || maxFrameBytes === null || !this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
     withDeadline(this.#init.clock, `a lane to ${peer}`, { timeoutMs: LANE_MS }, (signal) =>
       this.#dial(connection, { identity: toHex(identity), key }, signal),
     ).then(
@@ -233,7 +239,7 @@ export class Lanes {
     const stream = new LaneStream({ socket, peer, clock: this.#init.clock, maxFrameBytes, onHeard })
     this.#live.set(stream, peer)
     socket.once('close', () => this.#live.delete(stream))
-    if (this.#stopped) stream.abort()
+    if (!this.#isOpen) stream.abort()
     return stream
   }
 
