@@ -120,13 +120,13 @@ export const blacklistCommand: CommandSpec = {
     ),
     change(
       'rm <file> <node...>',
-      'take branches off the list (owner only)',
+      'take branches off the list, or let them in where only some may read it (owner only)',
       ['malote blacklist rm poster.png Recife'],
       allow,
     ),
     change(
       'set <file> [node...]',
-      'replace the list; without nodes, clear it (owner only)',
+      'replace the list: everyone but these may read it then; without nodes, everyone (owner only)',
       ['malote blacklist set poster.png Recife Natal', 'malote blacklist set poster.png'],
       replace,
     ),
