@@ -115,6 +115,10 @@ describe('the five-minute tour', () => {
       { line: `malote fetch photo.jpg -o copy.jpg --data ${rio}`, shows: () => isSame('photo.jpg', 'copy.jpg') },
       { line: 'malote blacklist add photo.jpg Rio', shows: () => true },
       { line: `malote ls --data ${rio}`, looks: true, shows: isEmpty },
+      {
+        line: 'malote show photo.jpg',
+        shows: (out) => /everyone except Rio\n +Rio had access until \S+Z, may have kept a copy/.test(out),
+      },
       { line: 'malote blacklist rm photo.jpg Rio', shows: () => true },
       { line: 'malote handoff photo.jpg --to Rio', shows: (out) => out.includes('Rio') },
       {
