@@ -2,6 +2,7 @@
  * Which audience and which of its keys a writer uses. The decision is pure; making a new audience or the next key of
  * one is not. Spec: docs/specs/audiences.md.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CborValue } from '../codec/index.ts'
 import { audienceProofKey, keyIdOf, newAudienceKey, type SealingKey, sign } from '../crypto/index.ts'
 import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, type NodeId, newAudienceId } from '../ids.ts'
@@ -137,6 +138,7 @@ export function createAudiences(init: AudiencesInit): Audiences {
     const gone = all.filter((member) => member.state !== 'member').map((member) => member.node)
     const receivers = all.filter((member) => member.state === 'member').slice(0, SLOTS_MAX)
     const slots = await wrapForAll({ network, sealing, audience, key, secret, receivers })
+    await nextTurn()
     const grants = encodeGrants(
       { from: sealing.publicKey, gone: sealGone(network, audience, secret, gone), slots },
       systemRandom.bytes,
@@ -184,6 +186,8 @@ export function createAudiences(init: AudiencesInit): Audiences {
       } else if (choice.do === 'renew') await make(list, choice.audience, choice.previous)
       else if (list.mode !== 'everyone') await make(list, newAudienceId(), null)
       else await seekEveryone()
+      // a key for many takes its time to be stored and announced; what is written with it takes another
+      await nextTurn()
     }
     throw new AudienceKeyMissingError(
       list.mode === 'everyone' ? EVERYONE : (keyring.audiencesWith(list)[0] ?? EVERYONE),
