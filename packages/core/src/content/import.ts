@@ -1,4 +1,5 @@
 /** Plain bytes in, a sealed version in the store out. Memory is a few chunks, whatever the size. */
+import { release } from '../codec/index.ts'
 import { blake3Stream, type EpochKeys, sealChunk } from '../crypto/index.ts'
 import type { ContentStore, SealedFile } from './types.ts'
 
@@ -10,6 +11,8 @@ export interface SealStreamInit {
   keys: EpochKeys
   /** pieces of any size, each valid until the next but one is asked for */
   source: AsyncIterable<Uint8Array>
+  /** Nobody needs the pieces once they were taken: their memory is freed. @default false */
+  handsOver?: boolean | undefined
   /** plain bytes per chunk, see `chunkSizeFor` */
   chunk: number
   signal?: AbortSignal | undefined
@@ -81,6 +84,7 @@ export async function sealPieces(
         await take(part)
         filled = 0
       }
+      if (init.handsOver === true) release(piece)
     }
     if (filled > 0) await take(part.subarray(0, filled))
     await Promise.all(writes)

@@ -21,7 +21,7 @@ export interface ResealInit {
 /** Seals a version again, with the keys of another access epoch, as a version with a root of its own. */
 export function reseal({ store, from, oldKeys, newKeys, signal, want, onProgress }: ResealInit): Promise<SealedPieces> {
   const source = openStream({ file: from, keys: oldKeys, signal, want })
-  return sealPieces({ store, keys: newKeys, source, chunk: from.chunk, signal, onProgress })
+  return sealPieces({ store, keys: newKeys, source, handsOver: true, chunk: from.chunk, signal, onProgress })
 }
 
 export interface CopyInit {
