@@ -85,3 +85,26 @@ function withHandlers(host: NetworkHost, changes: Changes): NetworkHost {
     },
   })
 }
+
+/** What may be said instead of a frame that the honest node would send. */
+export type Alter = (frame: Uint8Array, say: (frame: Uint8Array) => Promise<void>) => Promise<void>
+
+/** The same stream, on which `alter` says what it likes where an honest node writes. @param heard what comes from the other side */
+export function altered(stream: FrameStream, alter: Alter, heard: (frame: Uint8Array) => void = () => {}): FrameStream {
+  const wait = { timeoutMs: 60_000 }
+  const writeParts = (parts: Uint8Array[]) =>
+    alter(new Uint8Array(Buffer.concat(parts)), (frame) => stream.write(frame, wait))
+  return {
+    peer: stream.peer,
+    path: stream.path,
+    write: (frame) => writeParts([frame]),
+    writeParts,
+    async read(options) {
+      const frame = await stream.read(options)
+      if (frame !== null) heard(frame)
+      return frame
+    },
+    close: () => stream.close(),
+    abort: (reason) => stream.abort(reason),
+  }
+}

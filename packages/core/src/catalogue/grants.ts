@@ -17,7 +17,7 @@ import {
   type NodeId,
 } from '../ids.ts'
 import type { Host } from '../network/index.ts'
-import { type Random, shuffled } from '../random.ts'
+import type { Random } from '../random.ts'
 import { type AudienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
 import { decodeGrants, openGone, openList } from './boxes-format.ts'
 import type { HeldAudienceKey, Keyring } from './keyring.ts'
@@ -52,6 +52,8 @@ export interface GrantsInit {
   keyring: Keyring
   boxes: Boxes
   sources: BoxSources
+  /** a member gave a key that is not the one */
+  onFalse?(peer: NodeId, what: 'key'): void
 }
 
 export interface Grants {
@@ -170,14 +172,11 @@ export function createGrants(init: GrantsInit): Grants {
   }
 
   async function askRound(batch: readonly Ask[]): Promise<void> {
-    const { members } = reads.membership()
-    const connected = [...new Set(host.connections().map((connection) => connection.peer))]
-    const peers = shuffled(
-      connected.filter((peer) => peer !== self && members.get(peer)?.state === 'member'),
-      init.random,
-    )
+    const tried = new Set<NodeId>([self])
     let left = PEERS_PER_ROUND
-    for (const peer of peers) {
+    // whoever connects meanwhile is asked too: what it causes by connecting joins this search
+    for (let peer = untried(tried); peer !== undefined; peer = untried(tried)) {
+      tried.add(peer)
       if (left === 0 || stopped.signal.aborted) return
       const open = batch.filter(({ audience, key }) => !has(audience, key))
       if (open.length === 0) return
@@ -189,9 +188,18 @@ export function createGrants(init: GrantsInit): Grants {
       const grants = await request(peer, wanted)
       for (const [i, { audience, key }] of wanted.entries()) {
         const sealed = grants?.[i] ?? null
-        if (sealed === null || !(await take(audience, key, sealed))) refused(noted, key, peer)
+        if (sealed !== null && (await take(audience, key, sealed))) continue
+        refused(noted, key, peer)
+        if (sealed !== null && !stopped.signal.aborted) init.onFalse?.(peer, 'key')
       }
     }
+  }
+
+  function untried(tried: ReadonlySet<NodeId>): NodeId | undefined {
+    const { members } = reads.membership()
+    const connected = new Set(host.connections().map(({ peer }) => peer))
+    const others = [...connected].filter((peer) => !tried.has(peer) && members.get(peer)?.state === 'member')
+    return others.length === 0 ? undefined : others[init.random.below(others.length)]
   }
 
   async function request(peer: NodeId, wanted: readonly Ask[]): Promise<(Uint8Array | null)[] | null> {

@@ -89,6 +89,25 @@ describe('sharing with everyone', () => {
     const dora = await world.add('dora')
     await whenSeen(dora, file)
     expect(caio.requests).toBeGreaterThan(0)
+    const liars = [ana, bia].map(({ id }) => `key of ${id}`)
+    for (const falsehood of dora.falsehoods) expect(liars).toContain(falsehood)
+    expect(dora.falsehoods.length).toBe(ana.requests + bia.requests)
+  })
+
+  test('who connects while another is asked is asked too', async () => {
+    const file = await world.upload(ana, 'old.png', EVERYONE_LIST)
+    await whenSeen(bia, file)
+    for (const away of [bia, caio]) world.setOnline(away, false)
+    const dora = await world.add('dora', { online: false })
+    ana.tamper = (frame) => {
+      world.setOnline(bia, true)
+      const bad = Uint8Array.from(frame)
+      bad[bad.length - 20] = (bad[bad.length - 20] ?? 0) ^ 1
+      return bad
+    }
+    world.setOnline(dora, true)
+    await whenSeen(dora, file)
+    expect(dora.falsehoods).toEqual([`key of ${ana.id}`])
   })
 })
 

@@ -40,6 +40,8 @@ export interface SharingInit {
   append: AppendEntry
   /** author of an entry that is stored here */
   authorOf(entry: EntryId): NodeId | null
+  /** a member gave a key that is not the one, or a ticket that is none */
+  onFalse?(peer: NodeId, what: 'key' | 'ticket'): void
 }
 
 export interface Sharing {

@@ -89,6 +89,20 @@ test('a false ticket is noticed, and another reader asked', async () => {
     return changed
   }
   expect(await caio.sharing.tickets.acquire(rootOf(file))).toBe(true)
+  // the owner's machine is asked first
+  expect(caio.falsehoods).toEqual([`ticket of ${ana.id}`])
+})
+
+test('who comes later is asked at once, whoever was asked in vain before', async () => {
+  const file = await closedEpoch()
+  for (const away of [ana, bia]) world.setOnline(away, false)
+  // a denied one has nothing to give
+  expect(await caio.sharing.tickets.acquire(rootOf(file))).toBe(false)
+  expect(dora.requests).toBeGreaterThan(0)
+  const asked = dora.requests
+  world.setOnline(bia, true)
+  expect(await caio.sharing.tickets.acquire(rootOf(file))).toBe(true)
+  expect(dora.requests).toBe(asked)
 })
 
 test('versions of the present epoch need none; quarantined members get none', async () => {

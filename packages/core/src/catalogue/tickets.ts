@@ -27,8 +27,10 @@ import type { SharedEpoch } from './types.ts'
 /** Members asked for one ticket before it is given up for now. */
 const PEERS_PER_ROUND = 16
 const ASK_TIMEOUT_MS = 10_000
-/** A version for which nobody gave a ticket is not asked about again for this long. */
+/** A member that gave no ticket for a version is not asked for it again for this long. */
 const BACKOFF_MS = 30_000
+/** (version, member) pairs remembered as asked in vain; beyond that all are forgotten and may be asked again. */
+const REFUSALS_MAX = 50_000
 /** Tickets kept; the oldest goes first and can be asked for again. */
 const KEPT_MAX = 10_000
 const HOLD = new TextEncoder().encode('hold')
@@ -43,6 +45,8 @@ export interface TicketsInit {
   readonly keyring: Keyring
   /** reads the list beside a key that is here */
   complete(audience: AudienceId, key: KeyId): Promise<boolean>
+  /** a member gave a ticket that is none */
+  onFalse?(peer: NodeId, what: 'ticket'): void
 }
 
 export interface Tickets {
@@ -60,7 +64,7 @@ export interface Tickets {
 export function createTickets(init: TicketsInit): Tickets {
   const { network, self, clock, host, reads, keyring } = init
   const kept = new Map<Root, Uint8Array>()
-  const notBefore = new Map<Root, number>()
+  const refusals = new Map<string, number>()
   const searches = new Map<Root, Promise<boolean>>()
   const stopped = new AbortController()
 
@@ -133,7 +137,10 @@ export function createTickets(init: TicketsInit): Tickets {
     try {
       const answer = await askKeys(host, peer, { hold: [idBytes(root)] }, options)
       const ticket = 'tickets' in answer ? answer.tickets[0] : null
-      return ticket != null && keep(root, ticket)
+      if (ticket == null) return false
+      const isKept = keep(root, ticket)
+      if (!isKept && !stopped.signal.aborted) init.onFalse?.(peer, 'ticket')
+      return isKept
     } catch {
       return false // out of reach or not sensible: another reader is asked
     }
@@ -145,16 +152,17 @@ export function createTickets(init: TicketsInit): Tickets {
     const { members, branches } = reads.membership()
     const isMember = (node: NodeId) => members.get(node)?.state === 'member'
     const connected = new Set(host.connections().map(({ peer }) => peer))
-    const others = [...connected].filter((peer) => peer !== self && isMember(peer))
+    const isDue = (peer: NodeId) => (refusals.get(`${root}/${peer}`) ?? 0) <= clock.now()
+    const others = [...connected].filter((peer) => peer !== self && isMember(peer) && isDue(peer))
     // the owner's machine knows all lists
     const owner = branches.get(reads.file(version.file)?.owner ?? version.branch)?.node
     const order = shuffled(others, init.random).sort((a, b) => Number(b === owner) - Number(a === owner))
     for (const peer of order.slice(0, PEERS_PER_ROUND)) {
       if (stopped.signal.aborted) return false
       if (await ask(peer, root)) return true
+      if (refusals.size >= REFUSALS_MAX) refusals.clear()
+      refusals.set(`${root}/${peer}`, clock.now() + BACKOFF_MS)
     }
-    if (notBefore.size >= KEPT_MAX) notBefore.clear()
-    notBefore.set(root, clock.now() + BACKOFF_MS)
     return false
   }
 
@@ -166,7 +174,7 @@ export function createTickets(init: TicketsInit): Tickets {
       if (get(root) !== null) return Promise.resolve(true)
       const running = searches.get(root)
       if (running !== undefined) return running
-      if (stopped.signal.aborted || (notBefore.get(root) ?? 0) > clock.now()) return Promise.resolve(false)
+      if (stopped.signal.aborted) return Promise.resolve(false)
       const started = search(root)
         .catch(() => false)
         .finally(() => searches.delete(root))

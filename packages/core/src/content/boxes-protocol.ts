@@ -76,6 +76,8 @@ export async function askBoxes(
       answered += 1
       answer(hash, frame.length === 0 ? null : frame)
     }
+    // it may have ended before; whoever goes on has nothing to say that was asked
+    if ((await stream.read(wait)) !== null) throw new DecodeError('more boxes than were asked for')
     await stream.close()
   } catch (error) {
     stream.abort(error instanceof Error ? error : new Error(String(error)))

@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { DecodeError } from '../codec/index.ts'
 import { MaloteError } from '../errors.ts'
 import { StreamBrokenError, TimeoutError } from './errors.ts'
-import { startTestHost, type TestHost } from './testing.ts'
-import type { FrameStream } from './types.ts'
+import { ManualClock, startTestHost, type TestHost } from './testing.ts'
+import type { FrameStream, StreamHandler } from './types.ts'
+import { END_MS } from './until-ended.ts'
 
 const MIB = 1024 * 1024
 const MAX = 2 * MIB
@@ -161,5 +162,76 @@ describe('frames over TCP', () => {
     }
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     await stream.close()
+  })
+})
+
+describe('the end of an exchange', () => {
+  const clock = new ManualClock()
+  let near: TestHost
+  let far: TestHost
+  beforeEach(async () => {
+    near = await startTestHost({ clock })
+    far = await startTestHost({ clock, members: [near] })
+    near.host.learn(far.host.id, far.host.addresses())
+  })
+  afterEach(() => Promise.all([near.host.stop(), far.host.stop()]))
+
+  const handle = (handler: StreamHandler) => far.host.handle('keys', { maxFrameBytes: MIB, timeoutMs: 0 }, handler)
+  const openKeys = () => near.host.open(far.host.id, 'keys', { maxFrameBytes: MIB })
+  const talk = async (stream: FrameStream) => {
+    for (;;) await stream.write(new Uint8Array(MIB / 4), { timeoutMs: 0 })
+  }
+
+  it('is not put off by an answer that goes on without end', async () => {
+    const told = Promise.withResolvers<unknown>()
+    handle(async (stream) => {
+      await stream.read()
+      await talk(stream).catch(told.resolve)
+    })
+    const answer = await near.host.request(far.host.id, 'keys', new Uint8Array(1), { maxFrameBytes: MIB })
+    expect(answer.length).toBe(MIB / 4)
+    expect(await told.promise).toBeInstanceOf(StreamBrokenError)
+  })
+
+  it('is not put off by an asker that goes on without end', async () => {
+    handle(async (stream) => {
+      await stream.read()
+      await stream.write(new Uint8Array(1))
+    })
+    const stream = await openKeys()
+    await stream.write(new Uint8Array(1))
+    await stream.read()
+    await expect(talk(stream)).rejects.toBeInstanceOf(StreamBrokenError)
+  })
+
+  it('comes for a stream whose asker never ends it', async () => {
+    handle(async (stream) => {
+      await stream.read()
+      await stream.write(new Uint8Array(1))
+    })
+    const stream = await openKeys()
+    await stream.write(new Uint8Array(1))
+    expect(await stream.read()).toEqual(new Uint8Array(1))
+    expect(await stream.read()).toBeNull()
+    clock.advance(END_MS)
+    await expect(talk(stream)).rejects.toThrow(/reset/)
+  })
+
+  it('comes for a stream that we have ended, that nobody reads, and whose other side never ends', async () => {
+    const told = Promise.withResolvers<unknown>()
+    handle((stream) =>
+      stream
+        .read()
+        .then(() => stream.read())
+        .then(() => talk(stream))
+        .catch(told.resolve),
+    )
+    const stream = await openKeys()
+    await stream.write(new Uint8Array(1))
+    await stream.close()
+    // it is full of what nobody reads
+    await expect(stream.read()).resolves.not.toBeNull()
+    clock.advance(END_MS)
+    expect(await told.promise).toBeInstanceOf(StreamBrokenError)
   })
 })

@@ -5,6 +5,7 @@
  * pieces of one unfinished frame, `#inbox` whole frames that nobody has read yet. Reading stops when that is full, which
  * stops window updates, which stops the sender. Writing waits for the `drain` event while `writableNeedsDrain`: the
  * stream's own `onDrain()` never blocks after its first drain, and iterating a stream applies no back-pressure at all.
+ * A stream lives until both sides have ended: one that we have ended, and that nobody reads, has `END_MS` for the other side.
  */
 import type { Stream } from '@libp2p/interface'
 import type { Clock } from '../clock.ts'
@@ -15,6 +16,7 @@ import { PeerLimitError, StreamBrokenError } from './errors.ts'
 import { FrameInbox } from './frame-inbox.ts'
 import { framePieces } from './frame-pieces.ts'
 import type { FrameStream, PathKind, Wait } from './types.ts'
+import { END_MS } from './until-ended.ts'
 
 export interface FrameStreamInit {
   stream: Stream
@@ -43,6 +45,9 @@ class Libp2pFrameStream implements FrameStream {
   #arrived = 0
   #resuming = false
   #wakeWriters = new Set<() => void>()
+  #reads = 0
+  #isEnded = false
+  #cancelEnd: (() => void) | undefined
 
   constructor(init: FrameStreamInit) {
     this.peer = init.peer
@@ -83,8 +88,15 @@ class Libp2pFrameStream implements FrameStream {
     this.#throwIfUnwritable()
   }
 
-  read(wait: Wait = {}): Promise<Uint8Array | null> {
-    return this.#inbox.read(wait)
+  async read(wait: Wait = {}): Promise<Uint8Array | null> {
+    this.#reads += 1
+    this.#cancelEnd?.()
+    try {
+      return await this.#inbox.read(wait)
+    } finally {
+      this.#reads -= 1
+      this.#watchEnd()
+    }
   }
 
   async close(): Promise<void> {
@@ -94,11 +106,21 @@ class Libp2pFrameStream implements FrameStream {
     } catch (error) {
       this.abort(error instanceof Error ? error : undefined)
     }
+    this.#isEnded = true
+    this.#watchEnd()
   }
 
   abort(reason: Error = new StreamBrokenError('aborted')): void {
     this.#fail(reason)
     this.#stream.abort(reason)
+  }
+
+  /** A peer that never ends its side must not cost a stream, and what it holds, for each exchange. */
+  #watchEnd(): void {
+    this.#cancelEnd?.()
+    this.#cancelEnd = undefined
+    if (!this.#isEnded || this.#reads > 0 || this.#stream.status !== 'open') return
+    this.#cancelEnd = this.#init.clock.after(END_MS, () => this.abort(new StreamBrokenError('not ended')))
   }
 
   #send(piece: Uint8Array): void {
@@ -173,6 +195,7 @@ class Libp2pFrameStream implements FrameStream {
   }
 
   #onClose(error: Error | undefined): void {
+    this.#cancelEnd?.()
     if (error !== undefined) this.#fail(new StreamBrokenError('reset', error))
     else if (this.#stream.readBufferLength === 0) this.#inbox.end()
     this.#tellWriters()

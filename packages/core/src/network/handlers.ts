@@ -13,6 +13,7 @@ import { nodeIdOf } from './gater.ts'
 import { checkStream } from './guard.ts'
 import type { Strangers } from './strangers.ts'
 import type { FrameStream, Gate, HandlerInit, ProtocolName, StreamHandler } from './types.ts'
+import { untilEnded } from './until-ended.ts'
 
 export const DEFAULT_STREAMS_PER_PEER = 4
 /** Malformed messages after which a peer is hung up, and how long they count, milliseconds. */
@@ -108,13 +109,14 @@ export class Handlers {
       await frames.close()
     } catch (error) {
       this.#onFailure(protocol, frames, error)
-    } finally {
-      cancel?.()
-      const left = (this.#open.get(slot) ?? 1) - 1
-      if (left > 0) this.#open.set(slot, left)
-      else this.#open.delete(slot)
-      if (watched) this.#init.strangers.registerEnded(peer)
     }
+    cancel?.()
+    const left = (this.#open.get(slot) ?? 1) - 1
+    if (left > 0) this.#open.set(slot, left)
+    else this.#open.delete(slot)
+    if (watched) this.#init.strangers.registerEnded(peer)
+    // the peer's next stream may be here before the end of this one; how many wait for it libp2p's own limit bounds
+    await untilEnded(frames)
   }
 
   #onFailure(protocol: ProtocolName, frames: FrameStream, error: unknown): void {

@@ -35,6 +35,7 @@ import { describeReachability } from './reachability.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
+import { untilEnded } from './until-ended.ts'
 
 /** Reaching a peer: dial, handshake, protocol. Longer than a round trip over any relay, shorter than patience. */
 export const OPEN_TIMEOUT_MS = 8_000
@@ -251,6 +252,7 @@ class Libp2pHost implements NetworkHost {
         await stream.close()
         const answer = await stream.read({ signal, timeoutMs: 0 })
         if (answer === null) throw new StreamBrokenError('no answer')
+        void untilEnded(stream)
         return answer
       } catch (error) {
         stream.abort(error instanceof Error ? error : undefined)

@@ -195,7 +195,13 @@ export async function openSession(init: SessionInit): Promise<Session> {
     versionOfRoot: (root) => state.versionOfRoot(root),
     boxOwner: (hash) => state.boxOwner(hash),
   })
-  const boxes = createBoxStore({ database: localDb, host, mayServe: access.mayServeBox, clock })
+  const boxes = createBoxStore({
+    database: localDb,
+    host,
+    mayServe: access.mayServeBox,
+    clock,
+    onBadSource: (peer, hash) => log(`source ${peer}: wrong-box of ${hash.slice(0, 12)}`),
+  })
   const sharing = createSharing({
     db: localDb,
     network,
@@ -215,6 +221,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
     append: (kind, body) => ledger.append(kind, body),
     authorOf: (entry) => ledger.get(entry)?.author ?? null,
+    onFalse: (peer, what) => log(`source ${peer}: false-${what}`),
   })
   const transfers = createTransfers({
     db: localDb,
@@ -231,10 +238,20 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
     relatedTo: versions.related,
     mayFetch: access.mayFetch,
-    proofFor: access.proofFor,
+    proofFor(root, peer) {
+      const proof = access.proofFor(root, peer)
+      // whoever has just connected may give the ticket that others did not
+      if (proof === undefined) {
+        access
+          .seekTicket(root)
+          .then((isNew) => isNew && transfers.refresh(root))
+          .catch((error: unknown) => log('seeking a ticket', error))
+      }
+      return proof
+    },
     onStarted: (root) => holdings.say(root, 'partial'),
     onDamaged: (root) => reactions.lookAtRoot(root),
-    onSourceProblem: ({ peer, kind }) => log(`source ${peer}: ${kind}`),
+    onSourceProblem: ({ peer, kind, root }) => log(`source ${peer}: ${kind} of ${root.slice(0, 12)}`),
     onProblem: (error) => log('transfers', error),
   })
 

@@ -5,6 +5,8 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
+import { DecodeError } from '../codec/index.ts'
+import { SealBrokenError } from '../crypto/index.ts'
 import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
 import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
@@ -290,7 +292,7 @@ class Runtime {
           // without the ledger of the one that admitted it this node does not know its own network
           await session.sync.fetch(from, { signal })
           for (const peer of addresses) session.presence.learn(peer.node, peer.addresses)
-          await session.sharing.grants.takeGrants(grants)
+          await this.#takeGrants(session, grants, from)
           await this.#compare(session, { from, ticket, addresses }, signal)
         } catch (error) {
           await session.close()
@@ -305,6 +307,16 @@ class Runtime {
     })
     await joiner.register(request, { signal })
     this.#tellJoined(this.#current())
+  }
+
+  /** What its admitter gives is a help, not a condition: keys that are none are asked of any reader. */
+  async #takeGrants(session: Session, grants: Uint8Array, from: NodeId): Promise<void> {
+    try {
+      await session.sharing.grants.takeGrants(grants)
+    } catch (error) {
+      if (!(error instanceof SealBrokenError || error instanceof DecodeError)) throw error
+      this.#log(`source ${from}: false-keys`, error)
+    }
   }
 
   /** Admitted is admitted: what cannot be compared now is compared by the sync that goes on, and `status` tells until then. */

@@ -7,6 +7,7 @@ import { idBytes, type NodeId } from '../ids.ts'
 import { type Candidates, createCandidates, MAX_SOURCES } from './candidates.ts'
 import type { DownloadInit, SourceProblem } from './download-types.ts'
 import { SourceBrokenError, SourceRefusedError } from './errors.ts'
+import { IdleTalk } from './source-news.ts'
 import { type Answer, SourceSession } from './source-session.ts'
 
 /** A source without anything for us may keep its place for so long when others could be asked (ms). */
@@ -22,6 +23,7 @@ export interface Link {
   /** chunks reserved for it that have not come */
   owed: number
   pagesOwed: number
+  readonly talk: IdleTalk
 }
 
 export type OpenLink = Link & { session: SourceSession }
@@ -44,6 +46,7 @@ export class Links {
   readonly #rootBytes: Uint8Array
   readonly #links = new Map<NodeId, Link>()
   readonly #candidates: Candidates
+  readonly #faulty = new Set<NodeId>()
   readonly #ending = new AbortController()
 
   constructor(init: LinksInit) {
@@ -55,6 +58,11 @@ export class Links {
 
   get size(): number {
     return this.#links.size
+  }
+
+  /** Those that sent what is not of this version, or broke the protocol, and are not asked any more. */
+  get faulty(): readonly NodeId[] {
+    return [...this.#faulty]
   }
 
   all(): Iterable<Link> {
@@ -102,7 +110,7 @@ export class Links {
 
   /** It did what it must not do, and is asked no more for this version. */
   drop(link: Link, problem: Omit<SourceProblem, 'root' | 'peer'>): void {
-    this.#candidates.ban(link.peer)
+    this.#ban(link.peer)
     if (!link.ending.signal.aborted) this.cut(link, problem)
   }
 
@@ -120,7 +128,15 @@ export class Links {
     const init = this.#init
     const { clock, host, version } = init
     const ending = new AbortController()
-    const link: Link = { peer, ending, since: clock.now(), session: undefined, owed: 0, pagesOwed: 0 }
+    const link: Link = {
+      peer,
+      ending,
+      since: clock.now(),
+      session: undefined,
+      owed: 0,
+      pagesOwed: 0,
+      talk: new IdleTalk(clock, chunkCount(version)),
+    }
     const signal = AbortSignal.any([ending.signal, this.#ending.signal])
     this.#links.set(peer, link)
     try {
@@ -155,10 +171,15 @@ export class Links {
 
   #failed(peer: NodeId, error: unknown): void {
     if (error instanceof SourceBrokenError) {
-      this.#candidates.ban(peer)
+      this.#ban(peer)
       this.#tell(peer, { kind: 'protocol', error })
     } else if (error instanceof SourceRefusedError) this.#tell(peer, { kind: 'refused', error })
     else this.#tell(peer, { kind: 'unreachable', error })
+  }
+
+  #ban(peer: NodeId): void {
+    this.#candidates.ban(peer)
+    this.#faulty.add(peer)
   }
 
   #tell(peer: NodeId, problem: Omit<SourceProblem, 'root' | 'peer'>): void {

@@ -325,4 +325,17 @@ describe('download', () => {
     await expectSame(await download.done, file)
     expect(problems).toMatchObject([{ peer: liar.host.id, kind: 'protocol', error: { name: 'SourceBrokenError' } }])
   })
+
+  it('says who sent something else when nobody is left', async () => {
+    const [liar, reader] = (await members(2)) as [TestMember, TestMember]
+    const file = await sealTestVersion(liar.store, 3, seededRandom(12))
+    serve(liar)
+    liar.host.outgoing = (frame) => (isChunkFrame(frame) ? frame.slice(0, -1) : frame)
+    const { download } = fetch(reader, file, [liar], { noSourceMs: 300 })
+    await expect(download.done).rejects.toMatchObject({
+      code: 'no-source',
+      message: expect.stringContaining(liar.host.id.slice(-8)),
+      details: { missing: 3, faulty: [liar.host.id] },
+    })
+  })
 })

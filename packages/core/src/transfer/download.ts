@@ -15,6 +15,7 @@ import { type Link, Links, type OpenLink } from './download-links.ts'
 import { type Download, type DownloadInit, type DownloadProgress, NO_SOURCE_MS } from './download-types.ts'
 import { NoSourceError, SourceBrokenError } from './errors.ts'
 import { createManifestFetch } from './manifest-fetch.ts'
+import { takeNews } from './source-news.ts'
 import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
 import type { Answer } from './source-session.ts'
@@ -193,7 +194,7 @@ class RunningDownload implements Download {
     this.#dropSilent(picker, now)
     if (this.#hasHope(picker)) this.#hadHope = now
     else if (this.#urgent && now - this.#hadHope >= (this.#init.noSourceMs ?? NO_SOURCE_MS)) {
-      const details = { missing: picker.states.left, sources: this.#links.size }
+      const details = { missing: picker.states.left, sources: this.#links.size, faulty: this.#links.faulty }
       this.#settled.reject(new NoSourceError(this.#init.version.root, details))
       return
     }
@@ -263,25 +264,14 @@ class RunningDownload implements Download {
       case 'no-page':
         link.pagesOwed = Math.max(0, link.pagesOwed - 1)
         this.#manifest.without(link.peer, now)
+        link.talk.ofNoUse(link.peer)
         this.#askManifest()
-        break
-      case 'have':
-        picker.have(link.peer, answer.indexes, now)
-        this.#pump()
-        break
-      case 'gone':
-        for (const index of answer.indexes) if (picker.gone(link.peer, index, now)) this.#giveBack(link)
-        this.#pump()
-        break
-      case 'cancelled':
-        for (const _ of picker.confirmed(link.peer, answer.indexes, now)) this.#giveBack(link)
-        this.#pump()
-        break
-      case 'busy':
-        picker.heard(link.peer, now)
         break
       case 'answer':
         throw new SourceBrokenError(link.peer, 'answered a challenge that was not made')
+      default:
+        for (let left = takeNews(picker, link, answer, now); left > 0; left--) this.#giveBack(link)
+        this.#pump()
     }
   }
 

@@ -4,9 +4,15 @@ import type { NodeId, Root } from '../ids.ts'
 /** Nobody in reach has what is missing. Try again when more members are connected. */
 export class NoSourceError extends MaloteError {
   override name = 'NoSourceError'
-  constructor(root: Root, details: { missing: number; sources: number }) {
-    super('no-source', `no member in reach has ${details.missing} missing chunks of ${root.slice(0, 12)}`, {
-      advice: 'Wait until a branch that has the file is connected (`malote nodes` shows who is), then try again.',
+  /** @param details.faulty sources that sent something else, and are not asked any more */
+  constructor(root: Root, details: { missing: number; sources: number; faulty: readonly NodeId[] }) {
+    const { missing, faulty } = details
+    const liars = faulty.length === 0 ? '' : `; what ${faulty.map((peer) => peer.slice(-8)).join(', ')} sent is not it`
+    super('no-source', `no member in reach has ${missing} missing chunks of ${root.slice(0, 12)}${liars}`, {
+      advice:
+        faulty.length === 0
+          ? 'Wait until a branch that has the file is connected (`malote nodes` shows who is), then try again.'
+          : 'Wait until another branch that has the file is connected, then try again. Have the one that sent wrong bytes run `malote doctor`: its disk may be damaged, or its software changed.',
       details: { root, ...details },
     })
   }

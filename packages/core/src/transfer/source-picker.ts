@@ -110,19 +110,22 @@ export class SourcePicker<Id> {
       for (let index = 0; index < this.states.count; index++) if (getBit(bits, index)) this.#order.fewer(index)
   }
 
-  /** The source has more than it said. */
-  have(id: Id, indexes: readonly number[], now: number): void {
+  /** The source has more than it said. @returns whether that was news */
+  have(id: Id, indexes: readonly number[], now: number): boolean {
     const source = this.#sources.get(id)
-    if (source === undefined) return
+    if (source === undefined) return false
     this.heard(id, now)
     const { bits } = source
-    if (bits === null) return
+    if (bits === null) return false
+    let isNews = false
     for (const index of indexes) {
       if (index >= this.states.count || getBit(bits, index)) continue
       setBit(bits, index)
       this.#order.more(index)
+      isNews = true
     }
     source.dryAt = -1
+    return isNews
   }
 
   /** The source does not have it after all. @returns false when it was not asked for it */

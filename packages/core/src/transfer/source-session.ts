@@ -1,6 +1,7 @@
 /** The asking side of one stream to one source: sends requests, hands on what comes. Decides nothing. */
+import { DecodeError } from '../codec/index.ts'
 import type { NodeId, Root } from '../ids.ts'
-import type { FrameStream, Host } from '../network/index.ts'
+import { type FrameStream, type Host, PeerLimitError, type Wait } from '../network/index.ts'
 import { SourceBrokenError, SourceRefusedError } from './errors.ts'
 import {
   decodeReply,
@@ -64,7 +65,7 @@ export class SourceSession {
     try {
       const proof = init.proof === undefined ? {} : { proof: init.proof }
       await stream.write(encodeRequest({ t: 'open', root: init.rootBytes, urgent: init.urgent, ...proof }), wait)
-      const frame = await stream.read(wait)
+      const frame = await readFrame(stream, wait)
       if (frame === null) throw new SourceRefusedError(peer, 'busy')
       const reply = decode(peer, frame)
       if (reply.t === 'no') throw new SourceRefusedError(peer, reply.code)
@@ -89,7 +90,7 @@ export class SourceSession {
    */
   async run(onAnswer: (answer: Answer) => void, signal: AbortSignal): Promise<void> {
     while (!this.#ended) {
-      const frame = await this.#stream.read({ signal, timeoutMs: this.#idleMs })
+      const frame = await readFrame(this.#stream, { signal, timeoutMs: this.#idleMs })
       if (frame === null) return
       const reply = decode(this.peer, frame)
       if (reply.t === 'no') throw new SourceRefusedError(this.peer, reply.code)
@@ -136,6 +137,16 @@ export class SourceSession {
     this.#sending = this.#sending
       .then(() => (this.#ended ? undefined : this.#stream.write(encodeRequest(request), { timeoutMs: SEND_MS })))
       .catch((error: unknown) => this.abort(error instanceof Error ? error : undefined))
+  }
+}
+
+/** @throws {SourceBrokenError} where what came is no frame that it may send: the path is authenticated, so nobody else did */
+async function readFrame(stream: FrameStream, wait: Wait): Promise<Uint8Array | null> {
+  try {
+    return await stream.read(wait)
+  } catch (error) {
+    if (!(error instanceof DecodeError || error instanceof PeerLimitError)) throw error
+    throw new SourceBrokenError(stream.peer, 'sent what is no frame of this protocol', error)
   }
 }
 

@@ -51,6 +51,8 @@ export interface TestNode {
   tamper: ((frame: Uint8Array) => Uint8Array) | null
   /** requests that it was sent */
   requests: number
+  /** who gave it what was none */
+  readonly falsehoods: string[]
 }
 
 export interface World {
@@ -284,6 +286,7 @@ export function createWorld(): World {
       const boxes = new Map<BoxHash, Uint8Array>()
       const sharing = createSharing({
         db,
+        onFalse: (peer, what) => void node.falsehoods.push(`${what} of ${peer}`),
         network,
         self: id,
         signer,
@@ -333,6 +336,7 @@ export function createWorld(): World {
         online: options.online ?? true,
         tamper: null,
         requests: 0,
+        falsehoods: [],
       }
       const row = {
         node: id,
