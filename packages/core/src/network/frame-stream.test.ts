@@ -1,7 +1,11 @@
+import type { Stream } from '@libp2p/interface'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
 import { MaloteError } from '../errors.ts'
+import type { NodeId } from '../ids.ts'
 import { StreamBrokenError, TimeoutError } from './errors.ts'
+import { createFrameStream } from './frame-stream.ts'
 import { ManualClock, startTestHost, type TestHost } from './testing.ts'
 import type { FrameStream, StreamHandler } from './types.ts'
 import { END_MS } from './until-ended.ts'
@@ -233,5 +237,49 @@ describe('the end of an exchange', () => {
     await expect(stream.read()).resolves.not.toBeNull()
     clock.advance(END_MS)
     expect(await told.promise).toBeInstanceOf(StreamBrokenError)
+  })
+})
+
+describe('the end inside a frame', () => {
+  /** As much of a libp2p stream as is asked of it. */
+  class Streamlike extends EventTarget {
+    status = 'open'
+    readStatus = 'readable'
+    writeStatus = 'writable'
+    readableEnded = false
+    readBufferLength = 0
+    abort() {
+      this.status = 'aborted'
+    }
+    give(...bytes: number[]) {
+      this.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(bytes) }))
+    }
+  }
+  const open = (stream: Streamlike) =>
+    createFrameStream({
+      stream: stream as unknown as Stream,
+      peer: 'somebody' as NodeId,
+      path: 'tcp',
+      clock: systemClock,
+      maxFrameBytes: 10,
+    })
+
+  it('is a fault of who made it', async () => {
+    const stream = new Streamlike()
+    const frames = open(stream)
+    stream.give(0, 0, 0, 3, 1)
+    stream.dispatchEvent(new Event('end'))
+    await expect(frames.read()).rejects.toBeInstanceOf(DecodeError)
+  })
+
+  it('is nobody’s fault where the connection has gone', async () => {
+    const stream = new Streamlike()
+    const frames = open(stream)
+    stream.give(0, 0, 0, 1, 7, 0, 0, 0, 3, 1)
+    stream.status = 'closed'
+    stream.dispatchEvent(new Event('end'))
+    stream.dispatchEvent(new Event('close'))
+    expect(await frames.read()).toEqual(Uint8Array.of(7))
+    await expect(frames.read()).rejects.toBeInstanceOf(StreamBrokenError)
   })
 })

@@ -62,7 +62,7 @@ class Libp2pFrameStream implements FrameStream {
     })
     const { stream } = init
     stream.addEventListener('message', (event) => this.#onData(event.data))
-    stream.addEventListener('end', () => this.#inbox.end())
+    stream.addEventListener('end', () => this.#onEnd())
     stream.addEventListener('close', (event) => this.#onClose(event.error))
     stream.addEventListener('drain', () => this.#tellWriters())
     // it may have ended before anybody listened; a reset ends reading too, and must not pass for a clean end
@@ -192,6 +192,12 @@ class Libp2pFrameStream implements FrameStream {
 
   #pause(): void {
     if (!this.#resuming && this.#stream.readStatus === 'readable') this.#stream.pause()
+  }
+
+  /** Ending inside a frame is the peer's fault, unless the connection has gone from under the stream. */
+  #onEnd(): void {
+    if (this.#stream.status === 'closed' && !this.#decoder.isEmpty) this.#fail(new StreamBrokenError('reset'))
+    else this.#inbox.end()
   }
 
   #onClose(error: Error | undefined): void {

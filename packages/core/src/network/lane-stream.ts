@@ -11,6 +11,7 @@ import { StreamBrokenError } from './errors.ts'
 import { FrameInbox } from './frame-inbox.ts'
 import { framePieces } from './frame-pieces.ts'
 import type { FrameStream, Wait } from './types.ts'
+import { END_MS } from './until-ended.ts'
 
 const HEADER_BYTES = 4
 /** In the place of a length: no more frames come. The end of a TCP stream proves nothing, anybody on its way can make one. */
@@ -100,7 +101,12 @@ export class LaneStream implements FrameStream {
       })
     } catch (error) {
       this.abort(error instanceof Error ? error : undefined)
+      return
     }
+    if (this.#socket.destroyed) return
+    // one that the other side never ends must not cost a socket for ever
+    const cancel = this.#init.clock.after(END_MS, () => this.abort(new StreamBrokenError('not ended')))
+    this.#socket.once('close', cancel)
   }
 
   abort(reason: Error = new StreamBrokenError('aborted')): void {
