@@ -126,6 +126,7 @@ export class Lanes {
 
   /** A socket on which somebody begins a TLS handshake. */
   accept(raw: Socket): void {
+    raw.on('error', () => raw.destroy())
     if (!this.#isOpen || !this.#tickets.isAwaited || this.#handshakes.size >= MAX_HANDSHAKES) {
       raw.destroy()
       return
@@ -262,12 +263,13 @@ export class Lanes {
       const onAbort = () => fail(signal.reason)
       signal.addEventListener('abort', onAbort, { once: true })
       socket.once('error', fail)
-      socket.once('close', () => fail(new StreamBrokenError('closed')))
+      const onClose = () => fail(new StreamBrokenError('closed'))
+      socket.once('close', onClose)
       socket.once('secureConnect', () => {
         // a session that was "reused" is one that was begun by the pre-shared key (RFC 8446, 2.2)
         if (!socket.isSessionReused()) return fail(new StreamBrokenError('a lane without its key'))
         signal.removeEventListener('abort', onAbort)
-        socket.removeAllListeners('close')
+        socket.off('close', onClose) // not all: the socket has its own
         socket.off('error', fail)
         resolve(ready(socket))
       })

@@ -1,5 +1,5 @@
 /** What each change causes elsewhere: one place to see what follows from an entry, a statement, a connection. */
-import type { FileChange, SharedChange, SharedState, Sharing } from '../catalogue/index.ts'
+import { boxesOf, type FileChange, type SharedChange, type SharedState, type Sharing } from '../catalogue/index.ts'
 import type { BoxStore, ContentStore } from '../content/index.ts'
 import type { BoxHash, FileId, NodeId, Root } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
@@ -95,7 +95,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
   /** Naming a box in a file of one's own must give no say over the file that it belongs to. */
   function removeBoxes(file: FileId, hashes: Iterable<BoxHash>): void {
     for (const hash of hashes) {
-      if ((state.boxOwner(hash)?.file ?? file) === file && boxes.has(hash)) boxes.remove(hash)
+      if (boxes.has(hash) && (state.boxOwner(hash)?.file ?? file) === file) boxes.remove(hash)
     }
   }
 
@@ -106,17 +106,10 @@ export function createReactions(rooms: ReactionsInit): Reactions {
    */
   function pruneBoxes({ file, before, after }: FileChange): void {
     if (before === null || after === null) return
-    const boxesOf = ({ meta, preview }: { meta: BoxHash; preview: BoxHash | null }) =>
-      preview === null ? [meta] : [meta, preview]
     const versions = state.versions(file)
     const isReader = state.epochs(file).some(({ epoch }) => sharing.keyring.fileKey(file, epoch) !== null)
-    const needed = new Set(boxesOf(after))
-    for (const version of versions) {
-      if (isReader || version.epoch >= after.epoch) for (const hash of boxesOf(version)) needed.add(hash)
-    }
-    const known = isReader
-      ? sharing.keyring.boxesOf(file, after.epoch - 1)
-      : [...boxesOf(before), ...versions.flatMap(boxesOf)]
+    const needed = boxesOf({ file: after, versions: versions.filter(({ epoch }) => isReader || epoch >= after.epoch) })
+    const known = isReader ? sharing.keyring.boxesOf(file, after.epoch - 1) : [...boxesOf({ file: before, versions })]
     removeBoxes(
       file,
       known.filter((hash) => after.state === 'purged' || !needed.has(hash)),
