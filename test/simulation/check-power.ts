@@ -1,5 +1,5 @@
 /** Section 4, authority: what takes an admin's power and from which acts, whose votes count, and that somebody is left. */
-import { type EntryId, type FileId, idFrom, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
+import { type EntryId, type FileId, idFrom, type NodeId } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { fileIdFor } from '../../packages/core/src/membership/index.ts'
 import {
@@ -12,7 +12,7 @@ import {
   isMadeBy,
   NEEDS_AUTHORITY,
 } from './check-members.ts'
-import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
+import { type Evidence, idIn, nameOf, targetOf } from './evidence.ts'
 
 /** What the checks below have in common: control entries by their place in the order, as far as they had effect. */
 interface History {
@@ -61,11 +61,6 @@ export function checkPower(evidence: Evidence): void {
   checkBound(history)
   checkWithheld(history)
   checkGivenUp(history)
-}
-
-function targetOf(entry: Entry): NodeId | undefined {
-  const node = fieldOf(entry, 'node')
-  return node?.length === 32 ? nodeIdFromPublicKey(node) : undefined
 }
 
 function isTaking(entry: Entry, node: NodeId): boolean {

@@ -1,8 +1,8 @@
 /** Sections 3 and 4: what single acts of admins do, and what not: quarantine and release, revoking, expiry, rules. */
-import { type EntryId, type NodeId, nodeIdFromPublicKey } from '../../packages/core/src/ids.ts'
+import type { EntryId, NodeId } from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { grantsOf, isMadeBy } from './check-members.ts'
-import { type Evidence, fieldOf, idIn, nameOf } from './evidence.ts'
+import { type Evidence, idIn, nameOf, targetOf } from './evidence.ts'
 
 const EXPIRY_TOLERANCE_MS = 10 * 60_000
 
@@ -17,11 +17,6 @@ export function checkStanding(evidence: Evidence): void {
   checkRoles(evidence)
   checkReplaced(evidence)
   checkContested(evidence)
-}
-
-function targetOf(entry: Entry): NodeId | undefined {
-  const node = fieldOf(entry, 'node')
-  return node?.length === 32 ? nodeIdFromPublicKey(node) : undefined
 }
 
 function effective({ control, membership }: Evidence, ...kinds: string[]): Entry[] {

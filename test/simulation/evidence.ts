@@ -4,7 +4,14 @@
  */
 
 import type { SharedFile, SharedState } from '../../packages/core/src/catalogue/index.ts'
-import { type EntryId, type FileId, idBytes, idFrom, type NodeId } from '../../packages/core/src/ids.ts'
+import {
+  type EntryId,
+  type FileId,
+  idBytes,
+  idFrom,
+  type NodeId,
+  nodeIdFromPublicKey,
+} from '../../packages/core/src/ids.ts'
 import type { Entry } from '../../packages/core/src/ledger/index.ts'
 import { isControlKind, type MembershipState } from '../../packages/core/src/membership/index.ts'
 import type { SimNode } from './sim-node.ts'
@@ -112,4 +119,10 @@ function ancestryOf(control: readonly Entry[]): Evidence['ancestors'] {
 
 export function nameOf({ world }: Evidence, node: NodeId): string {
   return world.named(node)
+}
+
+/** Whom an act is about. */
+export function targetOf(entry: Entry): NodeId | undefined {
+  const node = fieldOf(entry, 'node')
+  return node?.length === 32 ? nodeIdFromPublicKey(node) : undefined
 }
