@@ -174,8 +174,11 @@ describe('rows and changes', () => {
     const state = createSharedState({ db, entries, network: () => world.network })
     db.write(() => state.apply(entries.add(world.entries)))
     expect((await state.verify()).problems).toEqual([])
-    // its access epoch is said to be closed
-    db.exec("UPDATE files SET record = CAST(substr(record, 1, length(record) - 1) || x'f5' AS BLOB)")
+    // the upload that it names is another one; the bit is turned, not set: the id is random and may end in any byte
+    const { record } = db.prepare<{ record: Uint8Array }>('SELECT record FROM files').get() as { record: Uint8Array }
+    const harmed = Uint8Array.from(record)
+    harmed[harmed.length - 1] = (harmed.at(-1) ?? 0) ^ 1
+    db.prepare('UPDATE files SET record = ?').run(harmed)
     const { problems } = await state.verify()
     expect(problems).toEqual([
       `file or audience ${file.file}: its rows in files are not what the entries say`,
