@@ -1,6 +1,8 @@
 /** Who decides when a machine is stolen, and who gets in when not everybody knows everything: real processes throughout. */
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SharedEpoch } from '../../packages/core/src/catalogue/types.ts'
+import { fileKeyIn, scan, sharedRows } from '../support/adversary.ts'
 import { Branch, type Json, malote } from '../support/branch.ts'
 import { type Cluster, share, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
@@ -102,16 +104,32 @@ describe('invites under a partition', () => {
     await guest.end()
   }, 60_000)
 
-  it('a machine is replaced, and its branch keeps what it had', async () => {
+  it('a machine is replaced: its branch keeps what it had, and who was away is told what it was denied', async () => {
     const file = await share(twiceTwo, [one], 'do ramo.txt', Buffer.from('owned by the branch'))
+    const name = 'campanha-que-quatro-esquece.txt'
+    const denied = await share(twiceTwo, [one, four], name, Buffer.from('read before the denial'))
+    await settled([...cluster.branches, twiceOne, twiceTwo])
+    await four.end()
+    const [first] = sharedRows(four.data, denied.id).epochs
+    const { network } = await one.api('/status')
+    const key = fileKeyIn(four.data, network.id, denied.id, first as SharedEpoch)
+    // the scan finds what is there
+    const traces = () => new Set(scan(four.data, [name, key]).map((found) => found.replace(/.*: /, '')))
+    expect(traces()).toEqual(new Set([name, Buffer.from(key).toString('hex')]))
+    await post(twiceTwo, '/files/blacklist', { fileId: denied.id, node: idOf(four) })
     const { invite } = await one.json('invite', '--branch', 'ignored', '--replaces', idOf(twiceTwo))
+    await settled([one, twiceTwo])
     await twiceTwo.end()
     const machine = await newGuest('Nova')
     await register(machine, invite)
+    await four.up()
     await settled([...cluster.branches, twiceOne, machine])
     expect((await nodeAt(four, twiceTwo))?.state).toBe('left')
     expect((await nodeAt(four, machine))?.branch).toMatch(/^Dupla/)
     expect((await four.api(`/files/${file.id}`)).owner.id).toBe(idOf(machine))
+    // the machine that owed the notice is gone; the new one owes it
+    expect((await four.fetch(`/files/${denied.id}`)).status).toBe(404)
+    await eventually('name and key are gone', () => traces().size === 0)
   }, 60_000)
 })
 

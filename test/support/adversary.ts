@@ -57,6 +57,15 @@ export function secretsIn(dataDir: string): Uint8Array[] {
   }
 }
 
+/** The key of a file's access epoch, of the secrets in a data folder. */
+export function fileKeyIn(dataDir: string, network: string, file: string, { epoch, proof }: SharedEpoch): Uint8Array {
+  const isIt = (secret: Uint8Array) =>
+    Buffer.compare(deriveEpochKeys(network as NetworkId, file as FileId, epoch, secret).proof.publicKey, proof) === 0
+  const found = secretsIn(dataDir).find(isIt)
+  if (found === undefined) throw new Error(`no key of ${file} in ${dataDir}`)
+  return found
+}
+
 /** What every member's ledger shows of a file, also while the node runs. */
 export function sharedRows(
   dataDir: string,
@@ -204,14 +213,16 @@ export function chunkOnDisk(dataDir: string, root: string): Uint8Array | null {
 }
 
 /** Where any of these byte strings lie in a folder; the files are read whole. */
-export function scan(folder: string, needles: readonly string[]): string[] {
+export function scan(folder: string, needles: readonly (string | Uint8Array)[]): string[] {
   const found: string[] = []
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const path = join(folder, name)
     if (!statSync(path).isFile()) continue
     const bytes = readFileSync(path)
     for (const needle of needles) {
-      if (bytes.includes(needle)) found.push(`${name}: ${needle}`)
+      if (typeof needle === 'string') {
+        if (bytes.includes(needle)) found.push(`${name}: ${needle}`)
+      } else if (bytes.includes(Buffer.from(needle))) found.push(`${name}: ${Buffer.from(needle).toString('hex')}`)
     }
   }
   return found

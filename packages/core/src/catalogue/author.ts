@@ -85,7 +85,7 @@ export interface AuthorInit {
   boxes: Boxes
   checks: Checks
   append: AppendEntry
-  /** queues notices */
+  /** called right after a `share`, also one that denies nobody: queues notices */
   notify(file: FileId, share: EntryId, nodes: readonly NodeId[]): void
 }
 

@@ -67,6 +67,8 @@ export interface Keyring {
   /** The boxes made or opened, all or through an epoch. */
   boxesOf(file: FileId, through?: number): BoxHash[]
   forgetBoxes(file: FileId, through?: number): void
+  /** The newest access epoch through this one whose key is here, or an audience key that it was wrapped with. */
+  newestHeld(file: FileId, through: number): number | null
   /** The newest access epoch whose key this node gave up on a notice; null when it never did or may read again. */
   gaveUp(file: FileId): number | null
   giveUp(file: FileId, epoch: number): void
@@ -136,6 +138,11 @@ export function createKeyring(init: KeyringInit): Keyring {
       .prepare<AudienceRow>('SELECT * FROM audience_secrets WHERE audience = ? AND key_id = ?')
       .get(idBytes(audience), idBytes(key))
     return row === undefined ? null : held(row)
+  }
+
+  function hasAudienceKey(audience: AudienceId, key: KeyId): boolean {
+    const sql = 'SELECT 1 FROM audience_secrets WHERE audience = ? AND key_id = ?'
+    return db.prepare(sql).get(idBytes(audience), idBytes(key)) !== undefined
   }
 
   function remember(keys: EpochKeys): EpochKeys {
@@ -323,6 +330,14 @@ export function createKeyring(init: KeyringInit): Keyring {
     },
     forgetBoxes(file, through = ALL_EPOCHS) {
       db.prepare('DELETE FROM file_boxes WHERE file = ? AND epoch <= ?').run(idBytes(file), through)
+    },
+    newestHeld(file, through) {
+      const here = db
+        .prepare<{ epoch: number | null }>('SELECT max(epoch) AS epoch FROM file_secrets WHERE file = ? AND epoch <= ?')
+        .get(idBytes(file), through)?.epoch
+      const rows = reads.epochs(file).filter(({ epoch }) => epoch <= through && epoch > (here ?? 0))
+      const wrapped = rows.sort((a, b) => b.epoch - a.epoch).find((row) => hasAudienceKey(row.audience, row.key))
+      return wrapped?.epoch ?? here ?? null
     },
     gaveUp(file) {
       const row = db.prepare<{ epoch: number }>('SELECT epoch FROM given_up WHERE file = ?').get(idBytes(file))

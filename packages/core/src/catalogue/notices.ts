@@ -1,10 +1,11 @@
 /**
- * Notices to denied nodes: kept until delivered, signed by the machine that wrote the `share` when it sends them. Spec:
- * docs/specs/keys-protocol.md.
+ * Notices to denied nodes: kept until delivered, signed when they are sent, by the present machine of a branch that
+ * stands for the denial. What is owed beside a `share` of one's own: `notice-debts.ts`. Spec: docs/specs/keys-protocol.md.
  */
 import { type SigningKey, sign, verify } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import {
+  type BranchId,
   type EntryId,
   type FileId,
   idBytes,
@@ -20,7 +21,7 @@ import type { Notice, NoticeOutcome } from './keys-format.ts'
 import type { SharedReads } from './reads.ts'
 
 const NOTICE_TIMEOUT_MS = 20_000
-/** Notices sent to one node in one go. */
+/** Notices read at a time for one node. */
 const BATCH = 64
 /** Nodes to which notices are sent at the same time. */
 const SIDE_BY_SIDE = 64
@@ -43,8 +44,8 @@ export interface NoticesInit {
 }
 
 export interface Notices {
-  /** Keeps a notice for each node and sends it to those that are connected. Durable when it returns. */
-  send(file: FileId, share: EntryId, nodes: readonly NodeId[]): void
+  /** Keeps a notice for each node, until `deliver` has brought it there. */
+  keep(file: FileId, share: EntryId, nodes: readonly NodeId[]): void
   /** Sends what is kept to everyone who is connected; one run at a time. */
   deliver(): Promise<void>
   /** Handles a notice from the wire. */
@@ -70,34 +71,60 @@ export function createNotices(init: NoticesInit): Notices {
     db.prepare('DELETE FROM notices WHERE file = ? AND entry = ? AND node = ?').run(row.file, row.entry, row.node)
   }
 
-  /** A notice that nobody needs any more: the file or the member is gone, or the node was let in again. */
-  function isMoot(file: FileId, node: NodeId): boolean {
+  /** The branches that may tell what this entry denied: the one whose machine wrote it, and the one that owns the file now. */
+  function voices(file: FileId, entry: EntryId): BranchId[] | null {
+    const author = reads.epochs(file).some((epoch) => epoch.entry === entry) ? init.authorOf(entry) : null
+    if (author === null) return null
+    const wrote = reads.membership().members.get(author)?.branch
+    const owns = reads.file(file)?.owner
+    return [wrote, owns].filter((branch) => branch !== undefined)
+  }
+
+  /** Their machines, as far as they are members now: one that was replaced, left or was thrown out has no say any more. */
+  function machinesOf(branches: readonly BranchId[]): NodeId[] {
+    const { members, branches: known } = reads.membership()
+    const nodes = new Set(branches.map((branch) => known.get(branch)?.node))
+    return [...nodes].filter((node) => node !== undefined && members.get(node)?.state === 'member') as NodeId[]
+  }
+
+  /** A notice that is not this node's to send, or needed by nobody: the file or the member is gone, or let in again. */
+  function isMoot(file: FileId, entry: EntryId, node: NodeId): boolean {
     const shared = reads.file(file)
-    const state = reads.membership().members.get(node)?.state
+    const { members } = reads.membership()
+    const state = members.get(node)?.state
+    const own = members.get(self)?.branch
     return (
       shared == null ||
       shared.state === 'purged' ||
       (state !== 'member' && state !== 'quarantined') ||
+      (own !== undefined && voices(file, entry)?.includes(own) !== true) ||
       init.isEntitled(file, node)
     )
   }
 
   async function sendTo(node: NodeId): Promise<void> {
-    const rows = db.prepare<NoticeRow>('SELECT * FROM notices WHERE node = ? LIMIT ?').all(node, BATCH)
-    for (const row of rows) {
-      const file = idFrom<FileId>(row.file)
-      if (isMoot(file, node)) {
-        forget(row)
-        continue
+    const sql = 'SELECT * FROM notices WHERE node = ? AND (file, entry) > (?, ?) ORDER BY file, entry LIMIT ?'
+    let last: NoticeRow | undefined
+    do {
+      const none = new Uint8Array(0)
+      const rows = db.prepare<NoticeRow>(sql).all(node, last?.file ?? none, last?.entry ?? none, BATCH)
+      for (const row of rows) {
+        if (await isOver(row, node)) forget(row)
+        if (stopped.signal.aborted) return
       }
-      const named = publicKeyFromNodeId(node)
-      const sig = sign(init.signer, 'notice', network, row.file, row.entry, named)
-      const notice: Notice = { file: row.file, entry: row.entry, node: named, sig }
-      const options = { timeoutMs: NOTICE_TIMEOUT_MS, signal: stopped.signal }
-      const answer = await askKeys(host, node, { notice }, options)
-      if (stopped.signal.aborted) return
-      if ('notice' in answer && answer.notice !== 'unknown') forget(row)
-    }
+      last = rows.at(-1)
+    } while (last !== undefined)
+  }
+
+  /** Whether the notice was taken, or nobody needs it any more. @throws when the node is out of reach */
+  async function isOver(row: NoticeRow, node: NodeId): Promise<boolean> {
+    if (isMoot(idFrom<FileId>(row.file), idFrom<EntryId>(row.entry), node)) return true
+    const named = publicKeyFromNodeId(node)
+    const sig = sign(init.signer, 'notice', network, row.file, row.entry, named)
+    const notice: Notice = { file: row.file, entry: row.entry, node: named, sig }
+    const options = { timeoutMs: NOTICE_TIMEOUT_MS, signal: stopped.signal }
+    const answer = await askKeys(host, node, { notice }, options)
+    return !stopped.signal.aborted && 'notice' in answer && answer.notice !== 'unknown'
   }
 
   async function deliverAll(): Promise<void> {
@@ -138,28 +165,24 @@ export function createNotices(init: NoticesInit): Notices {
   }
 
   return {
-    send(file, share, nodes) {
+    keep(file, share, nodes) {
       const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node) VALUES (?, ?, ?)')
       db.write(() => {
         for (const node of nodes) insert.run(idBytes(file), idBytes(share), node)
       })
-      // what cannot be delivered now is tried again by `sharing`
-      if (nodes.length > 0) deliver().catch(() => undefined)
     },
     deliver,
     async take(notice) {
       const file = idFrom<FileId>(notice.file)
-      const entry = toHex(notice.entry) as EntryId
-      const opened = reads.epochs(file).find((row) => row.entry === entry)
-      const author = opened === undefined ? null : init.authorOf(entry)
-      if (opened === undefined || author === null) return 'unknown'
+      const who = voices(file, toHex(notice.entry) as EntryId)
+      if (who === null) return 'unknown'
       const own = publicKeyFromNodeId(self)
-      const isForUs = Buffer.compare(notice.node, own) === 0
-      if (
-        !isForUs ||
-        !verify(publicKeyFromNodeId(author), notice.sig, 'notice', network, notice.file, notice.entry, own)
+      if (Buffer.compare(notice.node, own) !== 0) return 'kept'
+      const isTold = machinesOf(who).some((node) =>
+        verify(publicKeyFromNodeId(node), notice.sig, 'notice', network, notice.file, notice.entry, own),
       )
-        return 'kept'
+      // what made its signer the owner, or the owner's machine, may still be on its way
+      if (!isTold) return 'unknown'
       if (await init.tryToRead(file)) return 'kept'
       if (stopped.signal.aborted) return 'unknown'
       init.drop(file)

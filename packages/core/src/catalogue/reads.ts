@@ -1,6 +1,6 @@
 /** What the key half of this room needs from its surroundings; wired in `node/components.ts`. */
 import type { CborValue } from '../codec/index.ts'
-import type { AudienceId, BoxHash, EntryId, FileId, NodeId, Root } from '../ids.ts'
+import type { AudienceId, BoxHash, BranchId, EntryId, FileId, NodeId, Root } from '../ids.ts'
 import type { MembershipState, Refusal } from '../membership/index.ts'
 import type { SharedAudience, SharedEpoch, SharedFile, SharedVersion } from './types.ts'
 
@@ -9,6 +9,8 @@ export interface SharedReads {
   file(file: FileId): SharedFile | null | undefined
   versions(file: FileId): readonly SharedVersion[]
   epochs(file: FileId): readonly SharedEpoch[]
+  /** files that this branch owns now, also in the trash */
+  filesOwnedBy(branch: BranchId): Iterable<FileId>
   audience(audience: AudienceId): SharedAudience | null | undefined
   membership(): MembershipState
   /** the file that a box belongs to: of several that name it, the one that named it first here */

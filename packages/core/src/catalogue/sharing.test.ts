@@ -305,7 +305,9 @@ describe('denying later', () => {
       node: bia.signer.publicKey,
       sig: new Uint8Array(64),
     }
-    expect(await bia.sharing.notices.take(forged)).toBe('kept')
+    expect(await bia.sharing.notices.take(forged)).toBe('unknown')
+    expect(await bia.sharing.notices.take({ ...forged, node: caio.signer.publicKey })).toBe('kept')
+    expect(bia.sharing.keyring.fileKey(file, 1)).not.toBeNull()
     expect(await bia.sharing.notices.take({ ...forged, entry: new Uint8Array(32) })).toBe('unknown')
     for (const node of [ana, bia]) world.setOnline(node, true)
     await whenSeen(bia, file)

@@ -17,6 +17,7 @@ import { createOwnershipAuthor, type OwnershipAuthor } from './author-ownership.
 import { createGrants, type Grants } from './grants.ts'
 import { createKeyring, type Keyring } from './keyring.ts'
 import { decodeRequest, encodeAnswer, KEYS_FRAME_MAX, type KeysAnswer, type KeysRequest } from './keys-format.ts'
+import { createNoticeDebts, type NoticeDebts } from './notice-debts.ts'
 import { createNotices, type Notices } from './notices.ts'
 import type { AppendEntry, Boxes, BoxSources, SharedReads } from './reads.ts'
 import { createScrubber } from './scrub.ts'
@@ -49,6 +50,7 @@ export interface Sharing {
   readonly audiences: Audiences
   readonly grants: Grants
   readonly notices: Notices
+  readonly debts: NoticeDebts
   readonly tickets: Tickets
   readonly views: Views
   readonly author: Author
@@ -96,17 +98,36 @@ export function createSharing(init: SharingInit): Sharing {
     },
     drop: views.dropOnNotice,
   })
+  const debts = createNoticeDebts({
+    ...init,
+    keyring,
+    grants,
+    isAnybodyThere: () =>
+      host.connections().some(({ peer }) => reads.membership().members.get(peer)?.state === 'member'),
+    keep: notices.keep,
+  })
   const tickets = createTickets({ ...init, keyring, complete: grants.complete })
   const checks = createChecks({ self: init.self, reads, views })
-  const author = createAuthor({ ...init, keyring, audiences, views, checks, notify: notices.send })
+  const author = createAuthor({ ...init, keyring, audiences, views, checks, notify })
   const ownership = createOwnershipAuthor({ reads, keyring, checks, append: init.append })
   const leave: (() => void)[] = [grants.onKey(views.keyArrived)]
   let settle: (() => void) | null = null
+  let tell: (() => void) | null = null
   let tick: (() => void) | null = null
   let isStopped = false
   const ownState = () => reads.membership().members.get(init.self)?.state
   let standing = ownState()
   let completing: Promise<void> = Promise.resolve()
+
+  /** Notices and the mark that they were written stand or fall together. */
+  function notify(file: FileId, share: EntryId, nodes: readonly NodeId[]): void {
+    db.write(() => {
+      notices.keep(file, share, nodes)
+      debts.told(file, share)
+    })
+    // what cannot be delivered now is tried again by `retry`
+    if (nodes.length > 0) notices.deliver().catch(() => undefined)
+  }
 
   async function handle(stream: FrameStream): Promise<void> {
     const frame = await stream.read({ timeoutMs: EXCHANGE_TIMEOUT_MS })
@@ -136,7 +157,20 @@ export function createSharing(init: SharingInit): Sharing {
   async function retry(): Promise<void> {
     if (isStopped) return
     completing = completing.then(completeKeys).catch(() => undefined)
-    await Promise.all([views.retry(), completing, notices.deliver()])
+    await Promise.all([views.retry(), completing, tellAll()])
+  }
+
+  async function tellAll(): Promise<void> {
+    await debts.settle()
+    await notices.deliver()
+  }
+
+  /** A denial of one's own is told at once, and nothing is due any more when this runs. */
+  function tellSoon(): void {
+    tell ??= clock.after(SETTLE_MS, () => {
+      tell = null
+      if (debts.due() > 0) void tellAll().catch(() => undefined)
+    })
   }
 
   function retrySoon(): void {
@@ -178,6 +212,7 @@ export function createSharing(init: SharingInit): Sharing {
     audiences,
     grants,
     notices,
+    debts,
     tickets,
     views,
     author,
@@ -189,7 +224,11 @@ export function createSharing(init: SharingInit): Sharing {
         lookAtStanding()
       }
       for (const audience of change.audiences ?? []) audienceChanged(audience)
-      if (change.files !== undefined) views.refreshAll(change.files)
+      if (change.files !== undefined) {
+        const files = [...change.files]
+        views.refreshAll(files)
+        if (debts.changed(files)) tellSoon()
+      }
     },
     async start(files) {
       host.handle(
@@ -203,7 +242,10 @@ export function createSharing(init: SharingInit): Sharing {
         }),
       )
       retryAlways()
-      if (files !== null) await views.reconcile(files)
+      if (files !== null) {
+        debts.lookAtAll()
+        await views.reconcile(files)
+      }
       retrySoon()
     },
     retry,
@@ -212,8 +254,9 @@ export function createSharing(init: SharingInit): Sharing {
       isStopped = true
       for (const each of leave) each()
       settle?.()
+      tell?.()
       tick?.()
-      await Promise.all([views.stop(), grants.stop(), notices.stop(), tickets.stop(), completing])
+      await Promise.all([views.stop(), grants.stop(), notices.stop(), debts.stop(), tickets.stop(), completing])
       scrubber.stop()
       keyring.close()
     },

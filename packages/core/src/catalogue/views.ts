@@ -230,8 +230,10 @@ export function createViews(init: ViewsInit): Views {
     if (shared == null) return
     db.write(() => {
       if (table.remove(file)) tell({ type: 'hidden', file })
+      const held = keyring.newestHeld(file, shared.epoch - 1)
       forget(file, shared.epoch - 1)
-      keyring.giveUp(file, shared.epoch - 1)
+      // of epochs whose key it never had it may go on holding sealed chunks
+      if (held !== null) keyring.giveUp(file, held)
       tell({ type: 'denied', file })
     })
     scrubber.now()

@@ -72,6 +72,10 @@ export interface World {
   setState(node: TestNode, state: Member['state']): void
   /** Its `leave` stands. */
   setLeaving(node: TestNode): void
+  /** Its machine is gone, and a new one without anything acts for its branch. */
+  replace(node: TestNode, name: string): Promise<TestNode>
+  /** As a handover, a draw or an adoption does it. */
+  setOwner(file: FileId, branch: BranchId): void
   /** Takes a node off the net, or back: it then hears of what it missed. */
   setOnline(node: TestNode, online: boolean): void
   /** Shares a small file; its content is not stored. */
@@ -298,6 +302,7 @@ export function createWorld(): World {
           file: (file) => files.get(file),
           versions: (file) => versions.get(file) ?? [],
           epochs: (file) => epochs.get(file) ?? [],
+          filesOwnedBy: (branch) => [...files.values()].filter(({ owner }) => owner === branch).map(({ file }) => file),
           audience: (audience) => audiences.get(audience),
           membership,
           versionOfRoot: (root) => [...versions.values()].flat().find((each) => each.root === root) ?? null,
@@ -362,6 +367,18 @@ export function createWorld(): World {
       const row = members.get(node.id)
       if (row !== undefined) members.set(node.id, { ...row, state })
       tellAll({ members: true })
+    },
+    async replace(node, name) {
+      node.online = false
+      const row = members.get(node.id)
+      if (row !== undefined) members.set(node.id, { ...row, state: 'left' })
+      return await world.add(name, { branch: node.branch })
+    },
+    setOwner(file, branch) {
+      const before = files.get(file)
+      if (before === undefined) throw new Error('no such file')
+      files.set(file, { ...before, owner: branch })
+      tellAll({ files: [file] })
     },
     setOnline(node, online) {
       node.online = online
