@@ -1,7 +1,7 @@
 /** Plain bytes in, a sealed version in the store out. Memory is a few chunks, whatever the size. */
 import { release } from '../codec/index.ts'
 import { blake3Stream, type EpochKeys, sealChunk } from '../crypto/index.ts'
-import type { ContentStore, SealedFile } from './types.ts'
+import type { ContentStore, SealedFile, SealingWriter } from './types.ts'
 
 /** Chunks whose writes may be on their way while the next is sealed. */
 const DEPTH = 3
@@ -11,13 +11,19 @@ export interface SealStreamInit {
   keys: EpochKeys
   /** pieces of any size, each valid until the next but one is asked for */
   source: AsyncIterable<Uint8Array>
-  /** Nobody needs the pieces once they were taken: their memory is freed. @default false */
-  handsOver?: boolean | undefined
   /** plain bytes per chunk, see `chunkSizeFor` */
   chunk: number
   signal?: AbortSignal | undefined
   /** plain bytes sealed so far */
   onProgress?: ((bytes: number) => void) | undefined
+}
+
+export interface SealPiecesInit extends Omit<SealStreamInit, 'store' | 'chunk'> {
+  writer: SealingWriter
+  /** Nobody needs the pieces once they were taken: their memory is freed. @default false */
+  handsOver?: boolean | undefined
+  /** told of each chunk before it is sealed */
+  onPlain?: ((plain: Uint8Array) => void) | undefined
 }
 
 export interface SealedPieces {
@@ -34,28 +40,26 @@ export interface SealedStream extends SealedPieces {
  * Nothing is in the store before the source has ended well; an error of the source or the signal leaves nothing behind.
  * @throws {DiskFullError} @throws {StoreReadOnlyError} @throws {TooManyChunksError} and what the source throws
  */
-export async function sealStream(init: SealStreamInit): Promise<SealedStream> {
+export async function sealStream({ store, chunk, ...init }: SealStreamInit): Promise<SealedStream> {
+  init.signal?.throwIfAborted()
+  const writer = await store.beginSealing(chunk)
   const plainHash = blake3Stream()
-  const sealed = await sealPieces(init, (plain) => plainHash.update(plain))
+  const sealed = await sealPieces({ ...init, writer, onPlain: (plain) => plainHash.update(plain) })
   return { ...sealed, plainHash: plainHash.digest() }
 }
 
-/** The same without the hash of the plain bytes, for who knows it. @param onPlain told of each chunk before it is sealed */
-export async function sealPieces(
-  init: SealStreamInit,
-  onPlain: (plain: Uint8Array) => void = () => {},
-): Promise<SealedPieces> {
-  const { store, keys, source, chunk, signal, onProgress } = init
-  signal?.throwIfAborted()
-  const writer = await store.beginSealing(chunk)
+/** Appends the pieces to what is in the writer, and finishes it. The signal leaves there what may stay. */
+export async function sealPieces(init: SealPiecesInit): Promise<SealedPieces> {
+  const { writer, keys, source, signal, onPlain, onProgress } = init
+  const { chunk } = writer
   const writes: Promise<void>[] = []
-  let index = 0
-  let size = 0
+  let index = writer.count
+  let { size } = writer
   let part = new Uint8Array(0)
   let filled = 0
 
   const take = async (plain: Uint8Array) => {
-    onPlain(plain)
+    onPlain?.(plain)
     const sealed = sealChunk(keys, index, plain)
     index += 1
     size += plain.length
@@ -92,7 +96,7 @@ export async function sealPieces(
     const file = await writer.finish()
     return { file, size }
   } catch (error) {
-    await writer.abort()
+    await (signal?.aborted === true ? writer.leave() : writer.abort())
     throw error
   }
 }

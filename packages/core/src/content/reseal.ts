@@ -14,14 +14,24 @@ export interface ResealInit {
   newKeys: EpochKeys
   signal?: AbortSignal | undefined
   want?: ((index: number) => void) | undefined
-  /** plain bytes sealed so far */
+  /** chunks that an earlier run has left, which are not sealed again */
+  onBegin?: ((left: number) => void) | undefined
+  /** plain bytes sealed so far, by all runs */
   onProgress?: ((bytes: number) => void) | undefined
 }
 
-/** Seals a version again, with the keys of another access epoch, as a version with a root of its own. */
-export function reseal({ store, from, oldKeys, newKeys, signal, want, onProgress }: ResealInit): Promise<SealedPieces> {
-  const source = openStream({ file: from, keys: oldKeys, signal, want })
-  return sealPieces({ store, keys: newKeys, source, handsOver: true, chunk: from.chunk, signal, onProgress })
+/**
+ * Seals a version again, with the keys of another access epoch, as a version with a root of its own. What a crash or the
+ * signal cuts short goes on where it was: any run seals a chunk to the same bytes (docs/specs/sealing.md).
+ */
+export async function reseal({ store, from, oldKeys, newKeys, ...init }: ResealInit): Promise<SealedPieces> {
+  const { signal, want, onBegin, onProgress } = init
+  signal?.throwIfAborted()
+  const { root, size, chunk } = from
+  const writer = await store.beginSealing(chunk, { of: { root, size, chunk }, mark: newKeys.proof.publicKey })
+  onBegin?.(writer.count)
+  const source = openStream({ file: from, keys: oldKeys, start: writer.size, signal, want })
+  return await sealPieces({ writer, keys: newKeys, source, handsOver: true, signal, onProgress })
 }
 
 export interface CopyInit {

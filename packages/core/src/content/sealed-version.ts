@@ -44,6 +44,9 @@ export interface VersionPaths {
   readonly sealed: string
   readonly manifest: string
   readonly have: string
+  /** of an unfinished sealing anew */
+  readonly anew: string
+  readonly anewDone: string
 }
 
 export interface VersionContext {

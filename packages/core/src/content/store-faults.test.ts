@@ -9,6 +9,7 @@ import {
   bytesOf,
   CHUNK,
   chunkOf,
+  coinsOf,
   createMemoryDisk,
   elsewhere,
   fill,
@@ -114,18 +115,6 @@ describe('space', () => {
     expect(file.complete).toBe(true)
   })
 })
-
-/** What a disk had written of all that was under way: in one case of eight nothing, in another all. */
-function coinsOf(seed: number): () => boolean {
-  if (seed % 8 < 2) return () => seed % 8 === 1
-  // splitmix32 (Steele, Lea, Flood 2014): cheap, as a cut tosses thousands
-  let state = seed
-  return () => {
-    state = (state + 0x9e3779b9) | 0
-    const mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
-    return (Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97) & 0x8000) !== 0
-  }
-}
 
 describe('a power cut', () => {
   it('at any moment leaves no bit without its bytes, and nothing that was promised is lost', async () => {

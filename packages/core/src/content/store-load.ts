@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { decodeCbor, shape } from '../codec/index.ts'
 import { blake3, equalBytes } from '../crypto/index.ts'
 import { fromHex, type Root } from '../ids.ts'
+import { removeAnew } from './anew.ts'
 import { bitfieldBytes, countBits } from './bitfield.ts'
 import { type Disk, readWhole, writeDurable } from './disk.ts'
 import { decodeHave, encodeHave, MAX_HAVE_BYTES } from './have-file.ts'
@@ -17,9 +18,17 @@ interface LoadInit {
   pathsOf(root: Root): VersionPaths
 }
 
-const FILE_NAME = /^([0-9a-f]{64})\.(sealed|manifest|have)$/
+const FILE_NAME = /^([0-9a-f]{64})\.(sealed|manifest|have|anew|anew-done)$/
 
-export async function loadVersions(init: LoadInit): Promise<{ records: Map<Root, VersionRecord>; recheck: Root[] }> {
+export interface Loaded {
+  records: Map<Root, VersionRecord>
+  /** versions whose chunks must be looked at one by one */
+  recheck: Root[]
+  /** versions whose sealing anew was cut short */
+  unfinished: Set<Root>
+}
+
+export async function loadVersions(init: LoadInit): Promise<Loaded> {
   const { disk, folder, temporary } = init
   await disk.makeFolder(folder)
   await disk.remove(temporary)
@@ -31,6 +40,7 @@ export async function loadVersions(init: LoadInit): Promise<{ records: Map<Root,
 
   const records = new Map<Root, VersionRecord>()
   const recheck: Root[] = []
+  const unfinished = new Set<Root>()
   for (const name of names) {
     const found = new Map<Root, Set<string>>()
     for (const file of await disk.list(join(folder, name))) {
@@ -44,9 +54,11 @@ export async function loadVersions(init: LoadInit): Promise<{ records: Map<Root,
       if (loaded === null) continue
       records.set(root, loaded.record)
       if (loaded.recheck) recheck.push(root)
+      if (kinds.has('anew') && kinds.has('anew-done')) unfinished.add(root)
+      else if (kinds.has('anew') || kinds.has('anew-done')) await removeAnew(disk, init.pathsOf(root))
     }
   }
-  return { records, recheck }
+  return { records, recheck, unfinished }
 }
 
 async function loadVersion(
@@ -84,6 +96,7 @@ function toRecord(version: VersionShape, bits: Uint8Array, hasManifest: boolean)
 
 async function discard(disk: Disk, paths: VersionPaths): Promise<null> {
   await disk.remove(paths.have)
+  await removeAnew(disk, paths)
   await disk.remove(paths.sealed)
   await disk.remove(paths.manifest)
   return null

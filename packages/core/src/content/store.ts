@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import type { Root } from '../ids.ts'
 import { toHex } from '../ids.ts'
 import { type Random, systemRandom } from '../random.ts'
+import { openAnew, removeAnew } from './anew.ts'
 import { bitfieldBytes, fullBitfield } from './bitfield.ts'
 import { type Disk, nodeDisk, readWhole, writeDurable } from './disk.ts'
 import { ManifestWrongError, StoreStoppedError, VersionRemovedError } from './errors.ts'
@@ -30,7 +31,18 @@ import {
 import { createSealingWriter } from './sealing-writer.ts'
 import { createSpaceGuard } from './space.ts'
 import { loadVersions } from './store-load.ts'
-import type { ContentStore, Manifest, SealedFile, SealingWriter, StoredVersion, VersionShape } from './types.ts'
+import type {
+  ContentStore,
+  Manifest,
+  SealedFile,
+  SealingAnew,
+  SealingWriter,
+  StoredVersion,
+  VersionShape,
+} from './types.ts'
+
+/** How much of a sealing anew a crash may cost. */
+const NOTE_BYTES = 64 * 1024 * 1024
 
 export interface StoreInit {
   /** made when absent */
@@ -45,6 +57,8 @@ export interface StoreInit {
   flushChunks?: number
   /** milliseconds that they may be so @default 1000 */
   flushMs?: number
+  /** bytes of a sealing anew that a crash may cost @default 64 MiB */
+  noteBytes?: number
   /** for tests @default the disk of this machine */
   disk?: Disk
 }
@@ -59,9 +73,10 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
   const pathsOf = (root: Root): VersionPaths => {
     const home = join(folder, root.slice(0, 2))
     const base = join(home, root)
-    return { folder: home, sealed: `${base}.sealed`, manifest: `${base}.manifest`, have: `${base}.have` }
+    const [sealed, manifest, have] = [`${base}.sealed`, `${base}.manifest`, `${base}.have`]
+    return { folder: home, sealed, manifest, have, anew: `${base}.anew`, anewDone: `${base}.anew-done` }
   }
-  const { records: found, recheck } = await loadVersions({ disk, folder, temporary, pathsOf })
+  const { records: found, recheck, unfinished } = await loadVersions({ disk, folder, temporary, pathsOf })
   const records = createRecords(found)
   /** incomplete when the last run ended: some of what they lack may be on disk all the same */
   const interrupted = new Set([...records.values()].filter((record) => record.bits !== null).map(({ root }) => root))
@@ -75,6 +90,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
   })
   const busy = new Set<SealedVersion>()
   const writers = new Set<SealingWriter>()
+  /** by the version that is sealed anew */
+  const sealingAnew = new Map<Root, Promise<SealingWriter>>()
   const locks = new Map<Root, Promise<unknown>>()
   const stopping = new AbortController()
 
@@ -197,6 +214,34 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     return version
   }
 
+  const begin = async (chunk: number, anew?: SealingAnew): Promise<SealingWriter> => {
+    const path = anew === undefined ? temporaryPath() : pathsOf(anew.of.root).anew
+    if (anew !== undefined) unfinished.delete(anew.of.root)
+    const { file, record } =
+      anew === undefined
+        ? { file: await disk.open(path, 'new'), record: null }
+        : await openAnew({ disk, paths: pathsOf(anew.of.root), ...anew })
+    const writer = createSealingWriter({
+      disk,
+      space,
+      file,
+      path,
+      chunk,
+      record,
+      noteBytes: init.noteBytes ?? NOTE_BYTES,
+      size: anew === undefined || record === null ? 0 : Math.min(record.hashes.length * chunk, anew.of.size),
+      adopt: (from, manifest) => exclusively(manifest.root, () => adopt(from, manifest)),
+      ended() {
+        writers.delete(writer)
+        if (anew !== undefined) sealingAnew.delete(anew.of.root)
+      },
+    })
+    writers.add(writer)
+    if (stopping.signal.aborted) await writer.leave()
+    assertRunning()
+    return writer
+  }
+
   /** Versions whose record was damaged: their chunks are looked at one by one, while the node is already at work. */
   const rechecking = (async () => {
     for (const root of recheck) {
@@ -229,19 +274,24 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       return record === undefined ? null : storedVersion(record)
     },
     list: () => [...records.values()].map(storedVersion),
-    async beginSealing(chunk) {
+    async beginSealing(chunk, anew) {
       assertRunning()
       checkChunk(chunk)
-      const writer = await createSealingWriter({
-        disk,
-        space,
-        path: temporaryPath(),
-        chunk,
-        adopt: (path, manifest) => exclusively(manifest.root, () => adopt(path, manifest)),
-        ended: () => writers.delete(writer),
-      })
-      writers.add(writer)
-      return writer
+      // two at a time would write one file
+      if (anew === undefined || sealingAnew.has(anew.of.root)) return await begin(chunk)
+      const { root } = anew.of
+      const begun = begin(chunk, anew)
+      sealingAnew.set(root, begun)
+      try {
+        return await begun
+      } catch (error) {
+        sealingAnew.delete(root)
+        throw error
+      }
+    },
+    unfinished: () => [...unfinished],
+    async forgetUnfinished(root) {
+      if (unfinished.delete(root)) await removeAnew(disk, pathsOf(root))
     },
     async remove(root) {
       assertRunning()
@@ -250,10 +300,13 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
         live.delete(root)
         await version?.end(new VersionRemovedError(root))
         if (version !== undefined) busy.delete(version)
+        const making = await sealingAnew.get(root)?.catch(() => null)
+        await making?.abort()
+        unfinished.delete(root)
         if (!records.delete(root)) return
         const paths = pathsOf(root)
         await disk.remove(paths.have)
-        await disk.syncFolder(paths.folder)
+        await removeAnew(disk, paths)
         await pool.forget(paths.sealed)
         await disk.remove(paths.sealed)
         await disk.remove(paths.manifest)
@@ -270,7 +323,7 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       const reason = new StoreStoppedError()
       stopping.abort(reason)
       await rechecking
-      await Promise.all([...writers].map((writer) => writer.abort()))
+      await Promise.all([...writers].map((writer) => writer.leave()))
       const versions = [...live.values()].flatMap((reference) => reference.deref() ?? [])
       const flushed = await Promise.allSettled(versions.map((version) => version.flush()))
       await Promise.all(versions.map((version) => version.end(reason)))

@@ -212,6 +212,18 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
   return disk
 }
 
+/** What a disk had written of all that was under way: in one case of eight nothing, in another all. */
+export function coinsOf(seed: number): () => boolean {
+  if (seed % 8 < 2) return () => seed % 8 === 1
+  // splitmix32 (Steele, Lea, Flood 2014): cheap, as a cut tosses thousands
+  let state = seed
+  return () => {
+    state = (state + 0x9e3779b9) | 0
+    const mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
+    return (Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97) & 0x8000) !== 0
+  }
+}
+
 /** There is room for twice as much, or a file that grows sector by sector would be copied for each. */
 function resize(inode: Inode, length: number): void {
   const { bytes } = inode

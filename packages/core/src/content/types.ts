@@ -50,11 +50,24 @@ export interface SealedFile extends VersionShape {
 /** Sealing a new version, whose root is known only at the end. */
 export interface SealingWriter {
   readonly chunk: number
+  /** chunks, and plain bytes in them, that an earlier run left: what is appended follows them */
+  readonly count: number
+  readonly size: number
   /** Takes the next sealed chunk, in pieces that follow one another, and frees their memory. */
   append(sealed: readonly Uint8Array[], plainLength: number): Promise<void>
   /** Durable, in its place in the store, complete. */
   finish(): Promise<SealedFile>
+  /** Nothing is left of it. */
   abort(): Promise<void>
+  /** What was sealed anew stays for the next run; of anything else nothing is left. */
+  leave(): Promise<void>
+}
+
+export interface SealingAnew {
+  /** the version whose chunks are sealed with other keys */
+  readonly of: VersionShape
+  /** 32 bytes that tell these keys from all others */
+  readonly mark: Uint8Array
 }
 
 export interface StoredVersion {
@@ -74,7 +87,12 @@ export interface ContentStore {
   /** What is here, from memory, without I/O. */
   stat(root: Root): StoredVersion | null
   list(): StoredVersion[]
-  beginSealing(chunk: number): Promise<SealingWriter>
+  /** @param anew a version that is sealed anew: goes on where an earlier run with the same keys was cut short */
+  beginSealing(chunk: number, anew?: SealingAnew): Promise<SealingWriter>
+  /** Versions whose sealing anew was cut short in an earlier run, and that nobody has gone on with. */
+  unfinished(): Root[]
+  /** Removes what was made of it. */
+  forgetUnfinished(root: Root): Promise<void>
   remove(root: Root): Promise<void>
   usage(): { used: number; free: number; floor: number }
   /** Fires when a version becomes complete, loses a chunk, or is removed. */
