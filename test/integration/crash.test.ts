@@ -1,6 +1,9 @@
 /** SIGKILL at any moment, two of five gone, a reader that was away: nothing acknowledged is lost. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sharedRows } from '../support/adversary.ts'
 import type { Branch, Json } from '../support/branch.ts'
 import { sha256File } from '../support/branch.ts'
 import { type Cluster, contentOf, postFile, share, startCluster } from '../support/cluster.ts'
@@ -128,6 +131,44 @@ describe('with three members', () => {
     await cluster.settled()
     expect((await one.api('/ledger/verify')).ok).toBe(true)
     expect((await two.api('/ledger/verify')).ok).toBe(true)
+  }, 120_000)
+
+  it('a reader that is killed while it seals a file anew goes on where it was, and fetches nothing', async () => {
+    const [owner, reader, denied] = cluster.branches as [Branch, Branch, Branch]
+    await denied.api('/disconnect', { method: 'POST', json: {} })
+    const path = cluster.path('sealed-anew.y4m')
+    await makeVideo(path, 256 * MIB)
+    const { id, size } = await owner.json('upload', path)
+    await eventually('the reader has it', async () => {
+      const view = await reader.api(`/files/${id}`).catch(() => null)
+      return view?.local === 'complete'
+    })
+    const { root } = sharedRows(reader.data, id)
+    // off meanwhile: it gets the new key only when it is back
+    await reader.end()
+    await owner.api('/files/blacklist', { method: 'POST', json: { fileId: id, node: denied.ready?.id, reseal: true } })
+    await reader.up()
+    const done = join(reader.data, 'network', 'store', root.slice(0, 2), `${root}.anew-done`)
+    while ((statSync(done, { throwIfNoEntry: false })?.size ?? 0) <= 80)
+      await new Promise((next) => setTimeout(next, 1))
+    await reader.end('SIGKILL')
+    expect((await owner.api(`/files/${id}`)).copies.held).toBe(1)
+
+    await reader.up()
+    await eventually('it is sealed', async () => (await owner.api(`/files/${id}`)).copies.held === 2)
+    const metrics = await (await reader.fetch('/metrics')).text()
+    const metric = (name: string) => Number(new RegExp(`^malote_${name} (\\d+)`, 'm').exec(metrics)?.[1])
+    const left = metric('sealed_anew_left_bytes_total')
+    expect(left).toBeGreaterThanOrEqual(64 * MIB)
+    expect(metric('sealed_anew_bytes_total')).toBe(size - left)
+    expect(metric('transfer_received_bytes_total')).toBe(0)
+    expect(reader.log).toMatch(new RegExp(`goes on: ${left / MIB} of \\d+ chunks are here`))
+    const content = createHash('sha256')
+    for await (const part of (await reader.fetch(`/files/${id}/content`)).body ?? []) content.update(part)
+    expect(content.digest('hex')).toBe(await sha256File(path))
+    await owner.api(`/files/${id}?purge=true`, { method: 'DELETE' })
+    await denied.api('/connect', { method: 'POST', json: {} })
+    await cluster.settled()
   }, 120_000)
 
   it.each(['SIGINT', 'SIGTERM'] as const)('one ends cleanly on %s and starts again', async (signal) => {

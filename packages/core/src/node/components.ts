@@ -18,6 +18,7 @@ import { weightOf } from '../replication/index.ts'
 import { createTransfers } from '../transfer/index.ts'
 import { VERSION } from '../version.ts'
 import { createAccess } from './access.ts'
+import { createAnewSealer } from './anew-sealer.ts'
 import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
@@ -41,7 +42,7 @@ import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
-import { isOfUse } from './stored-roots.ts'
+import { isOfUse, isStillToSeal } from './stored-roots.ts'
 import { createTrust } from './trust.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 import { createViewsMark } from './views-mark.ts'
@@ -256,12 +257,16 @@ export async function openSession(init: SessionInit): Promise<Session> {
   })
 
   const ownerUsage = createOwnerUsage(store, (root) => state.versionOfRoot(root)?.branch ?? null)
+  const sealer = createAnewSealer(store, log)
   const sealAnew = createSealAnew({
+    clock,
     state,
+    sealer,
     sharing: () => sharing,
     store,
     closing: closing.signal,
     onProblem: (error) => log('sealing anew', error),
+    onWaited: (file) => replicator.look(file),
   })
   const readers = createReaders((root) => reactions.lookAtRoot(root))
 
@@ -364,7 +369,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
 
   const resealing = createResealing({
     settings,
-    reseal: createResealer({ state, sharing, store, transfers }),
+    reseal: createResealer({ state, sharing, store, sealer, transfers }),
     isOwn: (file) => state.file(file)?.owner === members.get(self)?.branch,
     closing: closing.signal,
     onProblem: (error) => log('sealing anew', error),
@@ -411,6 +416,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     asVersion: versions.of,
     isOfUse: (root) => isOfUse(root, state, store),
     resealing,
+    sealedAnew: sealer.totals,
     async setConnected(connected) {
       settings.setSetting(DISCONNECTED, connected ? null : Uint8Array.of(1))
       await (connected ? presence.connect() : presence.disconnect())
@@ -484,7 +490,14 @@ export async function openSession(init: SessionInit): Promise<Session> {
   try {
     if (!init.isRebuilding) {
       const { isOfUse } = session
-      removing = removeLeftovers({ store, isOfUse, whenSound: integrity.whenSound, closing: closing.signal, log })
+      removing = removeLeftovers({
+        store,
+        isOfUse,
+        isStillToSeal: (root) => isStillToSeal(root, state, store),
+        whenSound: integrity.whenSound,
+        closing: closing.signal,
+        log,
+      })
     }
     await host.useNetwork(network, gate)
     started = true

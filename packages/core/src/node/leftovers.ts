@@ -6,8 +6,9 @@ import type { ContentStore } from '../content/index.ts'
 import type { Root } from '../ids.ts'
 
 export interface LeftoversInit {
-  readonly store: Pick<ContentStore, 'list' | 'remove'>
+  readonly store: Pick<ContentStore, 'list' | 'remove' | 'unfinished' | 'forgetUnfinished'>
   isOfUse(root: Root): boolean
+  isStillToSeal(root: Root): boolean
   /** resolves when the state was found sound */
   whenSound(): Promise<void>
   readonly closing: AbortSignal
@@ -15,14 +16,19 @@ export interface LeftoversInit {
 }
 
 /** @returns resolves when nothing is being removed any more; abort `closing` before waiting for it */
-export function removeLeftovers({ store, isOfUse, whenSound, closing, log }: LeftoversInit): Promise<void> {
+export function removeLeftovers(init: LeftoversInit): Promise<void> {
+  const { store, isOfUse, isStillToSeal, whenSound, closing, log } = init
   const useless = store.list().filter(({ root }) => !isOfUse(root))
-  if (useless.length === 0) return Promise.resolve()
+  if (useless.length + store.unfinished().length === 0) return Promise.resolve()
   return whenSound()
     .then(async () => {
       for (const { root } of useless) {
         if (closing.aborted) return
         if (!isOfUse(root)) await store.remove(root)
+      }
+      for (const root of store.unfinished()) {
+        if (closing.aborted) return
+        if (!isStillToSeal(root)) await store.forgetUnfinished(root)
       }
     })
     .catch((error: unknown) => log('removing chunks that nothing names', error))

@@ -93,6 +93,7 @@ export function createReplication(rooms: ReplicationWiring): {
       void sealAnew.seal(root).then((done) => done || replicator.look(version.file))
       return
     }
+    if (transfers.byRoot(root) === null && sealAnew.awaitsKey(root)) return
     access
       .seekTicket(root)
       .then((isNew) => isNew && transfers.refresh(root))

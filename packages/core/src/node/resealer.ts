@@ -1,8 +1,9 @@
 /** Seals a file's current version in its newest access epoch, so that former readers cannot fetch it any more. */
 import { EpochMovedError, type SharedState, type Sharing } from '../catalogue/index.ts'
-import { type ContentStore, reseal } from '../content/index.ts'
+import type { ContentStore } from '../content/index.ts'
 import type { FileId } from '../ids.ts'
 import type { Transfers } from '../transfer/index.ts'
+import type { AnewSealer } from './anew-sealer.ts'
 import { shapeOf } from './session-versions.ts'
 
 /** Chances while others change the audience meanwhile. */
@@ -12,12 +13,13 @@ export interface ResealerInit {
   readonly state: SharedState
   readonly sharing: Sharing
   readonly store: ContentStore
+  readonly sealer: AnewSealer
   readonly transfers: Transfers
 }
 
 /** @returns a function that does nothing for a version that is in the newest epoch already @throws {EpochMovedError} */
 export function createResealer(init: ResealerInit): (file: FileId, signal: AbortSignal) => Promise<void> {
-  const { state, sharing, store, transfers } = init
+  const { state, sharing, store, sealer, transfers } = init
 
   return async (file, signal) => {
     for (let tries = 1; ; tries++) {
@@ -29,12 +31,12 @@ export function createResealer(init: ResealerInit): (file: FileId, signal: Abort
       if (oldKeys === null || newKeys === null) throw new EpochMovedError(file)
       const from = await store.open(shapeOf(version))
       if (!from.complete) await transfers.want(shapeOf(version), { kind: 'fetch', fileId: file }).done
-      const sealed = await reseal({ store, from, oldKeys, newKeys, signal })
+      const sealed = await sealer.seal({ from, oldKeys, newKeys, signal })
       try {
-        sharing.author.publishReseal({ file, version: version.version, keys: newKeys, content: shapeOf(sealed.file) })
+        sharing.author.publishReseal({ file, version: version.version, keys: newKeys, content: shapeOf(sealed) })
         return
       } catch (error) {
-        await store.remove(sealed.file.root)
+        await store.remove(sealed.root)
         if (!(error instanceof EpochMovedError) || tries === TRIES) throw error
       }
     }

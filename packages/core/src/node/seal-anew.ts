@@ -1,19 +1,29 @@
 /**
  * Seals here what another reader has sealed anew, so that no chunk has to travel: whoever has the old seal and both keys
- * makes the same bytes (docs/specs/sealing.md). Nothing is kept of a run that a crash or an error ended; it is begun again.
+ * makes the same bytes (docs/specs/sealing.md). What a crash or a stop cuts short goes on where it was; nothing is kept of
+ * what an error ended.
  */
 import type { SharedState, Sharing } from '../catalogue/index.ts'
-import { type ContentStore, reseal, type SealedFile } from '../content/index.ts'
+import type { Clock } from '../clock.ts'
+import type { ContentStore, SealedFile } from '../content/index.ts'
 import { type EpochKeys, openChunk, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { FileId, Root } from '../ids.ts'
+import type { AnewSealer } from './anew-sealer.ts'
+
+/** For a reader that was off when the file was denied to others, and gets the new key from any other reader. */
+const KEY_WAIT_MS = 60_000
 
 export interface SealAnewInit {
   readonly state: Pick<SharedState, 'versionOfRoot'>
   readonly sharing: () => Pick<Sharing, 'keyring'>
-  readonly store: Pick<ContentStore, 'beginSealing' | 'get' | 'remove' | 'stat'>
+  readonly store: Pick<ContentStore, 'get' | 'remove' | 'stat'>
+  readonly sealer: AnewSealer
+  readonly clock: Clock
   readonly closing: AbortSignal
   /** a seal that its author made of other bytes, or a disk that is full: the version is fetched instead */
   readonly onProblem: (error: unknown) => void
+  /** the file may be looked at again: what was waited for did not come */
+  readonly onWaited: (file: FileId) => void
 }
 
 export interface SealAnew {
@@ -21,6 +31,8 @@ export interface SealAnew {
   former(root: Root): Root[]
   /** an older seal is here with the keys of both, and making the new one was not tried in vain */
   can(root: Root): boolean
+  /** The older seal and its key are here and the new key may come any moment: fetching chunks is not due yet. */
+  awaitsKey(root: Root): boolean
   /** Starts, or joins, the sealing. @returns false when it did not yield that root */
   seal(root: Root): Promise<boolean>
   /** Resolves when nothing is being sealed any more. Abort `closing` before. */
@@ -31,6 +43,8 @@ export function createSealAnew(init: SealAnewInit): SealAnew {
   const { state, store } = init
   const running = new Map<Root, Promise<boolean>>()
   const inVain = new Set<Root>()
+  /** what the new key is waited for; null when it was long enough */
+  const waits = new Map<Root, (() => void) | null>()
 
   const former = (root: Root): Root[] =>
     (state.versionOfRoot(root)?.formerRoots ?? []).filter((each) => store.stat(each)?.complete === true)
@@ -64,14 +78,38 @@ export function createSealAnew(init: SealAnewInit): SealAnew {
     const newKeys = keysOf(version.file, version.epoch)
     const oldKeys = from === null ? null : await oldKeysFor(from, version.file, version.epoch)
     if (from === null || oldKeys === null || newKeys === null) return false
-    const { file } = await reseal({ store, from, oldKeys, newKeys, signal: init.closing })
-    if (file.root === root) return true
-    await store.remove(file.root)
+    const sealed = await init.sealer.seal({ from, oldKeys, newKeys, signal: init.closing })
+    if (sealed.root === root) return true
+    await store.remove(sealed.root)
+    return false
+  }
+
+  /** Has the key of an older epoch, not the one of this, and was not told by the owner that it is denied. */
+  function isReaderOfOlder(file: FileId, epoch: number): boolean {
+    const { keyring } = init.sharing()
+    if (keyring.gaveUp(file) !== null || keyring.fileKey(file, epoch) !== null) return false
+    for (let older = epoch - 1; older > 0; older--) if (keyring.fileKey(file, older) !== null) return true
     return false
   }
 
   return {
     former,
+    awaitsKey(root) {
+      const version = state.versionOfRoot(root)
+      const known = waits.get(root)
+      if (version === null || former(root).length === 0 || !isReaderOfOlder(version.file, version.epoch)) {
+        known?.()
+        waits.delete(root)
+        return false
+      }
+      if (known !== undefined) return known !== null
+      const over = () => {
+        waits.set(root, null)
+        init.onWaited(version.file)
+      }
+      waits.set(root, init.clock.after(KEY_WAIT_MS, over))
+      return true
+    },
     can(root) {
       const version = state.versionOfRoot(root)
       if (version === null || inVain.has(root) || former(root).length === 0) return false
@@ -94,6 +132,7 @@ export function createSealAnew(init: SealAnewInit): SealAnew {
       return started
     },
     async stop() {
+      for (const cancel of waits.values()) cancel?.()
       await Promise.all(running.values())
     },
   }

@@ -8,6 +8,7 @@ import type { Commands, Members } from '../membership/index.ts'
 import type { Facts, NetworkHost, Presence } from '../network/index.ts'
 import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
 import type { Transfers } from '../transfer/index.ts'
+import type { AnewTotals } from './anew-sealer.ts'
 import type { Bell } from './bell.ts'
 import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
@@ -59,6 +60,7 @@ export interface Session {
   isOfUse(root: Root): boolean
   /** current versions that have to go into their files' newest access epochs */
   readonly resealing: Resealing
+  readonly sealedAnew: () => AnewTotals
   /** Switches this node's presence, also for the next start. */
   setConnected(connected: boolean): Promise<void>
   /** Drain, draw, farewell. The session is of no more use when it resolves. */

@@ -263,6 +263,14 @@ export function metricsText(status: StatusView, session: Session | null, events:
     const { sentBytes, receivedBytes, clients, receiving } = session.transfers.totals()
     metric('malote_transfer_sent_bytes_total', 'counter', 'Sealed bytes of chunks sent.', sentBytes)
     metric('malote_transfer_received_bytes_total', 'counter', 'Sealed bytes of chunks received.', receivedBytes)
+    const { sealed, left } = session.sealedAnew()
+    metric('malote_sealed_anew_bytes_total', 'counter', 'Plain bytes sealed under newer keys.', sealed)
+    metric(
+      'malote_sealed_anew_left_bytes_total',
+      'counter',
+      'Plain bytes that a run before had sealed so, and that were not sealed again.',
+      left,
+    )
     metric('malote_transfer_clients', 'gauge', 'Streams served now.', clients)
     metric('malote_transfer_receiving', 'gauge', 'Versions being received now.', receiving)
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { SharedVersion } from '../catalogue/index.ts'
+import type { SharedFile, SharedVersion } from '../catalogue/index.ts'
 import type { StoredVersion } from '../content/index.ts'
 import type { Root } from '../ids.ts'
-import { isOfUse } from './stored-roots.ts'
+import { isOfUse, isStillToSeal } from './stored-roots.ts'
 
 const [current, former] = ['cc'.repeat(32), 'ff'.repeat(32)] as Root[] as [Root, Root]
 const version = { root: current, formerRoots: [former] } as unknown as SharedVersion
@@ -33,5 +33,29 @@ describe('isOfUse', () => {
 
   it('does not hold for what nobody has published', () => {
     expect(isOfUse('00'.repeat(32) as Root, state, here(true))).toBe(false)
+  })
+})
+
+describe('isStillToSeal', () => {
+  const nothing = { stat: () => null }
+  const sealed = { stat: () => ({ complete: true }) as StoredVersion }
+  const of = (epoch: number, version = 1, conflict = false) => ({
+    file: () => ({ version: 1, epoch: 2 }) as SharedFile,
+    versionOfRoot: () => ({ version, epoch, conflict }) as SharedVersion,
+    versionReplacing: () => null,
+  })
+
+  it('holds for the owner while the present version is of an older access epoch', () => {
+    expect(isStillToSeal(former, of(1), nothing)).toBe(true)
+    expect(isStillToSeal(former, of(2), nothing)).toBe(false)
+    expect(isStillToSeal(former, of(1, 2), nothing)).toBe(false)
+    expect(isStillToSeal(former, of(1, 1, true), nothing)).toBe(false)
+    expect(isStillToSeal(former, { ...of(1), versionOfRoot: () => null }, nothing)).toBe(false)
+  })
+
+  it('holds for a reader until the new seal is complete here', () => {
+    const replaced = { ...of(1), versionOfRoot: () => null, versionReplacing: () => version }
+    expect(isStillToSeal(former, replaced, nothing)).toBe(true)
+    expect(isStillToSeal(former, replaced, sealed)).toBe(false)
   })
 })

@@ -1,4 +1,4 @@
-/** Which sealed versions a node keeps. */
+/** Which sealed versions a node keeps, and which unfinished ones. */
 import type { SharedState } from '../catalogue/index.ts'
 import type { ContentStore } from '../content/index.ts'
 import type { Root } from '../ids.ts'
@@ -15,4 +15,20 @@ export function isOfUse(
   if (state.versionOfRoot(root) !== null) return true
   const now = state.versionReplacing(root)
   return now !== null && store.stat(now.root)?.complete !== true
+}
+
+/**
+ * Whether a sealing anew of this root that was cut short may still be gone on with: by a reader, while what it was sealed
+ * anew as is not complete here, or by the owner, while the file's present access epoch is newer.
+ */
+export function isStillToSeal(
+  root: Root,
+  state: Pick<SharedState, 'file' | 'versionOfRoot' | 'versionReplacing'>,
+  store: Pick<ContentStore, 'stat'>,
+): boolean {
+  const now = state.versionReplacing(root)
+  if (now !== null) return store.stat(now.root)?.complete !== true
+  const version = state.versionOfRoot(root)
+  const file = version === null || version.conflict ? null : state.file(version.file)
+  return version !== null && file?.version === version.version && version.epoch < file.epoch
 }
