@@ -6,7 +6,7 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import { isRelayed, pathOf } from './addresses.ts'
+import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import { StreamBrokenError } from './errors.ts'
 import { nodeIdOf } from './gater.ts'
 import type { PeerConnection } from './types.ts'
@@ -29,14 +29,24 @@ export class Connections {
   readonly #rtts = new Map<NodeId, number>()
   readonly #heard = new Map<NodeId, number>()
   readonly #listeners: ReadonlySet<(event: PeerEvent) => void>
+  #wasReached = false
 
   constructor(node: Libp2p, self: NodeId, clock: Clock, listeners: ReadonlySet<(event: PeerEvent) => void>) {
     this.#node = node
     this.#self = self
     this.#clock = clock
     this.#listeners = listeners
+    node.addEventListener('connection:open', ({ detail: { direction, remoteAddr } }) => {
+      const isFromOutside = !isRelayed(remoteAddr) && !isPrivateIp(remoteAddr.getComponents()[0]?.value ?? '')
+      if (direction === 'inbound' && isFromOutside) this.#wasReached = true
+    })
     node.addEventListener('peer:identify', (event) => this.#onIdentified(nodeIdOf(event.detail.peerId)))
     node.addEventListener('peer:disconnect', (event) => this.#onGone(nodeIdOf(event.detail)))
+  }
+
+  /** Somebody with a public address has dialled this node directly. */
+  get wasReached(): boolean {
+    return this.#wasReached
   }
 
   has(peer: NodeId): boolean {

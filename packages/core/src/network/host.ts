@@ -353,10 +353,11 @@ class Libp2pHost implements NetworkHost {
   }
 
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
-    const { components } = this.#running()
+    const { components, connections } = this.#running()
     return describeReachability(components.addressManager.getAddressesWithMetadata(), {
       announces: (this.#init.announce ?? []).length > 0,
       servesAsRelay: this.#init.relay ?? false,
+      wasReached: connections.wasReached,
     })
   }
 

@@ -1,5 +1,4 @@
 /** The libp2p node itself: transports, encryption, muxing, services and every limit of theirs. Why: decision 0002. */
-import { autoNAT } from '@libp2p/autonat'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -103,7 +102,6 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       identify: identify({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       identifyPush: identifyPush({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       ping: ping({ runOnLimitedConnection: true }),
-      autonat: autoNAT({ protocolPrefix: 'malote' }),
       ...(init.relay
         ? {
             relay: circuitRelayServer({

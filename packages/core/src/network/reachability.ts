@@ -4,7 +4,6 @@ import { isLoopback, isPrivateIp, isRelayed } from './addresses.ts'
 
 interface KnownAddress {
   readonly multiaddr: Multiaddr
-  readonly verified: boolean
   readonly type: string
 }
 
@@ -15,7 +14,7 @@ interface KnownAddress {
  */
 export function describeReachability(
   known: readonly KnownAddress[],
-  own: { announces: boolean; servesAsRelay: boolean },
+  own: { announces: boolean; servesAsRelay: boolean; wasReached: boolean },
 ): { tcp: string; udp: string; relay: string; nat: string } {
   const direct = known.filter(({ multiaddr }) => !isRelayed(multiaddr))
   const elsewhere = direct.filter(({ multiaddr }) => !isLoopback(multiaddr))
@@ -26,7 +25,7 @@ export function describeReachability(
   )
   const tcp = own.announces
     ? 'announced'
-    : publicOnes.some(({ verified }) => verified)
+    : publicOnes.length > 0 && own.wasReached
       ? 'public'
       : publicOnes.length > 0
         ? 'unverified'
