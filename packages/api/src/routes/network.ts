@@ -4,6 +4,8 @@ import { closed, FoundedSchema, ref, StatusSchema } from '../schemas.ts'
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 1024, description })
 
+const copies = { minimum: 1, maximum: 10_000 }
+
 export const networkRoutes = [
   defineRoute({
     method: 'POST',
@@ -15,7 +17,16 @@ export const networkRoutes = [
     body: closed({
       name: name('of the network'),
       branch: name("this node's branch"),
-      policy: Type.Optional(closed({ maxCopies: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000 })) })),
+      policy: Type.Optional(
+        closed({
+          minCopies: Type.Optional(
+            Type.Integer({ ...copies, description: 'holders of each version, where there are so many members' }),
+          ),
+          maxCopies: Type.Optional(
+            Type.Integer({ ...copies, description: 'at most so many holders, whatever share may be off' }),
+          ),
+        }),
+      ),
     }),
     status: 201,
     answer: ref(FoundedSchema),

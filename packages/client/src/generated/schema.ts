@@ -1360,6 +1360,9 @@ export interface operations {
                     /** @description this node's branch */
                     branch: string;
                     policy?: {
+                        /** @description holders of each version, where there are so many members */
+                        minCopies?: number;
+                        /** @description at most so many holders, whatever share may be off */
                         maxCopies?: number;
                     };
                 };

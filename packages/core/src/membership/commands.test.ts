@@ -188,8 +188,8 @@ describe('founding', () => {
     const keys = { sealing: new Uint8Array(32), recovery: new Uint8Array(32) }
     expect(attempt(() => foundBody({ name: '', branch: 'hq', ...keys }))).toBe('name-invalid')
     expect(attempt(() => foundBody({ name: 'acme', branch: '\u0007', ...keys }))).toBe('name-invalid')
-    expect(foundBody({ name: 'acme', branch: 'hq', ...keys, maxCopies: 4 })).toMatchObject({
-      policy: { maxCopies: 4 },
+    expect(foundBody({ name: 'acme', branch: 'hq', ...keys, policy: { minCopies: 3, maxCopies: 4 } })).toMatchObject({
+      policy: { minCopies: 3, maxCopies: 4 },
       rules: 1,
     })
   })

@@ -263,14 +263,13 @@ export interface FoundRequest {
   /** 32-byte public half of the recovery key */
   readonly recovery: Uint8Array
   /** @default none */
-  readonly maxCopies?: number
+  readonly policy?: { readonly minCopies?: number; readonly maxCopies?: number }
   /** @default RULES_VERSION */
   readonly rules?: number
 }
 
 /** Body of the founding entry. @throws {BranchNameInvalidError} */
-export function foundBody({ name, branch, sealing, recovery, maxCopies, rules }: FoundRequest): ControlBody<'found'> {
-  const policy = maxCopies === undefined ? {} : { maxCopies }
+export function foundBody({ name, branch, sealing, recovery, policy = {}, rules }: FoundRequest): ControlBody<'found'> {
   return { name: checkName(name), branch: checkName(branch), sealing, recovery, policy, rules: rules ?? RULES_VERSION }
 }
 

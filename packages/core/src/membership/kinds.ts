@@ -32,7 +32,10 @@ export const controlBodies = {
     branch: branchName,
     sealing: key32,
     recovery: key32,
-    policy: shape.object({ maxCopies: shape.optional(shape.uint(10_000)) }),
+    policy: shape.object({
+      minCopies: shape.optional(shape.uint(10_000)),
+      maxCopies: shape.optional(shape.uint(10_000)),
+    }),
     rules: shape.uint(),
   }),
   invite: shape.object({

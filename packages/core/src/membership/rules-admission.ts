@@ -21,6 +21,7 @@ export function judgeFound(draft: Draft, entry: ControlEntry, body: ControlBody<
     name: body.name,
     founder: entry.author,
     recovery: body.recovery,
+    minCopies: body.policy.minCopies ?? null,
     maxCopies: body.policy.maxCopies ?? null,
     rules: body.rules,
   }

@@ -136,6 +136,8 @@ export interface NetworkFacts {
   readonly name: string
   readonly founder: NodeId
   readonly recovery: Uint8Array
+  /** follows from the id, as all that the founding entry says: the state has no row for it */
+  readonly minCopies: number | null
   readonly maxCopies: number | null
   /** active rules version */
   readonly rules: number

@@ -47,7 +47,7 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
     const holders = members
       .currentMembers()
       .filter(({ node, state: standing }) => node !== self && standing === 'member')
-    const target = targetCopies(Math.max(holders.length, 1), state.membership().network?.maxCopies ?? null)
+    const target = targetCopies(Math.max(holders.length, 1), state.membership().network)
     let done = 0
     let hopeless = 0
     let total = 0

@@ -215,7 +215,7 @@ class Runtime {
             sealing: this.#identity.sealing.publicKey,
             recovery: recovery.key.publicKey,
             rules: this.#tuning.rulesVersion,
-            ...(policy?.maxCopies === undefined ? {} : { maxCopies: policy.maxCopies }),
+            ...(policy === undefined ? {} : { policy }),
           })
           this.#session = await this.#openNew((ledger) => ledger.found(body))
           this.#writeAnchor(this.#session)

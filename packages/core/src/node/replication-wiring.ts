@@ -144,7 +144,7 @@ export function createReplication(rooms: ReplicationWiring): {
     liveVersion: versions.live,
     liveFiles: () => state.liveFiles(),
     members: () => versions.placementMembers(),
-    maxCopies: () => state.membership().network?.maxCopies ?? null,
+    policy: () => state.membership().network,
     isAway(node) {
       const { connected, lastSeen } = presence.get(node)
       return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs

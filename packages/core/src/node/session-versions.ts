@@ -113,9 +113,7 @@ export function createVersions({ state, members }: { state: SharedState; members
       const network = state.membership().network
       if (network === null) return []
       const equal = candidates.map((node) => ({ node, weight: DEFAULT_WEIGHT }))
-      const listed = new Set(
-        rankedMembers(network.id, file, equal).slice(0, targetCopies(candidates.length, network.maxCopies)),
-      )
+      const listed = new Set(rankedMembers(network.id, file, equal).slice(0, targetCopies(candidates.length, network)))
       const rank = new Map(candidates.map((node) => [node, drawRank(network.id, seed, file, node)]))
       return [...candidates].sort((a, b) => {
         if (listed.has(a) !== listed.has(b)) return listed.has(a) ? -1 : 1

@@ -79,7 +79,8 @@ export type FileRef = string
 export interface InitRequest {
   name: string
   branch: string
-  policy?: { maxCopies?: number }
+  /** copies of each live version: at least so many (where there are so many members), at most so many */
+  policy?: { minCopies?: number; maxCopies?: number }
 }
 
 export interface NetworkVerbs {

@@ -21,9 +21,16 @@ describe('targetCopies', () => {
     [70, 24],
   ])('%i members: %i copies', (count, copies) => expect(targetCopies(count, null)).toBe(copies))
 
+  it('is as many as the policy asks for, where there are so many members', () => {
+    expect(targetCopies(70, { minCopies: 40, maxCopies: null })).toBe(40)
+    expect(targetCopies(9, { minCopies: 40, maxCopies: null })).toBe(9)
+    expect(targetCopies(70, { minCopies: 2, maxCopies: null })).toBe(24)
+  })
+
   it('never exceeds the policy, and is never none', () => {
-    expect(targetCopies(70, 5)).toBe(5)
-    expect(targetCopies(70, 0)).toBe(1)
+    expect(targetCopies(70, { minCopies: null, maxCopies: 5 })).toBe(5)
+    expect(targetCopies(70, { minCopies: null, maxCopies: 0 })).toBe(1)
+    expect(targetCopies(70, { minCopies: 9, maxCopies: 5 })).toBe(5)
   })
 })
 

@@ -27,7 +27,7 @@ function setUp(over: Partial<ReplicatorInit>) {
     liveVersion: versionOf,
     liveFiles: () => [first, second],
     members: () => [{ node: self, weight: 1 }],
-    maxCopies: () => null,
+    policy: () => null,
     isAway: () => false,
     local: () => 'none',
     mayHold: () => true,

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { FileId, NetworkId, NodeId, Root } from '../ids.ts'
 import { type DutyInput, decideDuty } from './duty.ts'
 import { type PlacementMember, placementList } from './placement.ts'
-import { targetCopies } from './target.ts'
+import { type CopiesPolicy, targetCopies } from './target.ts'
 import type { Copies, Holdings, HoldState, LiveVersion } from './types.ts'
 
 /** Ranks of members that are drawn (some microseconds each) before the event loop gets a turn. */
@@ -28,7 +28,7 @@ export interface ReplicatorInit {
   liveFiles(): Iterable<FileId>
   /** current members that are not quarantined, with their weights */
   members(): readonly PlacementMember[]
-  maxCopies(): number | null
+  policy(): CopiesPolicy | null
   /** true when a member was not seen for longer than the grace */
   isAway(node: NodeId): boolean
   local(root: Root): HoldState
@@ -82,7 +82,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       owner: version.owner,
       members,
       standsAside: (node) => declines.has(node) || (node !== init.self && init.isAway(node)),
-      target: targetCopies(members.length, init.maxCopies()),
+      target: targetCopies(members.length, init.policy()),
     })
   }
 
@@ -96,7 +96,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   }
 
   function copies(version: LiveVersion): Copies {
-    return { held: completeHolders(version).length, target: targetCopies(init.members().length, init.maxCopies()) }
+    return { held: completeHolders(version).length, target: targetCopies(init.members().length, init.policy()) }
   }
 
   async function lookAt(file: FileId): Promise<void> {
