@@ -3,6 +3,7 @@ import { benchDenying } from '../test/bench/denying.ts'
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
+import { benchSwarm } from '../test/bench/swarm.ts'
 import { benchTransfer } from '../test/bench/transfer.ts'
 import { keepCompiled } from '../test/support/branch.ts'
 
@@ -13,6 +14,7 @@ const benches: Record<string, () => Promise<void>> = {
   ledger: () => benchLedger(...numbers),
   sealing: () => benchSealing(...numbers),
   denying: () => benchDenying(...numbers),
+  swarm: () => benchSwarm(...numbers),
   transfer: () => benchTransfer(...numbers),
 }
 keepCompiled()

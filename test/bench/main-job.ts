@@ -3,13 +3,14 @@
  * loopback round trip, a plain copy of the file. Prints a table; asserts nothing.
  */
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Branch, type Json } from '../support/branch.ts'
 import { postFile, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { makeVideo } from '../support/media.ts'
+import { peakOf } from './measure.ts'
 
 const MiB = 1024 * 1024
 const rows: { what: string; figure: string; baseline: string; ratio: string }[] = []
@@ -90,12 +91,12 @@ export async function benchMainJob(bytes = 256 * MiB): Promise<void> {
     const fetchMs = await time(() => reader.json('fetch', file.id, '-o', cluster.path('out.y4m')))
     row(`fetch -o of ${bytes / MiB} MiB from three`, fetchMs, 'plain copy', copyMs)
     for (const branch of cluster.branches) {
-      const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${branch.pid}/status`, 'utf8'))?.[1]
+      const peak = peakOf(branch)
       rows.push({
         what: `peak memory of ${branch.name}`,
-        figure: `${(Number(peak) / 1024).toFixed(0)} MiB`,
+        figure: `${peak.toFixed(0)} MiB`,
         baseline: 'limit: 300 MiB',
-        ratio: (Number(peak) / 1024 / 300).toFixed(2),
+        ratio: (peak / 300).toFixed(2),
       })
     }
   } finally {

@@ -3,8 +3,7 @@
  * more than what has to be done (`bare-pipe.ts`), in the same run on the same file system. Prints a table; asserts nothing.
  */
 import { spawn } from 'node:child_process'
-import { randomFillSync } from 'node:crypto'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,6 +11,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Branch, Json } from '../support/branch.ts'
 import { startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import { cpuOf, makeFile } from './measure.ts'
 
 const MiB = 1024 * 1024
 const RUNS = 3
@@ -30,7 +30,7 @@ export async function benchTransfer(mib = 1024): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'malote-bench-'))
   try {
     const path = join(folder, 'source')
-    makeFile(path, mib)
+    makeFile(path, mib * MiB)
     const bare: Run[] = []
     for (let run = 0; run < RUNS; run++) bare.push(await barePipe(path, join(folder, 'copy')))
     const ours = await fetches(path)
@@ -55,13 +55,6 @@ export async function benchTransfer(mib = 1024): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function makeFile(path: string, mib: number): void {
-  const handle = openSync(path, 'w')
-  const piece = Buffer.alloc(MiB)
-  for (let at = 0; at < mib; at++) writeSync(handle, randomFillSync(piece))
-  closeSync(handle)
 }
 
 async function barePipe(from: string, to: string): Promise<Run> {
@@ -109,11 +102,4 @@ async function fetches(path: string): Promise<Run[]> {
   } finally {
     await cluster.close()
   }
-}
-
-/** Seconds that the process has taken of the processor (proc(5), stat, fields 14 and 15 in hundredths). */
-function cpuOf(branch: Branch): number {
-  const stat = readFileSync(`/proc/${branch.pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }

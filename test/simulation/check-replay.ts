@@ -125,7 +125,7 @@ export function checkPlacement(evidence: Evidence): void {
       const network = up.state.membership().network
       const owner = up.versions.live(file)?.owner ?? null
       if (network === null) continue
-      const target = targetCopies(members.length, network.maxCopies)
+      const target = targetCopies(members.length, network)
       const list = placementList({ network: network.id, file, owner, members, target, standsAside: () => false })
       const holders = members.filter(({ weight }) => weight > 0).length
       if (target < Math.floor(members.length / 3) + 1) evidence.problem('placement: fewer copies than a third and one')

@@ -59,26 +59,43 @@ export function malote(
   })
 }
 
+/** Where a branch's node runs, when not beside this process: another network namespace, say. */
+export interface Place {
+  /** in front of the command that starts it; must become it, so that the process is the node */
+  readonly command: readonly string[]
+  /** multiaddr of its swarm */
+  readonly listen: string
+  /** host and port of its API, which this process reaches */
+  readonly api: string
+}
+
+const HERE: Place = { command: [], listen: '/ip4/127.0.0.1/tcp/0', api: '127.0.0.1:0' }
+
 export class Branch {
   readonly name: string
   readonly data: string
+  readonly #place: Place
   ready: Ready | undefined
   /** beside this process's own, for what is started */
   readonly env: NodeJS.ProcessEnv = {}
   #process: ChildProcess | undefined
   #log: string[] = []
 
-  constructor(name: string, data: string) {
+  constructor(name: string, data: string, place: Place = HERE) {
     this.name = name
     this.data = data
+    this.#place = place
     mkdirSync(data, { recursive: true })
   }
 
-  /** Starts the node on free loopback ports and resolves with its ready line. */
+  /** Starts the node on free ports, of loopback unless it has a place of its own, and resolves with its ready line. */
   async up(flags: string[] = []): Promise<Ready> {
-    const listen = flags.includes('--listen') ? [] : ['--listen', '/ip4/127.0.0.1/tcp/0']
-    const args = ['up', '--data', this.data, '--json', '--api', '127.0.0.1:0', '--no-mdns', ...listen, ...flags]
-    const child = spawn(node, [cli, ...args], {
+    const { command, listen, api } = this.#place
+    const where = ['--api', api, ...(this.#place === HERE ? [] : ['--api-allow-remote'])]
+    const swarm = flags.includes('--listen') ? [] : ['--listen', listen]
+    const args = ['up', '--data', this.data, '--json', '--no-mdns', ...where, ...swarm, ...flags]
+    const [program = node, ...rest] = [...command, node, cli, ...args]
+    const child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1', ...this.env },
     })
@@ -162,16 +179,22 @@ export class Branch {
   }
 }
 
+export interface Policy {
+  readonly minCopies?: number
+  readonly maxCopies?: number
+}
+
 /** Founds a network with the first branch and lets the others register; all are up when it resolves. */
 export async function foundNetwork(
   branches: readonly Branch[],
   network = 'Rede de teste',
   flags: string[] = [],
+  policy: Policy = {},
 ): Promise<{ recoveryKey: string }> {
   const [first, ...others] = branches
   if (first === undefined) throw new Error('a network needs a branch')
   await Promise.all(branches.map((branch) => branch.up(flags)))
-  const founded = await first.json('init', '--name', network, '--branch', first.name)
+  const founded = await first.api('/network', { method: 'POST', json: { name: network, branch: first.name, policy } })
   for (const branch of others) {
     const { stdout } = await first.run('invite', '--branch', branch.name)
     await branch.json('register', stdout.trim())

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Branch, foundNetwork, type Json } from './branch.ts'
+import { Branch, foundNetwork, type Json, type Place, type Policy } from './branch.ts'
 import { eventually } from './eventually.ts'
 
 export interface Cluster {
@@ -20,19 +20,28 @@ export interface ClusterOptions {
   flags?: string[]
   /** before its first start */
   prepare?: (branch: Branch) => void
+  /** where each runs @default beside this process */
+  place?: (at: number) => Place
+  policy?: Policy
 }
 
 /** A network of that many branches, `Filial 1` (the founder) and so on, all online and seeing each other. */
-export async function startCluster(size: number, { flags = [], prepare }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(
+  size: number,
+  { flags = [], prepare, place, policy }: ClusterOptions = {},
+): Promise<Cluster> {
   const root = mkdtempSync(join(tmpdir(), 'malote-test-'))
-  const branches = Array.from({ length: size }, (_, at) => new Branch(`Filial ${at + 1}`, join(root, `b${at + 1}`)))
+  const branches = Array.from(
+    { length: size },
+    (_, at) => new Branch(`Filial ${at + 1}`, join(root, `b${at + 1}`), place?.(at)),
+  )
   const close = async () => {
     await Promise.all(branches.map((branch) => branch.end()))
     rmSync(root, { recursive: true, force: true })
   }
   try {
     for (const branch of branches) prepare?.(branch)
-    const { recoveryKey } = await foundNetwork(branches, undefined, flags)
+    const { recoveryKey } = await foundNetwork(branches, undefined, flags, policy)
     await eventually('every branch sees every branch', async () => {
       const views = await Promise.all(branches.map((branch) => branch.api('/nodes')))
       return views.every((view) => view.items.length === size && view.items.every((node: Json) => node.connected))
