@@ -1,17 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, expect, it } from 'vitest'
+import { afterAll, afterEach, expect, it } from 'vitest'
 import { DatabaseFullError } from './errors.ts'
 import { migrationsFolder } from './migrations.ts'
 import { type Database, openDatabase } from './open.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'malote-database-'))
 let db: Database | undefined
-afterEach(() => {
-  db?.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+afterEach(() => db?.close())
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 it('says in words that the disk is full, keeps nothing of the transaction, and goes on when there is room', () => {
   db = openDatabase({ path: join(folder, 'local.db'), migrations: migrationsFolder('local') })
@@ -30,4 +28,26 @@ it('says in words that the disk is full, keeps nothing of the transaction, and g
   open.exec('PRAGMA max_page_count = 100000')
   fill()
   expect(settings()).toBe(2)
+})
+
+it('waits for the disk at each commit, except for what may be lost in a power cut', () => {
+  const open = openDatabase({ path: join(folder, 'soft.db'), migrations: migrationsFolder('local') })
+  db = open
+  const level = () => open.prepare<{ synchronous: number }>('PRAGMA synchronous').get()?.synchronous
+  const told: string[] = []
+  const [FULL, NORMAL] = [2, 1]
+  expect([level(), open.write(level), open.writeSoft(level), level()]).toEqual([FULL, FULL, NORMAL, FULL])
+  // inside of a durable one it is as durable as that
+  expect(open.write(() => open.writeSoft(level))).toBe(FULL)
+  const failed = () =>
+    open.writeSoft(() => {
+      open.prepare("INSERT INTO settings (name, value) VALUES ('a', x'00')").run()
+      open.afterRollback(() => told.push('undone'))
+      open.write(() => undefined)
+    })
+  expect(failed).toThrow(TypeError)
+  expect([open.prepare('SELECT * FROM settings').all(), told, level()]).toEqual([[], ['undone'], FULL])
+  // what is told after a soft commit may write
+  open.writeSoft(() => open.afterCommit(() => told.push(String(open.write(level)))))
+  expect(told.at(-1)).toBe(String(FULL))
 })

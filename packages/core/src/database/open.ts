@@ -12,6 +12,8 @@ import { DatabaseDamagedError, DatabaseForbiddenError, DatabaseFullError, Databa
 const APPLICATION_ID = 0x4d414c4f
 /** Versions ahead of ours that are believed; beyond that the header is damaged. */
 const NEWER_MAX = 0xffff
+/** As `PRAGMA synchronous` tells it. */
+const SYNCHRONOUS_FULL = 2
 const MIGRATION_NAME = /^(\d{4})-[a-z0-9-]+\.sql$/
 
 export interface DatabaseInit {
@@ -44,6 +46,12 @@ export interface Database {
   exec(sql: string): void
   /** Runs `work` in one transaction; nested calls join the outer one. Rolls back, and forgets `afterCommit`, when it throws. */
   write<T>(work: () => T): T
+  /**
+   * As `write`, for what may be lost in a power cut (not in a crash of the program) and is then learned again: the
+   * commit does not wait for the disk. What was committed by `write` before stays, and the next `write` takes this along.
+   * @throws {TypeError} when `work` calls `write`, which could not keep its promise
+   */
+  writeSoft<T>(work: () => T): T
   /** Runs `tell` after the outermost `write` has committed; at once when there is none. */
   afterCommit(tell: () => void): void
   /** Runs `undo` when the outermost `write` rolls back: for what is kept in memory beside the tables. Nothing outside of `write`. */
@@ -138,6 +146,38 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
   let pending: (() => void)[] = []
   let undos: (() => void)[] = []
   let depth = 0
+  let isSoft = false
+  const isFull = (sqlite.pragma('synchronous', { simple: true }) as number) === SYNCHRONOUS_FULL
+
+  function transact<T>(work: () => T): T {
+    let result: T
+    depth += 1
+    try {
+      begin.run()
+      result = work()
+      if (result instanceof Promise) throw new TypeError('a transaction waits for nothing')
+      commit.run()
+    } catch (error) {
+      if (sqlite.inTransaction) rollback.run()
+      const undoing = undos
+      pending = []
+      undos = []
+      for (const undo of undoing) undo()
+      throw told(error)
+    } finally {
+      depth -= 1
+    }
+    return result
+  }
+
+  /** After the commit, when another transaction may begin. */
+  function tellAll(): void {
+    const tellings = pending
+    pending = []
+    undos = []
+    for (const tell of tellings) tell()
+  }
+
   return {
     path,
     isInMemory: sqlite.memory,
@@ -164,28 +204,24 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
       }
     },
     write<T>(work: () => T): T {
+      if (isSoft) throw new TypeError('a change that must be durable inside of one that is not')
       if (depth > 0) return work()
+      const result = transact(work)
+      tellAll()
+      return result
+    },
+    writeSoft<T>(work: () => T): T {
+      if (depth > 0) return work()
+      if (isFull) sqlite.pragma('synchronous = normal')
+      isSoft = true
       let result: T
-      depth += 1
       try {
-        begin.run()
-        result = work()
-        if (result instanceof Promise) throw new TypeError('a transaction waits for nothing')
-        commit.run()
-      } catch (error) {
-        if (sqlite.inTransaction) rollback.run()
-        const undoing = undos
-        pending = []
-        undos = []
-        for (const undo of undoing) undo()
-        throw told(error)
+        result = transact(work)
       } finally {
-        depth -= 1
+        isSoft = false
+        if (isFull) sqlite.pragma('synchronous = full')
       }
-      const tellings = pending
-      pending = []
-      undos = []
-      for (const tell of tellings) tell()
+      tellAll()
       return result
     },
     afterCommit(tell) {

@@ -1,6 +1,7 @@
 /**
  * Soft facts on disk (docs/specs/facts.md). Own facts form a log by (start, counter); of others the newest value of
- * each (topic, key) is kept, as they stated it themselves.
+ * each (topic, key) is kept, as they stated it themselves. Only a start is durable at once: who has heard of facts that
+ * a power cut took from our log gets everything anew.
  */
 import type { Clock } from '../clock.ts'
 import type { Database } from '../database/index.ts'
@@ -88,7 +89,7 @@ export class FactStore {
   setOwn(topic: FactTopic, key: string, value: Uint8Array | null): boolean {
     if (key.length > MAX_FACT_KEY) throw new FactInvalidError(`key of ${key.length} characters`)
     if (value !== null && value.length > MAX_FACT_VALUE) throw new FactInvalidError(`value of ${value.length} bytes`)
-    return this.#db.write(() => {
+    return this.#db.writeSoft(() => {
       const before = this.#row(0, topic, key)
       if (value === null ? (before?.value ?? null) === null : isSame(before?.value ?? null, value)) return false
       const { facts, bytes } = this.#node(0)
@@ -133,7 +134,7 @@ export class FactStore {
    * longer stated
    */
   takeFrom(node: NodeId, facts: readonly Fact[], reset: boolean, upTo: Position): Fact[] {
-    return this.#db.write(() => {
+    return this.#db.writeSoft(() => {
       this.#db.prepare('INSERT OR IGNORE INTO fact_nodes (node) VALUES (?)').run(node)
       const id = this.#node(node).id
       const dropped = reset ? this.#dropAll(id) : new Map<string, Fact>()
@@ -150,7 +151,7 @@ export class FactStore {
   }
 
   forget(node: NodeId): void {
-    this.#db.write(() => {
+    this.#db.writeSoft(() => {
       const row = this.#db.prepare<{ id: number }>('SELECT id FROM fact_nodes WHERE node = ? AND id <> 0').get(node)
       if (row === undefined) return
       this.#db.prepare('DELETE FROM facts WHERE node = ?').run(row.id)

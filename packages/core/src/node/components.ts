@@ -186,6 +186,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
 
   // --- files
   const store = await createStore({ folder: join(init.folder, 'store'), clock, random })
+  holdings.amend((root) => store.stat(root) !== null)
   const versions = createVersions({ state, members })
   const access = createAccess({
     network,

@@ -10,6 +10,8 @@ const EMPTY = new Uint8Array(0)
 export const EVERYTHING = '*'
 
 export interface NodeHoldings extends Holdings {
+  /** Takes back what was said of versions that are not here: it stopped between dropping one and saying so. */
+  amend(isHere: (root: Root) => boolean): void
   /** this node holds nothing new, and others must stand in for what it has */
   drain(draining: boolean): void
   hasPassed(seed: EntryId, file: FileId, node: NodeId): boolean
@@ -33,6 +35,9 @@ export function createHoldings(facts: Facts, self: NodeId): NodeHoldings {
     say(root: Root, state) {
       if (state === 'none') facts.clear('hold', root)
       else facts.set('hold', root, state === 'all' ? ALL : PARTIAL)
+    },
+    amend(isHere) {
+      for (const [root] of facts.of(self, 'hold')) if (!isHere(root as Root)) facts.clear('hold', root)
     },
     decline(root, declined) {
       if (declined) facts.set('decline', root, EMPTY)
