@@ -139,11 +139,13 @@ export const systemCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'doctor',
-    summary: 'check clock, ports, reachability, disk, database and versions',
-    examples: ['malote doctor'],
-    async run(context) {
+    summary: 'check clock, ports, reachability, disk, chunks, database and versions',
+    examples: ['malote doctor', 'malote doctor --chunks'],
+    options: (command) => command.option('--chunks', 'look through the whole store first (a minute for some 50 GB)'),
+    async run(context, _args, { chunks }) {
       const client = await context.client()
-      const report = await client.ask(client.api.GET('/doctor'))
+      const query = chunks === true ? { chunks: true } : {}
+      const report = await client.ask(client.api.GET('/doctor', { params: { query } }))
       context.print(report, report.items.map(checkText).join('\n'))
     },
   },

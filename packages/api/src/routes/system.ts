@@ -18,10 +18,17 @@ export const systemRoutes = [
     method: 'GET',
     path: '/doctor',
     operationId: 'runDoctor',
-    summary: 'Check clock, ports, reachability, disk, database and versions',
+    summary: 'Check clock, ports, reachability, disk, chunks, database and versions',
     tag: 'system',
+    query: closed({
+      chunks: Type.Optional(
+        Type.Boolean({ description: 'look through the whole store first, which takes as long as reading it' }),
+      ),
+    }),
     answer: Type.Object({ items: Type.Array(ref(DoctorCheckSchema)) }),
-    handler: async ({ node, signal }) => ({ items: await node.doctor({ signal }) }),
+    handler: async ({ node, query, signal }) => ({
+      items: await node.doctor({ signal, chunks: query.chunks === true }),
+    }),
   }),
   defineRoute({
     method: 'GET',

@@ -800,8 +800,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Check clock, ports, reachability, disk, database and versions
-         * @description Check clock, ports, reachability, disk, database and versions.
+         * Check clock, ports, reachability, disk, chunks, database and versions
+         * @description Check clock, ports, reachability, disk, chunks, database and versions.
          */
         get: operations["runDoctor"];
         put?: never;
@@ -3680,7 +3680,10 @@ export interface operations {
     };
     runDoctor: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description look through the whole store first, which takes as long as reading it */
+                chunks?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;

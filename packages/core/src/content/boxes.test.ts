@@ -95,6 +95,26 @@ describe('box store', () => {
     expect(boxes.local(hash)).toBe(null)
   })
 
+  it('finds the boxes that the disk has changed, and lets go of them', () => {
+    const database = openDatabase({ path: ':memory:', migrations: migrationsFolder('local') })
+    const boxes = member(new Net(), 'a', { database })
+    const hashes = Array.from({ length: 600 }, (_, seed) => boxes.put(bytesOf(100, seed + 1))).sort()
+    const spoilt = [hashes[0], hashes[299], hashes[599]] as BoxHash[]
+    for (const hash of spoilt) {
+      const bytes = boxes.local(hash) as Uint8Array
+      bytes[50] = (bytes[50] ?? 0) ^ 4
+      database.write(() => database.prepare('UPDATE boxes SET bytes = ? WHERE hash = ?').run(bytes, idBytes(hash)))
+    }
+    const found: BoxHash[] = []
+    let after: BoxHash | null = null
+    do {
+      const page: ReturnType<typeof boxes.check> = boxes.check(after)
+      found.push(...page.damaged)
+      after = page.last
+    } while (after !== null)
+    expect([found, hashes.filter((hash) => !boxes.has(hash))]).toEqual([spoilt, spoilt])
+  })
+
   it.each([0, MAX_BOX_BYTES + 1])('refuses a box of %d bytes', (length) => {
     expect(() => member(new Net(), 'a').put(new Uint8Array(length))).toThrow(BoxInvalidError)
   })

@@ -5,7 +5,7 @@
  * it is under way go together in the next, so that a newcomer's first hour is not one round trip per box.
  */
 import { type Clock, systemClock } from '../clock.ts'
-import { asBuffer, blake3 } from '../crypto/index.ts'
+import { asBuffer, blake3, equalBytes } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import { type BoxHash, idBytes, idFrom, type NodeId, toHex } from '../ids.ts'
 import type { Host } from '../network/index.ts'
@@ -17,6 +17,9 @@ import type { BoxStore } from './types.ts'
 const DEFAULT_HEDGE_MS = 2000
 /** Requests to one member at a time; more would only be queued there. */
 const LANES_PER_PEER = 2
+/** Boxes that are looked at in one turn, and their bytes. */
+const CHECKED_AT_ONCE = 256
+const CHECKED_BYTES = 1024 * 1024
 
 export interface BoxStoreInit {
   /** local.db */
@@ -63,6 +66,8 @@ export function createBoxStore(init: BoxStoreInit): StoppableBoxStore {
     const row = database.prepare<{ bytes: Buffer }>('SELECT bytes FROM boxes WHERE hash = ?').get(idBytes(hash))
     return row === undefined ? null : new Uint8Array(row.bytes)
   }
+  const remove = (hash: BoxHash) =>
+    database.write(() => void database.prepare('DELETE FROM boxes WHERE hash = ?').run(idBytes(hash)))
   const keep = (hash: BoxHash, bytes: Uint8Array) => {
     database.write(() => {
       database.prepare('INSERT OR IGNORE INTO boxes (hash, bytes) VALUES (?, ?)').run(idBytes(hash), asBuffer(bytes))
@@ -194,8 +199,22 @@ export function createBoxStore(init: BoxStoreInit): StoppableBoxStore {
         }
       }
     },
-    remove(hash) {
-      database.write(() => void database.prepare('DELETE FROM boxes WHERE hash = ?').run(idBytes(hash)))
+    remove,
+    check(after) {
+      const rows = database
+        .prepare<{ hash: Buffer; bytes: Buffer }>('SELECT hash, bytes FROM boxes WHERE hash > ? ORDER BY hash LIMIT ?')
+        .iterate(after === null ? new Uint8Array(0) : idBytes(after), CHECKED_AT_ONCE)
+      const damaged: BoxHash[] = []
+      let last: BoxHash | null = null
+      let bytes = 0
+      for (const row of rows) {
+        last = idFrom<BoxHash>(row.hash)
+        bytes += row.bytes.length
+        if (!equalBytes(blake3(row.bytes), row.hash)) damaged.push(last)
+        if (bytes >= CHECKED_BYTES) break
+      }
+      for (const hash of damaged) remove(hash)
+      return { last, bytes, damaged }
     },
     stop() {
       if (stopping.signal.aborted) return

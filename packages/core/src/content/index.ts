@@ -23,9 +23,17 @@ export {
 export { type CopyInit, copyUnchanged, type ResealInit, reseal } from './reseal.ts'
 export { readSourceFile, type SourceFile } from './source-file.ts'
 export { createStore, type StoreInit } from './store.ts'
+export {
+  type CheckPlace,
+  createStoreCheck,
+  FIRST_CHECK_MS,
+  type StoreCheck,
+  type StoreCheckInit,
+} from './store-check.ts'
 export type {
   BoxStore,
   ContentStore,
+  Inspection,
   Manifest,
   SealedFile,
   SealingWriter,

@@ -10,7 +10,8 @@ import type { Clock } from '../clock.ts'
 import { blake3, equalBytes, NONCE_BYTES, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { Root } from '../ids.ts'
 import { clearBit, fullBitfield, getBit, setBit } from './bitfield.ts'
-import type { Disk, DiskFile } from './disk.ts'
+import { ChunkWaiters } from './chunk-waiters.ts'
+import { type Disk, type DiskFile, readWhole, systemCode } from './disk.ts'
 import {
   ChunkDamagedError,
   ChunkMissingError,
@@ -62,13 +63,10 @@ export interface VersionContext {
   /** The record's chunks are others than before. */
   resized(record: VersionRecord): void
   changed(root: Root): void
+  /** A chunk that was here is not any more. */
+  damaged(root: Root): void
   /** While busy, the store must not let go of the object. */
   busy(version: SealedVersion, isBusy: boolean): void
-}
-
-interface Waiter {
-  resolve(): void
-  reject(reason: unknown): void
 }
 
 export class SealedVersion implements SealedFile {
@@ -76,7 +74,7 @@ export class SealedVersion implements SealedFile {
   readonly #context: VersionContext
   readonly #paths: VersionPaths
   #manifest: Manifest | null
-  readonly #waiters = new Map<number, Set<Waiter>>()
+  readonly #waiters: ChunkWaiters
   readonly #writing = new Map<number, Promise<void>>()
   /** visible, but without a bit on disk */
   #unsynced: number[] = []
@@ -95,6 +93,7 @@ export class SealedVersion implements SealedFile {
     this.#manifest = manifest
     this.#context = context
     this.#paths = context.paths(record.root)
+    this.#waiters = new ChunkWaiters(() => this.#tellBusy())
   }
 
   get root() {
@@ -150,9 +149,14 @@ export class SealedVersion implements SealedFile {
   async read(index: number, options: { verify?: boolean; into?: Uint8Array } = {}): Promise<Uint8Array> {
     this.#assertLive()
     if (!this.has(index)) throw new ChunkMissingError(this.root, index)
-    const sealed = await this.#readRaw(index, options.into)
+    const verify = options.verify === true
+    const sealed = await this.#readRaw(index, options.into).catch((error: unknown) => {
+      // a sector that the disk cannot read any more, which a look at it is meant to find
+      if (verify && error instanceof DiskFaultError && systemCode(error.cause) === 'EIO') return new Uint8Array(0)
+      throw error
+    })
     const isShort = sealed.length < this.sealedLength(index)
-    if (isShort || (options.verify === true && !this.#matches(index, sealed))) {
+    if (isShort || (verify && !this.#matches(index, sealed))) {
       await this.#lose(index)
       throw new ChunkDamagedError(this.root, index)
     }
@@ -175,35 +179,12 @@ export class SealedVersion implements SealedFile {
     return true
   }
 
-  waitFor(index: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted()
-      this.#assertLive()
-      if (this.has(index)) return resolve()
-      if (index < 0 || index >= this.count) throw new RangeError(`no chunk ${index}`)
-      const waiters = this.#waiters.get(index) ?? new Set()
-      const leave = () => {
-        signal.removeEventListener('abort', abort)
-        waiters.delete(waiter)
-        if (waiters.size === 0 && this.#waiters.get(index) === waiters) this.#waiters.delete(index)
-        this.#tellBusy()
-      }
-      const waiter: Waiter = {
-        resolve: () => {
-          leave()
-          resolve()
-        },
-        reject: (reason) => {
-          leave()
-          reject(reason)
-        },
-      }
-      const abort = () => waiter.reject(signal.reason)
-      waiters.add(waiter)
-      this.#waiters.set(index, waiters)
-      signal.addEventListener('abort', abort, { once: true })
-      this.#tellBusy()
-    })
+  async waitFor(index: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    this.#assertLive()
+    if (this.has(index)) return
+    if (index < 0 || index >= this.count) throw new RangeError(`no chunk ${index}`)
+    await this.#waiters.wait(index, signal)
   }
 
   async flush(): Promise<void> {
@@ -234,6 +215,23 @@ export class SealedVersion implements SealedFile {
     }
   }
 
+  /** Whether the disk has the bits that are known here, which are written again where it has not. */
+  async restoreRecord(place: (bytes: Uint8Array) => Promise<void>): Promise<boolean> {
+    let isRight = true
+    await this.#serially(async () => {
+      if (this.#ended !== null) return
+      await this.#persist()
+      const unsynced = new Set(this.#unsynced)
+      const bits = this.bitfield()
+      for (const index of unsynced) clearBit(bits, index)
+      const record = encodeHave(this.record, bits)
+      const found = await readWhole(this.#context.disk, this.#paths.have, record.length)
+      isRight = found !== null && equalBytes(found, record)
+      if (!isRight) await place(record)
+    })
+    return isRight
+  }
+
   /** The whole file was replaced by a complete one, by `replace`. */
   async becomeComplete(manifest: Manifest, replace: () => Promise<void>): Promise<void> {
     await this.#serially(async () => {
@@ -244,13 +242,13 @@ export class SealedVersion implements SealedFile {
       this.#unsynced = []
       this.#recordStale = false
     })
-    for (const index of [...this.#waiters.keys()]) this.#resolveWaiters(index)
+    this.#waiters.resolveAll()
   }
 
   /** live -> ended: nobody waits any longer, and every later call throws the reason. */
   async end(reason: unknown): Promise<void> {
     this.#ended ??= { reason }
-    for (const waiters of [...this.#waiters.values()]) for (const waiter of [...waiters]) waiter.reject(reason)
+    this.#waiters.rejectAll(reason)
     this.#cancelTimer?.()
     this.#cancelTimer = null
     await Promise.allSettled([...this.#writing.values()])
@@ -307,7 +305,7 @@ export class SealedVersion implements SealedFile {
     record.held += 1
     this.#context.resized(record)
     this.#unsynced.push(index)
-    this.#resolveWaiters(index)
+    this.#waiters.resolve(index)
     this.#tellBusy()
     if (record.held === record.count) {
       await this.flush()
@@ -326,8 +324,13 @@ export class SealedVersion implements SealedFile {
     this.record.held -= 1
     this.#context.resized(this.record)
     this.#recordStale = true
-    await this.#serially(() => this.#persist())
-    this.#context.changed(this.root)
+    // told also where that cannot be written: the chunk is no longer here
+    try {
+      await this.#serially(() => this.#persist())
+    } finally {
+      this.#context.damaged(this.root)
+      this.#context.changed(this.root)
+    }
   }
 
   #flushInBackground(): void {
@@ -391,10 +394,6 @@ export class SealedVersion implements SealedFile {
     const result = this.#queue.then(work)
     this.#queue = result.catch(() => undefined)
     return result
-  }
-
-  #resolveWaiters(index: number): void {
-    for (const waiter of [...(this.#waiters.get(index) ?? [])]) waiter.resolve()
   }
 
   #tellBusy(): void {

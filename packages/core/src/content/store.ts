@@ -33,6 +33,7 @@ import { createSpaceGuard } from './space.ts'
 import { loadVersions } from './store-load.ts'
 import type {
   ContentStore,
+  Inspection,
   Manifest,
   SealedFile,
   SealingAnew,
@@ -83,6 +84,7 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
   const pool = createHandlePool(disk, init.openFiles ?? 64)
   const space = createSpaceGuard({ disk, folder, clock, floorBytes: init.floorBytes })
   const listeners = new Set<(root: Root) => void>()
+  const damageListeners = new Set<(root: Root) => void>()
   /** Objects in use elsewhere; one version must not have two. */
   const live = new Map<Root, WeakRef<SealedVersion>>()
   const collected = new FinalizationRegistry<Root>((root) => {
@@ -118,6 +120,13 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     await disk.rename(fresh, path)
   }
 
+  const changed = (root: Root) => {
+    for (const listener of [...listeners]) listener(root)
+  }
+  const damaged = (root: Root) => {
+    for (const listener of [...damageListeners]) listener(root)
+  }
+
   const context: VersionContext = {
     disk,
     pool,
@@ -146,9 +155,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       await disk.syncFolder(paths.folder)
     },
     resized: (record) => records.resized(record),
-    changed(root) {
-      for (const listener of [...listeners]) listener(root)
-    },
+    damaged,
+    changed,
     busy(version, isBusy) {
       if (isBusy) busy.add(version)
       else busy.delete(version)
@@ -166,7 +174,11 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     const bytes = record.hasManifest ? await readWhole(disk, pathsOf(record.root).manifest, manifestSize(record)) : null
     const manifest = bytes === null ? null : manifestFromBytes(record, bytes)
     // a manifest that the disk has lost is fetched again; the chunks stay
-    record.hasManifest = manifest !== null
+    if (record.hasManifest && manifest === null) {
+      record.hasManifest = false
+      damaged(record.root)
+      changed(record.root)
+    }
     const version = track(new SealedVersion(record, manifest, context))
     // before anyone fetches what is here already
     if (interrupted.delete(record.root) && manifest !== null) await version.salvage()
@@ -210,7 +222,7 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
       await disk.syncFolder(paths.folder)
       records.set(version.record)
     })
-    context.changed(root)
+    changed(root)
     return version
   }
 
@@ -240,6 +252,46 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     if (stopping.signal.aborted) await writer.leave()
     assertRunning()
     return writer
+  }
+
+  const remove = async (root: Root): Promise<void> => {
+    const version = live.get(root)?.deref()
+    live.delete(root)
+    await version?.end(new VersionRemovedError(root))
+    if (version !== undefined) busy.delete(version)
+    const making = await sealingAnew.get(root)?.catch(() => null)
+    await making?.abort()
+    unfinished.delete(root)
+    if (!records.delete(root)) return
+    const paths = pathsOf(root)
+    await disk.remove(paths.have)
+    await removeAnew(disk, paths)
+    await pool.forget(paths.sealed)
+    await disk.remove(paths.sealed)
+    await disk.remove(paths.manifest)
+  }
+
+  const inspect = async (root: Root): Promise<Inspection> => {
+    const record = records.get(root)
+    if (record === undefined) return 'right' // removed meanwhile
+    const paths = pathsOf(root)
+    if ((await disk.sizeOf(paths.sealed)) !== sealedSize(record)) {
+      await remove(root)
+      return 'gone'
+    }
+    const version = await load(record)
+    const { manifest } = version
+    let isMended = false
+    if (manifest === null) return 'incomplete'
+    const pages = await readWhole(disk, paths.manifest, manifestSize(record))
+    if (pages === null || manifestFromBytes(record, pages) === null) {
+      await place(paths.manifest, manifest.pages)
+      isMended = true
+    }
+    const restored = await version.restoreRecord((bytes) => place(paths.have, [bytes]))
+    if (restored && !isMended) return 'right'
+    await disk.syncFolder(paths.folder)
+    return 'mended'
   }
 
   /** Versions whose record was damaged: their chunks are looked at one by one, while the node is already at work. */
@@ -295,28 +347,26 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     },
     async remove(root) {
       assertRunning()
-      await exclusively(root, async () => {
-        const version = live.get(root)?.deref()
-        live.delete(root)
-        await version?.end(new VersionRemovedError(root))
-        if (version !== undefined) busy.delete(version)
-        const making = await sealingAnew.get(root)?.catch(() => null)
-        await making?.abort()
-        unfinished.delete(root)
-        if (!records.delete(root)) return
-        const paths = pathsOf(root)
-        await disk.remove(paths.have)
-        await removeAnew(disk, paths)
-        await pool.forget(paths.sealed)
-        await disk.remove(paths.sealed)
-        await disk.remove(paths.manifest)
-      })
-      context.changed(root)
+      await exclusively(root, () => remove(root))
+      changed(root)
+    },
+    async inspect(root) {
+      assertRunning()
+      const found = await exclusively(root, () => inspect(root))
+      if (found === 'gone') {
+        damaged(root)
+        changed(root)
+      }
+      return found
     },
     usage: () => ({ used: records.bytes(), ...space.now() }),
     onChange(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)
+    },
+    onDamage(listener) {
+      damageListeners.add(listener)
+      return () => void damageListeners.delete(listener)
     },
     async stop() {
       if (stopping.signal.aborted) return

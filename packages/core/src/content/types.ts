@@ -79,6 +79,12 @@ export interface StoredVersion {
   readonly bytes: number
 }
 
+/**
+ * `right`; `mended`: the disk had another record or manifest than this node, and has the right one again; `incomplete`:
+ * the manifest is lost and must be fetched; `gone`: so are the chunks, and the version was given up.
+ */
+export type Inspection = 'right' | 'mended' | 'incomplete' | 'gone'
+
 export interface ContentStore {
   /** The version's file, made (preallocated sparse) when absent. */
   open(version: VersionShape): Promise<SealedFile>
@@ -94,9 +100,16 @@ export interface ContentStore {
   /** Removes what was made of it. */
   forgetUnfinished(root: Root): Promise<void>
   remove(root: Root): Promise<void>
+  /**
+   * Whether what lies around a version's chunks is as this node knows it; mends what it can. The chunks themselves are
+   * looked at by `read` with `verify`.
+   */
+  inspect(root: Root): Promise<Inspection>
   usage(): { used: number; free: number; floor: number }
   /** Fires when a version becomes complete, loses a chunk, or is removed. */
   onChange(listener: (root: Root) => void): () => void
+  /** Fires before that when the disk has lost or changed a part of it. */
+  onDamage(listener: (root: Root) => void): () => void
   stop(): Promise<void>
 }
 
@@ -109,4 +122,9 @@ export interface BoxStore {
   /** from here, else from the given members, verified and kept */
   get(hash: BoxHash, sources: readonly string[], options?: { signal?: AbortSignal }): Promise<Uint8Array | null>
   remove(hash: BoxHash): void
+  /**
+   * Looks at some boxes whose hashes follow `after`, and removes those whose bytes are not theirs.
+   * @returns the last hash looked at, null behind the end
+   */
+  check(after: BoxHash | null): { last: BoxHash | null; bytes: number; damaged: BoxHash[] }
 }

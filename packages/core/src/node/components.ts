@@ -42,6 +42,7 @@ import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
+import { createStoreCare } from './store-care.ts'
 import { isOfUse, isStillToSeal } from './stored-roots.ts'
 import { createTrust } from './trust.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
@@ -272,7 +273,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const readers = createReaders((root) => reactions.lookAtRoot(root))
 
   // --- who holds what, and what each change causes
-  const { replicator, durability, draw } = createReplication({
+  const { replicator, durability, draw, want } = createReplication({
     network,
     self,
     clock,
@@ -291,12 +292,32 @@ export async function openSession(init: SessionInit): Promise<Session> {
     kept,
     readers,
     sealAnew,
+    healing: () => healing,
     ownerUsage,
     events,
     bell,
     tuning,
     trusts: trust.has,
     capacity: init.capacity,
+    log,
+  })
+  const { healing, storeCheck } = createStoreCare({
+    settings,
+    clock,
+    state,
+    versions,
+    access,
+    store,
+    boxes,
+    transfers,
+    readers,
+    replicator,
+    host,
+    self,
+    want,
+    events,
+    bell,
+    tuning,
     log,
   })
   const reactions = createReactions({
@@ -316,6 +337,13 @@ export async function openSession(init: SessionInit): Promise<Session> {
     draw,
     events,
     bell,
+    onClaim(root, node) {
+      if (durability.isDoubted(root, node)) durability.check(root)
+    },
+    onDoubted(root, by) {
+      const file = state.versionOfRoot(root)?.file
+      if (file !== undefined && versions.live(file)?.owner === by) storeCheck.look(root)
+    },
     log,
   })
   const retention = createRetention({
@@ -396,6 +424,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     integrity,
     replicator,
     durability,
+    healing,
+    storeCheck,
     kept,
     readers,
     bell,
@@ -463,6 +493,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     const asOf = areViewsWhole && !integrity.isRepairing() ? viewsMark.now() : null
     handoffs.stop()
     draw.stop()
+    await storeCheck.stop()
+    healing.stop()
     await integrity.stop()
     await removing
     await presence.stop()
@@ -510,6 +542,9 @@ export async function openSession(init: SessionInit): Promise<Session> {
     transfers.start()
     replicator.start()
     retention.start()
+    durability.start()
+    healing.start()
+    storeCheck.start()
     resealing.resume()
     draw.look()
     handoffs.start()

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
+import { FIRST_CHECK_MS } from '../content/index.ts'
 import { SealBrokenError } from '../crypto/index.ts'
 import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
@@ -40,6 +41,7 @@ export const DEFAULT_TUNING: Tuning = {
   repairIntervalMs: 60_000,
   retentionMs: 30 * 24 * HOUR,
   drawSilenceMs: 10_000,
+  storeCheckMs: FIRST_CHECK_MS,
   rulesVersion: RULES_VERSION,
 }
 /** For a newcomer to compare heads with other members, ms. */
@@ -189,11 +191,13 @@ class Runtime {
       ledger: createLedgerVerbs(session),
       events: this.#events,
       status: () => this.#status(),
-      doctor: async (options) =>
-        runDoctor({
+      doctor: async (options) => {
+        if (options?.chunks === true) await session().storeCheck.now(options.signal)
+        return runDoctor({
           ...this.#statusInit(),
           verify: () => createLedgerVerbs(session).verify(options),
-        }),
+        })
+      },
       metrics: () => metricsText(this.#status(), this.#session ?? null, this.#events),
       stop: () => {
         this.#stopped ??= this.#stop()

@@ -29,6 +29,10 @@ export interface ReactionsInit {
   readonly draw: Draw
   readonly events: EventHub
   readonly bell: Bell
+  /** A member states what it holds of a version. */
+  onClaim(root: Root, node: NodeId): void
+  /** A member does not believe this node's copy. */
+  onDoubted(root: Root, by: NodeId): void
   readonly log: (message: string, error?: unknown) => void
 }
 
@@ -145,6 +149,11 @@ export function createReactions(rooms: ReactionsInit): Reactions {
         const root = key as Root
         lookAtRoot(root)
         if (node !== self) transfers.refresh(root)
+        if (node !== self && topic === 'hold') rooms.onClaim(root, node)
+      } else if (topic === 'doubt') {
+        const root = key as Root
+        lookAtRoot(root)
+        if (node !== self && holdings.doubted(node, root).has(self)) rooms.onDoubted(root, node)
       }
       bell.ring()
     }),

@@ -5,6 +5,7 @@ export interface Readers {
   /** @returns ends the reading; a second call does nothing */
   begin(root: Root): () => void
   has(root: Root): boolean
+  any(): boolean
 }
 
 /** @param onIdle called when the last reader of a version has finished */
@@ -26,5 +27,6 @@ export function createReaders(onIdle: (root: Root) => void): Readers {
       }
     },
     has: (root) => counts.has(root),
+    any: () => counts.size > 0,
   }
 }

@@ -1,7 +1,7 @@
 /** Replicator, durability and draw, with what they ask of the other rooms. */
 import type { SharedState, Sharing } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
-import type { BoxStore, ContentStore } from '../content/index.ts'
+import { type BoxStore, type ContentStore, chunkCount } from '../content/index.ts'
 import type { NetworkId, NodeId, Root } from '../ids.ts'
 import type { Members } from '../membership/index.ts'
 import type { Host, Presence } from '../network/index.ts'
@@ -15,11 +15,13 @@ import {
   type HoldState,
   type LiveVersion,
   type Replicator,
+  type Verdict,
 } from '../replication/index.ts'
 import { challenge, challengeAnswer, type Transfers } from '../transfer/index.ts'
 import type { Access } from './access.ts'
 import type { Bell } from './bell.ts'
 import type { EventHub } from './events.ts'
+import type { Healing } from './healing.ts'
 import type { NodeHoldings } from './holdings.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
@@ -27,6 +29,9 @@ import { hasRoomFor, type OwnerUsage } from './room.ts'
 import type { SealAnew } from './seal-anew.ts'
 import type { Versions } from './session-versions.ts'
 import type { Tuning } from './types.ts'
+
+/** Own files that are in the trash and are passed over in one go. */
+const SKIPPED_MAX = 100
 
 export interface ReplicationWiring {
   readonly network: NetworkId
@@ -47,6 +52,7 @@ export interface ReplicationWiring {
   readonly kept: Kept
   readonly readers: Readers
   readonly sealAnew: SealAnew
+  readonly healing: () => Pick<Healing, 'isDamaged'>
   readonly ownerUsage: OwnerUsage
   readonly events: EventHub
   readonly bell: Bell
@@ -62,6 +68,8 @@ export function createReplication(rooms: ReplicationWiring): {
   replicator: Replicator
   durability: Durability
   draw: Draw
+  /** Brings a version here in the background, or joins whatever does. */
+  want(version: LiveVersion): void
 } {
   const { network, self, clock, host, state, members, versions, access, presence, sharing } = rooms
   const { store, boxes, transfers, holdings, kept, readers, sealAnew, events, bell, tuning } = rooms
@@ -113,19 +121,71 @@ export function createReplication(rooms: ReplicationWiring): {
     }
   }
 
+  /** this node's own, while it is live */
+  function ownVersion(root: Root): LiveVersion | null {
+    const file = state.versionOfRoot(root)?.file
+    const version = file === undefined ? null : versions.live(file)
+    return version !== null && version.owner === self && version.shape.root === root ? version : null
+  }
+
+  const ownFiles = inTurn(() => {
+    const branch = members.get(self)?.branch
+    return branch === undefined ? [] : state.filesOwnedBy(branch)
+  })
+
+  function nextOwnVersion(): LiveVersion | null {
+    for (let skipped = 0; skipped < SKIPPED_MAX; skipped++) {
+      const file = ownFiles()
+      if (file === null) return null
+      const version = versions.live(file)
+      if (version !== null && version.owner === self) return version
+    }
+    return null
+  }
+
+  async function ask(peer: NodeId, { shape }: LiveVersion, signal: AbortSignal): Promise<Verdict> {
+    if (shape.size === 0) return 'right'
+    const file = await store.get(shape.root)
+    const index = rooms.random.below(chunkCount(shape))
+    if (file === null || !file.has(index) || !presence.isConnected(peer)) return 'unknown'
+    const nonce = rooms.random.bytes(32)
+    // what this node compares with must be right itself
+    const expected = challengeAnswer(nonce, await file.read(index, { verify: true }))
+    const proof = access.proofFor(shape.root, peer)
+    const shown = proof === undefined ? {} : { proof }
+    const answer = await challenge({
+      host,
+      clock,
+      peer,
+      version: shape,
+      index,
+      nonce,
+      expected,
+      signal,
+      ...shown,
+    }).catch(() => null)
+    if (answer === null) return presence.isConnected(peer) ? 'silent' : 'unknown'
+    if (answer !== 'right') rooms.log(`holder ${peer}: ${answer}-chunk of ${shape.root.slice(0, 12)}`)
+    return answer === 'right' ? 'right' : 'wrong'
+  }
+
   const durability = createDurability({
-    async challenge(peer, version, signal) {
-      const file = await store.get(version.root)
-      if (version.size === 0) return true
-      if (file === null) return false
-      const index = rooms.random.below(file.count)
-      const nonce = rooms.random.bytes(32)
-      const expected = challengeAnswer(nonce, await file.read(index))
-      const proof = access.proofFor(version.root, peer)
-      const shown = proof === undefined ? {} : { proof }
-      return (await challenge({ host, clock, peer, version, index, nonce, expected, signal, ...shown })) === 'right'
-    },
+    clock,
+    random: rooms.random,
+    challenge: ask,
     otherMembers: () => members.currentMembers().length - 1,
+    nextOwnVersion,
+    ownVersion,
+    claimants(root) {
+      const claims = [...holdings.holders(root)].filter(([node, claim]) => claim === 'all' && members.isMember(node))
+      return claims.map(([node]) => node)
+    },
+    formerDoubts: holdings.ownDoubts,
+    onDoubt(version, doubted) {
+      holdings.doubt(version.shape.root, doubted)
+      replicator.look(version.file)
+      bell.ring()
+    },
     onDurable(root) {
       const version = state.versionOfRoot(root)
       if (version !== null) events.emit('file:durable', { fileId: version.file, version: version.version })
@@ -160,6 +220,8 @@ export function createReplication(rooms: ReplicationWiring): {
       (kept.has(version.file) && sharing.views.gaveUp(version.file) === null) ||
       version.owner === self ||
       isAskedFor(version.shape.root),
+    isDamaged: (root) => rooms.healing().isDamaged(root),
+    doubted: ({ owner, shape }) => (owner === null ? new Set() : holdings.doubted(owner, shape.root)),
     keepBoxes,
     want,
     unwant(root) {
@@ -173,10 +235,7 @@ export function createReplication(rooms: ReplicationWiring): {
     },
     onCopies(file, copies) {
       const version = versions.live(file)
-      if (version?.owner === self) {
-        const others = replicator.completeHolders(version).filter((node) => node !== self)
-        durability.check(version.shape, others)
-      }
+      if (version?.owner === self) durability.check(version.shape.root)
       events.emit('file:copies', { fileId: file, ...copies })
       bell.ring()
     },
@@ -197,5 +256,20 @@ export function createReplication(rooms: ReplicationWiring): {
     onProblem: problem('draw'),
   })
 
-  return { replicator, durability, draw }
+  return { replicator, durability, draw, want }
+}
+
+/** What a walk yields, one at each call, again from its beginning behind its end; null when it yields nothing. */
+function inTurn<T>(walk: () => Iterable<T>): () => T | null {
+  let going: Iterator<T> | null = null
+  return () => {
+    for (const isAnew of [going === null, true]) {
+      going ??= walk()[Symbol.iterator]()
+      const { done, value } = going.next()
+      if (done !== true) return value
+      going = null
+      if (isAnew) return null
+    }
+    return null
+  }
 }

@@ -1,7 +1,7 @@
 /** One node in one network: all rooms put together. Made by `components.ts`; the facade's verbs are written against it. */
 import type { SharedState, SharedVersion, Sharing } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
-import type { ContentStore } from '../content/index.ts'
+import type { ContentStore, StoreCheck } from '../content/index.ts'
 import type { BranchId, FileId, NetworkId, NodeId, Root } from '../ids.ts'
 import type { Ledger, Sync } from '../ledger/index.ts'
 import type { Commands, Members } from '../membership/index.ts'
@@ -10,6 +10,7 @@ import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator }
 import type { Transfers } from '../transfer/index.ts'
 import type { AnewTotals } from './anew-sealer.ts'
 import type { Bell } from './bell.ts'
+import type { Healing } from './healing.ts'
 import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
@@ -33,6 +34,8 @@ export interface Session {
   readonly integrity: Integrity
   readonly replicator: Replicator
   readonly durability: Durability
+  readonly healing: Healing
+  readonly storeCheck: StoreCheck
   readonly kept: Kept
   readonly readers: Readers
   /** rings after every change that somebody may wait for */

@@ -3,6 +3,7 @@ import { toHex } from '../ids.ts'
 import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import { VERSION } from '../version.ts'
+import { bytesText, chunkChecks, chunkWarnings } from './chunk-checks.ts'
 import { disputeWarnings } from './disputes.ts'
 import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
@@ -127,6 +128,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
       'Copies are made as branches come online.',
     )
   }
+  found.push(...chunkWarnings(session))
   if (ledger.held().length > 0)
     warn('held-entries', `${ledger.held().length} entries are dated in the future and wait`, null)
   for (const { node, marks, branch } of state.membership().members.values()) {
@@ -164,7 +166,7 @@ export async function runDoctor(
   const verified = await init.verify()
   if (verified.ok) add('database', 'ok', 'every entry is as it was signed, and the state is what the entries say')
   else add('database', 'problem', verified.problems.join('; '), verified.advice)
-  checks.push(...keyChecks(session))
+  checks.push(...chunkChecks(session), ...keyChecks(session))
   const skew = session.presence.skew()
   if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
   else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
@@ -188,15 +190,9 @@ export async function runDoctor(
   const { relay, nat } = host.reachability()
   add('reachability', 'ok', `relay: ${relay}; NAT: ${nat}`)
   for (const { code, message, advice } of warnings(session, init.isLeaving)) {
-    if (code !== 'clock-skew' && code !== 'damaged') add(code, 'warning', message, advice)
+    if (code !== 'clock-skew' && code !== 'damaged' && code !== 'damaged-chunks') add(code, 'warning', message, advice)
   }
   return checks
-}
-
-/** MiB, and GiB from one on. */
-function bytesText(bytes: number): string {
-  const mebibytes = bytes / 1024 ** 2
-  return mebibytes < 1024 ? `${mebibytes.toFixed(1)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`
 }
 
 function lacking({ sync, ledger }: Session): number {
@@ -259,6 +255,24 @@ export function metricsText(status: StatusView, session: Session | null, events:
       'gauge',
       'Whether the last check found damage.',
       session.integrity.damage() === null ? 0 : 1,
+    )
+    metric(
+      'malote_store_damaged',
+      'gauge',
+      'Versions and boxes that the disk has spoilt and that are not whole again.',
+      session.healing.versions().length + session.healing.boxes(),
+    )
+    metric(
+      'malote_store_healed_total',
+      'counter',
+      'Versions and boxes that were damaged and are whole again.',
+      session.healing.healed(),
+    )
+    metric(
+      'malote_store_checked_bytes_total',
+      'counter',
+      'Bytes of the store that were looked at for damage.',
+      session.storeCheck.bytes(),
     )
     const { sentBytes, receivedBytes, clients, receiving } = session.transfers.totals()
     metric('malote_transfer_sent_bytes_total', 'counter', 'Sealed bytes of chunks sent.', sentBytes)

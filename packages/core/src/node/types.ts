@@ -266,7 +266,8 @@ export interface MaloteNode {
   readonly ledger: LedgerVerbs
   readonly events: NodeEvents
   status(): StatusView
-  doctor(options?: CallOptions): Promise<DoctorCheck[]>
+  /** @param options.chunks looks through the whole store first */
+  doctor(options?: CallOptions & { chunks?: boolean }): Promise<DoctorCheck[]>
   /** Prometheus text exposition. */
   metrics(): string
   /** Ends everything that was started; a second call does no harm. */
@@ -323,6 +324,8 @@ export interface Tuning {
   repairIntervalMs: number
   retentionMs: number
   drawSilenceMs: number
+  /** after the start, until the store is looked through for damage */
+  storeCheckMs: number
   /** newest rules version that this node executes: for trying out an upgrade @default what the software knows */
   rulesVersion: number
 }

@@ -1,67 +1,219 @@
 /**
  * "Durable" is checked, not believed: a holder counts once it has answered a challenge about a random chunk, which it
- * can only answer with the sealed bytes at hand. Spec: docs/specs/placement.md, section "Durability".
+ * can only answer with the sealed bytes at hand; and what holders claim is asked about for good.
+ * Spec: docs/specs/placement.md, section "Durability".
  */
-import type { VersionShape } from '../content/index.ts'
+import type { Clock } from '../clock.ts'
 import type { NodeId, Root } from '../ids.ts'
+import { type Random, shuffled } from '../random.ts'
+import type { LiveVersion } from './types.ts'
 
 /** Holders beside the owner that must have proved themselves; fewer where the network has fewer members. */
 export const DURABLE_HOLDERS = 2
+/** Challenges of new copies that wait for an answer at once. */
+const ASKING_MAX = 4
+/** Between two spot checks, ms, and up to as much again. */
+export const SPOT_EVERY_MS = 30_000
+/** A holder whose copy is doubted, or that stays silent, is asked again after this, ms. */
+export const ASK_AGAIN_MS = 600_000
+/** Silences in a row, while it is connected, after which its copy is doubted. */
+export const SILENCES_MAX = 3
+/** Doubted and silent copies that are remembered. */
+const SUSPECTS_MAX = 4096
+
+/**
+ * `right`, or another answer than the chunk's bytes give; `silent`: connected, and no answer; `unknown`: nothing can be
+ * said, because it is away, or because this node itself lacks the chunk.
+ */
+export type Verdict = 'right' | 'wrong' | 'silent' | 'unknown'
 
 export interface DurabilityInit {
-  /** asks one holder about one random chunk; false when it answers wrongly or not at all */
-  challenge(holder: NodeId, shape: VersionShape, signal: AbortSignal): Promise<boolean>
+  readonly clock: Clock
+  readonly random: Random
+  /** asks one holder about one random chunk */
+  challenge(holder: NodeId, version: LiveVersion, signal: AbortSignal): Promise<Verdict>
   /** members beside this one */
   otherMembers(): number
+  /** of the live files that this node owns each in its turn, without end; null when it owns none */
+  nextOwnVersion(): LiveVersion | null
+  /** of a file that this node owns and that is live; else null */
+  ownVersion(root: Root): LiveVersion | null
+  /** members that say they have all of it, this node not among them */
+  claimants(root: Root): readonly NodeId[]
+  /** copies that were not believed when the node stopped */
+  formerDoubts(): Iterable<readonly [Root, Iterable<NodeId>]>
+  /** Copies of a version that are not believed now: all of them, after a change. */
+  onDoubt(version: LiveVersion, doubted: readonly NodeId[]): void
   /** the answers now suffice */
   onDurable(root: Root): void
-  /** `onDurable` threw */
+  /** a listener threw */
   onProblem(error: unknown): void
 }
 
 export interface Durability {
-  /** Challenges those holders of an own version that have not proved themselves yet. */
-  check(shape: VersionShape, holders: readonly NodeId[]): void
+  /** Spot checks from now on. */
+  start(): void
+  /** Challenges claimants of an own version that have not proved themselves yet, as far as proofs are wanting. */
+  check(root: Root): void
   isDurable(root: Root): boolean
+  /** its claim failed a challenge, and no later one was answered right */
+  isDoubted(root: Root, holder: NodeId): boolean
   stop(): Promise<void>
 }
 
-export function createDurability(init: DurabilityInit): Durability {
-  const proved = new Map<Root, Set<NodeId>>()
-  const asking = new Map<string, Promise<void>>()
-  const ended = new AbortController()
+interface Suspect {
+  readonly root: Root
+  readonly holder: NodeId
+  silences: number
+  doubted: boolean
+  askAt: number
+}
 
-  function isDurable(root: Root): boolean {
-    return (proved.get(root)?.size ?? 0) >= Math.min(DURABLE_HOLDERS, init.otherMembers())
+export function createDurability(init: DurabilityInit): Durability {
+  const { clock } = init
+  const proved = new Map<Root, Set<NodeId>>()
+  const suspects = new Map<string, Suspect>()
+  /** own versions whose proofs are wanting */
+  const waiting = new Set<Root>()
+  const working = new Set<Promise<void>>()
+  /** who is being asked: never twice at once about the same */
+  const asking = new Set<string>()
+  const ended = new AbortController()
+  let cancel = () => {}
+
+  const nameOf = (root: Root, holder: NodeId) => `${root}/${holder}`
+  const isDoubted = (root: Root, holder: NodeId) => suspects.get(nameOf(root, holder))?.doubted === true
+  const isDurable = (root: Root) =>
+    (proved.get(root)?.size ?? 0) >= Math.min(DURABLE_HOLDERS, Math.max(0, init.otherMembers()))
+
+  function tellDoubts(version: LiveVersion): void {
+    const { root } = version.shape
+    const doubted = [...suspects.values()].filter((each) => each.root === root && each.doubted)
+    init.onDoubt(
+      version,
+      doubted.map(({ holder }) => holder),
+    )
   }
 
-  async function ask(holder: NodeId, shape: VersionShape): Promise<void> {
-    const answered = await init.challenge(holder, shape, ended.signal).catch(() => false)
-    if (!answered || ended.signal.aborted) return
-    const before = isDurable(shape.root)
-    const nodes = proved.get(shape.root) ?? new Set()
-    proved.set(shape.root, nodes.add(holder))
-    if (!before && isDurable(shape.root)) init.onDurable(shape.root)
+  function believe(version: LiveVersion, holder: NodeId): void {
+    const { root } = version.shape
+    const before = isDurable(root)
+    proved.set(root, (proved.get(root) ?? new Set()).add(holder))
+    const suspect = suspects.get(nameOf(root, holder))
+    suspects.delete(nameOf(root, holder))
+    if (suspect?.doubted === true) tellDoubts(version)
+    if (!before && isDurable(root)) init.onDurable(root)
+  }
+
+  function suspect(version: LiveVersion, holder: NodeId, verdict: 'wrong' | 'silent'): void {
+    const { root } = version.shape
+    const name = nameOf(root, holder)
+    const found = suspects.get(name) ?? { root, holder, silences: 0, doubted: false, askAt: 0 }
+    if (!suspects.has(name) && suspects.size >= SUSPECTS_MAX) return
+    suspects.set(name, found)
+    // one that is busy for a minute is silent once, however often it is asked meanwhile
+    if (verdict === 'silent' && clock.now() < found.askAt) return
+    found.askAt = clock.now() + ASK_AGAIN_MS
+    found.silences = verdict === 'silent' ? found.silences + 1 : SILENCES_MAX
+    if (found.doubted || found.silences < SILENCES_MAX) return
+    found.doubted = true
+    proved.get(root)?.delete(holder)
+    tellDoubts(version)
+  }
+
+  async function ask(version: LiveVersion, holder: NodeId): Promise<void> {
+    const verdict = await init.challenge(holder, version, ended.signal).catch((): Verdict => 'unknown')
+    if (ended.signal.aborted) return
+    if (verdict === 'right') believe(version, holder)
+    else if (verdict !== 'unknown') suspect(version, holder, verdict)
+  }
+
+  async function askOnce(version: LiveVersion, holder: NodeId): Promise<void> {
+    const name = nameOf(version.shape.root, holder)
+    if (asking.has(name) || ended.signal.aborted) return
+    asking.add(name)
+    await ask(version, holder)
+      .catch(init.onProblem)
+      .finally(() => asking.delete(name))
+  }
+
+  /** One claimant after the other until the proofs suffice, and whoever is doubted once more. */
+  async function prove(root: Root): Promise<void> {
+    const version = init.ownVersion(root)
+    if (version === null) return void proved.delete(root)
+    for (const holder of shuffled(init.claimants(root), init.random)) {
+      if (proved.get(root)?.has(holder) === true || (isDurable(root) && !isDoubted(root, holder))) continue
+      await askOnce(version, holder)
+    }
+  }
+
+  function inBackground(work: Promise<void>): void {
+    const done = work.catch(init.onProblem).finally(() => {
+      working.delete(done)
+      next()
+    })
+    working.add(done)
+  }
+
+  function next(): void {
+    for (const root of waiting) {
+      if (working.size >= ASKING_MAX || ended.signal.aborted) return
+      waiting.delete(root)
+      inBackground(prove(root))
+    }
+  }
+
+  /** A suspect whose time has come, else somebody's copy of what is next in turn. */
+  function spot(): void {
+    const now = clock.now()
+    for (const [name, { root, holder, askAt }] of suspects) {
+      // a clock that was set back must not keep it from being asked
+      if (askAt > now && askAt - now <= ASK_AGAIN_MS) continue
+      const version = init.ownVersion(root)
+      if (version !== null && init.claimants(root).includes(holder)) {
+        inBackground(askOnce(version, holder))
+        return
+      }
+      // it is not ours any more, or nobody claims it: nothing to doubt
+      suspects.delete(name)
+      if (version !== null) tellDoubts(version)
+    }
+    const version = init.nextOwnVersion()
+    const claimants = version === null ? [] : init.claimants(version.shape.root)
+    const holder = claimants[claimants.length === 0 ? 0 : init.random.below(claimants.length)]
+    if (version !== null && holder !== undefined) inBackground(askOnce(version, holder))
+  }
+
+  function schedule(): void {
+    cancel = clock.after(SPOT_EVERY_MS + init.random.below(SPOT_EVERY_MS), () => {
+      try {
+        spot()
+      } catch (error) {
+        init.onProblem(error)
+      }
+      schedule()
+    })
+  }
+
+  for (const [root, holders] of init.formerDoubts()) {
+    for (const holder of holders)
+      suspects.set(nameOf(root, holder), { root, holder, silences: SILENCES_MAX, doubted: true, askAt: 0 })
   }
 
   return {
-    check(shape, holders) {
-      if (ended.signal.aborted || isDurable(shape.root)) return
-      for (const holder of holders) {
-        const name = `${shape.root}/${holder}`
-        if (proved.get(shape.root)?.has(holder) || asking.has(name)) continue
-        asking.set(
-          name,
-          ask(holder, shape)
-            .catch(init.onProblem)
-            .finally(() => asking.delete(name)),
-        )
-      }
+    start: schedule,
+    check(root) {
+      if (ended.signal.aborted) return
+      waiting.add(root)
+      next()
     },
     isDurable,
+    isDoubted,
     async stop() {
       ended.abort()
-      await Promise.all(asking.values())
+      cancel()
+      waiting.clear()
+      await Promise.all(working)
     },
   }
 }

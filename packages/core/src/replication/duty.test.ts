@@ -12,6 +12,7 @@ const base: DutyInput = {
   mayHold: true,
   former: 'none',
   isKept: false,
+  isDamaged: false,
 }
 
 describe('decideDuty', () => {
@@ -33,6 +34,12 @@ describe('decideDuty', () => {
       { list: [b, c], local: 'all', completeHolders: new Set([b, c]), isKept: true },
       'rest',
     ],
+    [
+      'a person wanted it here, and the disk lost a part',
+      { list: [b], local: 'partial', isKept: true, isDamaged: true },
+      'fetch',
+    ],
+    ['the same, while it is only on its way', { list: [b], local: 'partial', isKept: true }, 'rest'],
     ['nobody is listed', { list: [], local: 'all' }, 'rest'],
   ])('%s', (_, input, duty) => expect(decideDuty({ ...base, ...input })).toBe(duty))
 

@@ -15,6 +15,8 @@ export interface DutyInput {
   readonly mayHold: boolean
   /** a person at this branch asked for a copy, or the branch owns the file */
   readonly isKept: boolean
+  /** it was complete here, and the disk has lost a part of it */
+  readonly isDamaged: boolean
 }
 
 export type Duty =
@@ -33,7 +35,10 @@ export function decideDuty(input: DutyInput): Duty {
     if (!input.mayHold) return 'decline'
     return input.local === 'all' ? 'rest' : 'fetch'
   }
-  if (input.isKept) return input.former === 'readable' && input.local !== 'all' ? 'fetch' : 'rest'
+  if (input.isKept) {
+    const isWanting = input.former === 'readable' || (input.isDamaged && input.mayHold)
+    return isWanting && input.local !== 'all' ? 'fetch' : 'rest'
+  }
   if (input.local === 'none' && input.former === 'none') return 'rest'
   const targetVerified = input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node))
   return targetVerified ? 'drop' : 'rest'

@@ -1,5 +1,5 @@
 export { createDraw, type Draw, type DrawInit, type OpenDraw } from './draw.ts'
-export { createDurability, type Durability } from './durability.ts'
+export { createDurability, type Durability, type Verdict } from './durability.ts'
 export { type LeaveInit, type LeaveOptions, type LeaveProgress, runLeave } from './leave.ts'
 export { type PlacementMember, rankedMembers, weightOf } from './placement.ts'
 export { createReplicator, type Replicator, type ReplicatorInit } from './replicator.ts'

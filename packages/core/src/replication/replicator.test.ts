@@ -33,6 +33,8 @@ function setUp(over: Partial<ReplicatorInit>) {
     mayHold: () => true,
     former: () => 'none',
     isKept: () => false,
+    isDamaged: () => false,
+    doubted: () => new Set(),
     keepBoxes: () => {},
     want: () => {},
     unwant: () => {},

@@ -36,6 +36,10 @@ export interface ReplicatorInit {
   former(version: LiveVersion): DutyInput['former']
   mayHold(version: LiveVersion): boolean
   isKept(version: LiveVersion): boolean
+  /** it was complete here, and the disk has lost a part of it */
+  isDamaged(root: Root): boolean
+  /** members whose claims the owner, this node or another, does not believe */
+  doubted(version: LiveVersion): ReadonlySet<NodeId>
   /** gets the boxes that are not here */
   keepBoxes(version: LiveVersion): void
   /** starts or joins the background transfer */
@@ -76,20 +80,22 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   function placement(version: LiveVersion): NodeId[] {
     const members = init.members()
     const declines = init.holdings.declines(version.shape.root)
+    const doubted = init.doubted(version)
     return placementList({
       network: init.network,
       file: version.file,
       owner: version.owner,
       members,
-      standsAside: (node) => declines.has(node) || (node !== init.self && init.isAway(node)),
+      standsAside: (node) => declines.has(node) || (node !== init.self && (doubted.has(node) || init.isAway(node))),
       target: targetCopies(members.length, init.policy()),
     })
   }
 
   function completeHolders(version: LiveVersion): NodeId[] {
     const current = new Set(init.members().map((member) => member.node))
+    const doubted = init.doubted(version)
     const holders = [...init.holdings.holders(version.shape.root)]
-      .filter(([node, state]) => state === 'all' && current.has(node) && node !== init.self)
+      .filter(([node, state]) => state === 'all' && current.has(node) && !doubted.has(node) && node !== init.self)
       .map(([node]) => node)
     if (current.has(init.self) && init.local(version.shape.root) === 'all') holders.push(init.self)
     return holders
@@ -122,6 +128,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       former: init.former(version),
       mayHold,
       isKept: init.isKept(version),
+      isDamaged: init.isDamaged(root),
     })
     if (duty === 'fetch') init.want(version)
     else if (duty === 'decline') {

@@ -183,6 +183,11 @@ class TransferManager implements Transfers {
     return () => void this.#endedListeners.delete(listener)
   }
 
+  isUrgent(): boolean {
+    for (const { kind } of this.#running) if (kind === 'fetch') return true
+    return this.#provider.isUrgent
+  }
+
   totals() {
     let receivedBytes = this.#received
     for (const { run } of this.#running) receivedBytes += run?.download.progress().received ?? 0

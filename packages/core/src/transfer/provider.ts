@@ -72,6 +72,8 @@ export interface Provider {
   recheck(root?: Root): Promise<void>
   readonly sentBytes: number
   readonly clients: number
+  /** a client for whom a person waits is being served, or waits for it */
+  readonly isUrgent: boolean
   stop(): void
 }
 
@@ -370,6 +372,11 @@ export function createProvider(init: ProviderInit): Provider {
     },
     get sentBytes() {
       return sentBytes
+    },
+    get isUrgent() {
+      for (const { urgent, requests, serving } of clients)
+        if (urgent && (serving > 0 || requests.length > 0)) return true
+      return false
     },
     get clients() {
       return clients.size

@@ -87,6 +87,8 @@ export interface Transfers {
   onProgress(listener: (status: TransferStatus) => void): () => void
   /** done, failed or cancelled, after it was written down. */
   onEnded(listener: (status: TransferStatus) => void): () => void
+  /** A person waits for chunks that come here, or that are served from here. */
+  isUrgent(): boolean
   /** Bytes since the start, and streams that are served now: for metrics. */
   totals(): { sentBytes: number; receivedBytes: number; clients: number; receiving: number }
   stop(): Promise<void>
