@@ -6,7 +6,8 @@ import { type AudienceId, type FileId, idBytes, idFrom, type KeyId, type Network
 import { domain } from './domain.ts'
 import { SealBrokenError } from './errors.ts'
 import { sha256 } from './hash.ts'
-import { exact, hpke, PKCS8_PREFIX, SPKI_PREFIX, x25519PrivateKey, x25519PublicKey } from './hpke-suite.ts'
+import { exact, hpke, PKCS8_PREFIX, x25519PrivateKey, x25519PublicKey } from './hpke-suite.ts'
+import { rawPublicKey } from './key-objects.ts'
 import { deriveKey, NONCE_BYTES, seal, unseal } from './seal.ts'
 import { type SigningKey, signingKeyFromSeed } from './sign.ts'
 
@@ -29,8 +30,7 @@ export function generateSealingKey(): SealingKey {
 /** @param secret 32 bytes */
 export function sealingKeyFromSecret(secret: Uint8Array): SealingKey {
   const key = x25519PrivateKey(secret)
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  return { publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX.length)), secret, key }
+  return { publicKey: new Uint8Array(rawPublicKey(createPublicKey(key))), secret, key }
 }
 
 export function newAudienceKey(): Uint8Array {

@@ -16,10 +16,12 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { type AeadEncryptionContext, Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
+import { equalBytes } from './hash.ts'
+import { publicKeyFrom, rawPublicKey } from './key-objects.ts'
 
 /** DER prefixes of PKCS #8 and SubjectPublicKeyInfo for X25519 (RFC 8410). */
 export const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
-export const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
+const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex')
 /** RFC 9180, section 4.1: `KEM` and the number of DHKEM(X25519, HKDF-SHA256). */
 const KEM_SUITE_ID = Uint8Array.of(0x4b, 0x45, 0x4d, 0x00, 0x20)
 const KEY_BYTES = 32
@@ -27,9 +29,15 @@ const TAG_BYTES = 16
 
 type Bytes = ArrayBufferLike | ArrayBufferView
 
+/** The last one: who seals to a member also asks for its slot. */
+let lastPublic: { readonly raw: Uint8Array; readonly key: KeyObject } | undefined
+
 /** @param raw 32 bytes */
 export function x25519PublicKey(raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' })
+  if (lastPublic !== undefined && equalBytes(lastPublic.raw, raw)) return lastPublic.key
+  const key = publicKeyFrom(SPKI_PREFIX, raw)
+  lastPublic = { raw: new Uint8Array(raw), key }
+  return key
 }
 
 /** @param raw 32 bytes */
@@ -45,14 +53,41 @@ interface PrivateKey {
   readonly key: KeyObject
 }
 
+/**
+ * What the key schedule (RFC 9180, section 5.1) asks for with each message, of public texts that hardly ever change: two
+ * extracts without a salt, and three expansions of a text that says "secret" and names no psk, with the secret for a salt.
+ * Every key object and hash object costs the collector some microseconds when it is dead, and there are thousands.
+ */
+const EXTRACTS_MAX = 16
+const extracts = new Map<string, ArrayBuffer>()
+let lastText: { readonly bytes: Uint8Array; readonly key: KeyObject } | undefined
+
+function publicText(text: Bytes): KeyObject {
+  const bytes = view(text)
+  if (lastText === undefined || !equalBytes(lastText.bytes, bytes)) {
+    lastText = { bytes: new Uint8Array(bytes), key: createSecretKey(bytes) }
+  }
+  return lastText.key
+}
+
+/** An empty salt stands for zeros (RFC 5869), to which HMAC fills its key up anyway. */
+function extract(salt: Bytes, ikm: Bytes): ArrayBuffer {
+  return exact(createHmac('sha256', secretKey(salt)).update(view(ikm)).digest())
+}
+
 export class NodeHkdf extends HkdfSha256 {
   override async extract(salt: Bytes, ikm: Bytes): Promise<ArrayBuffer> {
-    // an empty salt stands for zeros (RFC 5869), to which HMAC fills its key up anyway
-    return exact(createHmac('sha256', secretKey(salt)).update(view(ikm)).digest())
+    if (salt.byteLength > 0) return extract(salt, ikm)
+    const name = Buffer.from(view(ikm)).toString('latin1')
+    const known = extracts.get(name) ?? extract(salt, ikm)
+    if (extracts.size >= EXTRACTS_MAX) extracts.clear()
+    extracts.set(name, known)
+    return known.slice(0)
   }
 
   override async extractAndExpand(salt: Bytes, ikm: Bytes, info: Bytes, length: number): Promise<ArrayBuffer> {
-    return hkdfSync('sha256', secretKey(ikm), view(salt), view(info), length)
+    const key = salt.byteLength > 0 ? publicText(ikm) : secretKey(ikm)
+    return hkdfSync('sha256', key, view(salt), view(info), length)
   }
 }
 
@@ -104,7 +139,7 @@ class NodeAes256Gcm extends Aes256Gcm {
 export const hpke = new CipherSuite({ kem: new NodeKem(), kdf: new NodeHkdf(), aead: new NodeAes256Gcm() })
 
 function publicHalf(key: KeyObject): PublicKey {
-  return { raw: exact(key.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX.length)) }
+  return { raw: exact(rawPublicKey(key)) }
 }
 
 function notUsed(): Promise<never> {

@@ -9,6 +9,7 @@ import {
 } from 'node:crypto'
 import type { NetworkId } from '../ids.ts'
 import { domain, type Purpose } from './domain.ts'
+import { publicKeyFrom, rawPublicKey } from './key-objects.ts'
 
 /** DER prefixes of PKCS #8 and SubjectPublicKeyInfo for Ed25519 (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -33,8 +34,7 @@ export function generateSigningKey(): SigningKey {
 /** @param seed 32 bytes */
 export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
   const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
-  return { publicKey: new Uint8Array(spki.subarray(SPKI_PREFIX.length)), seed, key }
+  return { publicKey: new Uint8Array(rawPublicKey(createPublicKey(key))), seed, key }
 }
 
 /** @returns 64 bytes, over the domain string and the parts in order */
@@ -64,7 +64,7 @@ function publicKeyObject(raw: Uint8Array): KeyObject {
   const name = Buffer.from(raw).toString('latin1')
   const known = publicKeys.get(name)
   if (known !== undefined) return known
-  const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, raw]), format: 'der', type: 'spki' })
+  const key = publicKeyFrom(SPKI_PREFIX, raw)
   if (publicKeys.size >= MAX_CACHED_KEYS) publicKeys.clear()
   publicKeys.set(name, key)
   return key
