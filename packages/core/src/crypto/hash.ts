@@ -39,6 +39,14 @@ export function sha256(...parts: Uint8Array[]): Uint8Array {
   return new Uint8Array(hasher.digest())
 }
 
+/** The first 48 bits of a SHA-256, for draws among thousands: the text costs a quarter of what bytes of one's own would. */
+export function sha256First48(bytes: Uint8Array): number {
+  const text = hash('sha256', bytes, 'binary')
+  let number = 0
+  for (let at = 0; at < 6; at++) number = number * 256 + text.charCodeAt(at)
+  return number
+}
+
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

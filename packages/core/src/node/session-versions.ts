@@ -14,7 +14,7 @@ import {
   type Root,
 } from '../ids.ts'
 import type { Ledger } from '../ledger/index.ts'
-import { CUTS_MAX, type Cuts, type Members, NotAMemberError } from '../membership/index.ts'
+import { CUTS_MAX, type Cuts, type Members, type MembershipState, NotAMemberError } from '../membership/index.ts'
 import {
   type LiveVersion,
   type OpenDraw,
@@ -37,7 +37,8 @@ export interface Versions {
   of(version: SharedVersion): LiveVersion
   /** Other versions of the same file and access epoch, newest first: only those can have equal sealed chunks. */
   related(root: Root): Root[]
-  placementMembers(): PlacementMember[]
+  /** the same array as long as they are the same */
+  placementMembers(): readonly PlacementMember[]
   ownBranch(self: NodeId): () => BranchId
   livingBranches(): BranchId[]
   nodeOf(branch: BranchId): NodeId
@@ -50,6 +51,13 @@ export interface Versions {
 
 export function createVersions({ state, members }: { state: SharedState; members: Members }): Versions {
   const branches = () => state.membership().branches
+  let placement:
+    | {
+        readonly membership: MembershipState
+        readonly weights: ReadonlyMap<NodeId, number>
+        readonly members: readonly PlacementMember[]
+      }
+    | undefined
 
   function nodeOf(branch: BranchId): NodeId {
     const node = branches().get(branch)?.node
@@ -89,11 +97,14 @@ export function createVersions({ state, members }: { state: SharedState; members
       return version === undefined ? null : { ...of(version), boxes: boxesOf(shared) }
     },
     placementMembers() {
+      const membership = state.membership()
       const weights = state.weights()
-      return members
-        .currentMembers()
-        .filter((member) => member.state === 'member')
-        .map(({ node }) => ({ node, weight: weights.get(node) ?? DEFAULT_WEIGHT }))
+      if (placement?.membership !== membership || placement.weights !== weights) {
+        const able = members.currentMembers().filter((member) => member.state === 'member')
+        const weighed = able.map(({ node }) => ({ node, weight: weights.get(node) ?? DEFAULT_WEIGHT }))
+        placement = { membership, weights, members: weighed }
+      }
+      return placement.members
     },
     ownBranch: (self) => () => {
       const branch = members.get(self)?.branch

@@ -3,7 +3,7 @@
  * Schomaker 2005) over file id and member id. Every node computes the same list, also one that cannot read the file, and
  * a member that comes or goes moves only its own share. Spec: docs/specs/placement.md.
  */
-import { domain, sha256 } from '../crypto/index.ts'
+import { domain, sha256First48 } from '../crypto/index.ts'
 import { type FileId, idBytes, type NetworkId, type NodeId, publicKeyFromNodeId } from '../ids.ts'
 
 export interface PlacementMember {
@@ -46,6 +46,10 @@ export function rankedMembers(network: NetworkId, file: FileId, members: readonl
 
 const MANTISSA_BITS = 26
 const FRACTION_BITS = 24
+const SQUARE_OVERFLOW = 2 ** (2 * MANTISSA_BITS - 1)
+/** Powers of two, so that multiplying by them is exact. */
+const HALF_SCALE = 2 ** -MANTISSA_BITS
+const SCALE = 2 ** (1 - MANTISSA_BITS)
 const KEY_BYTES = 32
 
 /**
@@ -58,9 +62,7 @@ function drawCosts(network: NetworkId, file: FileId): (node: NodeId) => number {
   bytes.set(named)
   return (node) => {
     bytes.set(publicKeyFromNodeId(node), named.length)
-    const digest = sha256(bytes)
-    const view = new DataView(digest.buffer, digest.byteOffset)
-    return negativeLog2(view.getUint32(0) * 2 ** 16 + view.getUint16(4) + 1) // 48 bits
+    return negativeLog2(sha256First48(bytes) + 1)
   }
 }
 
@@ -73,8 +75,8 @@ export function negativeLog2(value: number): number {
   let log = exponent
   for (let bit = 0; bit < FRACTION_BITS; bit++) {
     const square = mantissa * mantissa // below 2^52: exact
-    const overflow = square >= 2 ** (2 * MANTISSA_BITS - 1)
-    mantissa = Math.floor(square / 2 ** (overflow ? MANTISSA_BITS : MANTISSA_BITS - 1))
+    const overflow = square >= SQUARE_OVERFLOW
+    mantissa = Math.floor(square * (overflow ? HALF_SCALE : SCALE))
     log = log * 2 + (overflow ? 1 : 0)
   }
   return 48 * 2 ** FRACTION_BITS - log

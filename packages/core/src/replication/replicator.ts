@@ -7,13 +7,11 @@
  */
 import type { Clock } from '../clock.ts'
 import type { FileId, NetworkId, NodeId, Root } from '../ids.ts'
+import { createTurns, nextTurn } from '../turns.ts'
 import { type DutyInput, decideDuty } from './duty.ts'
 import { type PlacementMember, placementList } from './placement.ts'
 import { type CopiesPolicy, targetCopies } from './target.ts'
 import type { Copies, Holdings, HoldState, LiveVersion } from './types.ts'
-
-/** Ranks of members that are drawn (some microseconds each) before the event loop gets a turn. */
-const DRAWS_PER_TURN = 1024
 
 export interface ReplicatorInit {
   readonly clock: Clock
@@ -26,7 +24,7 @@ export interface ReplicatorInit {
   liveVersion(file: FileId): LiveVersion | null
   /** every live file, without holding all in memory */
   liveFiles(): Iterable<FileId>
-  /** current members that are not quarantined, with their weights */
+  /** current members that are not quarantined, with their weights; another array when they have changed */
   members(): readonly PlacementMember[]
   policy(): CopiesPolicy | null
   /** true when a member was not seen for longer than the grace */
@@ -76,6 +74,8 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   let running = false
   let working: Promise<void> | undefined
   let cancelTimer = () => {}
+  /** asked for several times by each look at a file */
+  let known: { readonly members: readonly PlacementMember[]; readonly nodes: ReadonlySet<NodeId> } | undefined
 
   function placement(version: LiveVersion): NodeId[] {
     const members = init.members()
@@ -91,8 +91,14 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     })
   }
 
+  function currentNodes(): ReadonlySet<NodeId> {
+    const members = init.members()
+    if (known?.members !== members) known = { members, nodes: new Set(members.map(({ node }) => node)) }
+    return known.nodes
+  }
+
   function completeHolders(version: LiveVersion): NodeId[] {
-    const current = new Set(init.members().map((member) => member.node))
+    const current = currentNodes()
     const doubted = init.doubted(version)
     const holders = [...init.holdings.holders(version.shape.root)]
       .filter(([node, state]) => state === 'all' && current.has(node) && !doubted.has(node) && node !== init.self)
@@ -152,7 +158,8 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   }
 
   async function work(): Promise<void> {
-    let draws = 0
+    // with many members a single look takes some milliseconds: a rank is drawn for each of them
+    const turns = createTurns(nextTurn)
     for (const file of queue) {
       if (!running) return
       queue.delete(file)
@@ -161,19 +168,18 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       } catch (error) {
         init.onProblem(error) // one file's trouble must not keep the others waiting
       }
-      draws += init.members().length + 1
-      if (draws < DRAWS_PER_TURN) continue
-      draws = 0
-      await new Promise(setImmediate)
+      if (turns.isOver()) await turns.next()
     }
   }
 
   function wake(): void {
     if (!running || working !== undefined) return
-    working = new Promise<void>((resolve) => setImmediate(resolve)).then(work).finally(() => {
-      working = undefined
-      if (queue.size > 0) wake()
-    })
+    working = nextTurn()
+      .then(work)
+      .finally(() => {
+        working = undefined
+        if (queue.size > 0) wake()
+      })
   }
 
   function lookAtAll(): void {
