@@ -34,3 +34,20 @@ export function createTurns<T>(rest: () => Promise<T>, now: () => number = () =>
 export function nextTurn(): Promise<void> {
   return setImmediate()
 }
+
+/** Work that has been cut into steps, in one go. */
+export function runInOneGo<R>(steps: Generator<void, R>): R {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** The same in turns. @returns null when a rest has ended it by `false` */
+export async function runInTurns<R>(steps: Generator<void, R>, turns: Turns<unknown>): Promise<R | null> {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (turns.isOver() && (await turns.next()) === false) return null
+  }
+}

@@ -4,8 +4,9 @@
  * makes all of them be folded once.
  */
 import type { EntryId } from '../ids.ts'
-import { type Entry, foldControl } from '../ledger/index.ts'
+import { type Entry, foldControlSteps } from '../ledger/index.ts'
 import { createFold, foldFrom, type MembershipState } from '../membership/index.ts'
+import { createTurns, nextTurn, runInOneGo, runInTurns } from '../turns.ts'
 import type { ControlState } from './shared-fold.ts'
 
 /** The state after so many entries of the order. */
@@ -41,6 +42,20 @@ export function foldInto(
   added: readonly Entry[],
   rules?: number,
 ): FoldedControl {
+  return runInOneGo(foldIntoSteps(before, all, added, rules))
+}
+
+/** All control entries from the first on, in turns: a thousand admissions take most of a second, for their signatures. */
+export async function foldControlInTurns(all: readonly Entry[], rules?: number): Promise<FoldedControl | null> {
+  return await runInTurns(foldIntoSteps(noControl(rules), all, all, rules), createTurns(nextTurn))
+}
+
+function* foldIntoSteps(
+  before: FoldedControl,
+  all: readonly Entry[],
+  added: readonly Entry[],
+  rules?: number,
+): Generator<void, FoldedControl> {
   const { order, waiting } = before
   const sure = sureOf(order, added)
   let mark = before.mark.length <= sure ? before.mark : noControl(rules).mark
@@ -54,7 +69,7 @@ export function foldInto(
   }
   const folded = order.slice(0, sure)
   for (const entry of folded.slice(length)) apply(entry)
-  const result = foldControl({
+  const result = yield* foldControlSteps({
     entries: all,
     folded,
     initial: fold,

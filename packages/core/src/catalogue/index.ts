@@ -21,6 +21,7 @@ export {
 export type { ChangeOptions } from './author-checks.ts'
 export { ACCEPT_MAX, type OwnershipAuthor } from './author-ownership.ts'
 export { BOX_MAX, type FileMeta, PREVIEW_MAX, type Preview } from './boxes-format.ts'
+export { foldControlInTurns } from './control-fold.ts'
 export { drawOrder, drawRank } from './draw-rank.ts'
 export * from './errors.ts'
 export { boxesOf } from './file-refs.ts'

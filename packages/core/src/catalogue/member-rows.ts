@@ -105,9 +105,14 @@ const sources: readonly Source[] = [
 
 /** All rows of a state. */
 export function memberRows(state: MembershipState): TableRow[] {
-  return sources.flatMap(({ parts, make }) =>
-    [...parts(state)].flatMap(([key, part]) => (part === null ? [] : [make(part, key, state)])),
-  )
+  return [...eachMemberRow(state)]
+}
+
+/** The same, row by row. */
+export function* eachMemberRow(state: MembershipState): Generator<TableRow> {
+  for (const { parts, make } of sources) {
+    for (const [key, part] of parts(state)) if (part !== null) yield make(part, key, state)
+  }
 }
 
 export interface RowChange {

@@ -9,8 +9,9 @@ import {
   type NetworkId,
   nodeIdFromPublicKey,
 } from '../ids.ts'
-import { type Entry, type EntryReader, type EntryStore, foldControl } from '../ledger/index.ts'
+import { type Entry, type EntryReader, type EntryStore, foldControlSteps } from '../ledger/index.ts'
 import { createFold, type MembershipState } from '../membership/index.ts'
+import { runInOneGo } from '../turns.ts'
 import { audienceToRows, markToRow } from './audience-rows.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
 import { foldAudience, foldCapacity } from './fold-audience.ts'
@@ -122,7 +123,12 @@ export interface ControlState {
 
 /** All control entries from the first on. @param rules newest rules version that is executed */
 export function foldAllControl(control: readonly Entry[], rules?: number): ControlState {
-  const { state, waiting } = foldControl({
+  return runInOneGo(foldAllControlSteps(control, rules))
+}
+
+/** The same, entry by entry. */
+export function* foldAllControlSteps(control: readonly Entry[], rules?: number): Generator<void, ControlState> {
+  const { state, waiting } = yield* foldControlSteps({
     entries: control,
     initial: createFold(rules),
     apply: (fold, entry) => fold.apply(entry),

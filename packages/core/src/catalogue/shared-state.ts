@@ -74,6 +74,8 @@ export interface SharedStateInit {
   network: () => NetworkId | null
   /** newest rules version that is executed @default RULES_VERSION */
   rules?: number | undefined
+  /** the control entries that are there, as `foldControlInTurns` made it of them under these rules: else they are folded here */
+  folded?: FoldedControl | null
   /** after the commit */
   onChange?: (change: SharedChange) => void
 }
@@ -119,7 +121,7 @@ interface Added {
 export function createSharedState(init: SharedStateInit): SharedState {
   const { db, entries } = init
   const rows = createStateRows(db, init.network, entries)
-  let control = foldWhole()
+  let control = init.folded ?? foldWhole()
   let changes = 0
   let weights: Map<NodeId, number> | undefined
   const queries = createSharedQueries(db, rows)

@@ -11,14 +11,22 @@ import type { Database } from '../database/index.ts'
 import { type FileId, idBytes, idFrom, type NetworkId, nodeIdFromPublicKey, toHex } from '../ids.ts'
 import { createFindings } from '../ledger/index.ts'
 import { type MembershipState, understandsRules } from '../membership/index.ts'
+import { createTurns, runInOneGo, runInTurns } from '../turns.ts'
 import type { IsBeyondEnd } from './closed-feeds.ts'
 import { encodeFileRecord } from './file-record.ts'
 import type { FileDifferences } from './file-table.ts'
 import { forkRows } from './fold-forks.ts'
-import { memberRows } from './member-rows.ts'
-import { AUTHOR_BYTES, foldAllControl, foldSubject, type SharedEntries, type SubjectFold } from './shared-fold.ts'
+import { eachMemberRow, type TableRow } from './member-rows.ts'
+import {
+  AUTHOR_BYTES,
+  type ControlState,
+  foldAllControlSteps,
+  foldSubject,
+  type SharedEntries,
+  type SubjectFold,
+} from './shared-fold.ts'
 import { createWalk } from './shared-walk.ts'
-import { elementOf, elementOfFile, plainRow, type StateRows, sameRows } from './state-rows.ts'
+import { elementOf, elementOfFile, expectRows, plainRow, type StateRows, sameRows } from './state-rows.ts'
 import { type Row, type Scalar, type TableSpec, tables } from './state-tables.ts'
 
 export interface VerifyResult {
@@ -48,7 +56,7 @@ interface VerifyInit {
   changes(): number
 }
 
-/** Steps between two looks at the clock of others. */
+/** Steps between two looks at what others have changed, where the clock does not come first. */
 const SLICE = 64
 const memberTables = [
   tables.network,
@@ -75,28 +83,27 @@ export async function verifyState(init: VerifyInit, options: VerifyOptions): Pro
   for (let attempt = 1; ; attempt++) {
     const began = init.changes()
     const isLast = attempt >= ATTEMPTS
-    const result = await run(
-      init,
-      async () => {
-        signal?.throwIfAborted()
-        if (!isLast) await setImmediate()
-        return init.changes() === began
-      },
-      isLast,
-    )
+    const result = await run(init, async () => {
+      signal?.throwIfAborted()
+      if (!isLast) await setImmediate()
+      return init.changes() === began
+    })
     if (result !== null) return result
   }
 }
 
 /** @param pause called between slices; false ends the run. @returns null when it was ended */
-async function run(init: VerifyInit, pause: () => Promise<boolean>, inOneGo = false): Promise<VerifyResult | null> {
+async function run(init: VerifyInit, pause: () => Promise<boolean>): Promise<VerifyResult | null> {
   const network = init.network()
   if (network === null) return { recomputed: new SetHash().digest(), problems: [] }
   const began = init.changes()
   let steps = 0
-  const isOver = async () => ++steps % SLICE === 0 && !(await pause())
+  const turns = createTurns(pause)
+  const isOver = async () => (++steps % SLICE === 0 || turns.isOver()) && !(await turns.next())
 
-  const { fold, rows: ofMembers, problems } = await compareMembers(init, inOneGo)
+  const compared = await compareMembers(init, pause)
+  if (compared === null) return null
+  const { fold, rows: ofMembers, problems } = compared
   const { membership, waiting } = fold
   const recomputed = new SetHash()
   const add = <R extends Row>(spec: TableSpec<R>, row: R) => {
@@ -167,23 +174,53 @@ async function run(init: VerifyInit, pause: () => Promise<boolean>, inOneGo = fa
   return { recomputed: expected, problems: found.list() }
 }
 
-/** A table at a time, with turns for everybody else in between; anew when something changes meanwhile, the last time in one go. */
-async function compareMembers(init: VerifyInit, inOneGo: boolean) {
+interface ComparedMembers {
+  readonly fold: ControlState
+  readonly rows: readonly TableRow[]
+  readonly problems: readonly string[]
+}
+
+/** In turns; anew when membership changes meanwhile, the last time in one go. @returns null when a pause has ended it */
+async function compareMembers(init: VerifyInit, pause: () => Promise<boolean>): Promise<ComparedMembers | null> {
   for (let attempt = 1; ; attempt++) {
-    const began = init.changes()
-    const fold = foldAllControl(init.entries.control(), init.rules)
-    if (!understandsRules(fold.membership)) return { fold, rows: [], problems: [] }
-    const rows = memberRows(fold.membership)
-    const problems: string[] = []
-    for (const spec of memberTables) {
-      if (!inOneGo && attempt < ATTEMPTS) await setImmediate()
-      if (init.changes() !== began) break
-      const expected = rows.filter((each) => each.spec.name === spec.name).map(({ row }) => row)
-      if (!sameRows(spec, init.rows.select(spec), expected))
-        problems.push(`the rows in ${spec.name} are not what the entries say`)
+    const steps = comparedMembers(init)
+    if (attempt >= ATTEMPTS) return runInOneGo(steps)
+    const began = init.membership()
+    let goesOn = true
+    const rest = async () => {
+      goesOn = await pause()
+      return goesOn && init.membership() === began
     }
-    if (init.changes() === began) return { fold, rows, problems }
+    const compared = await runInTurns(steps, createTurns(rest))
+    if (compared !== null) return compared
+    if (!goesOn) return null
   }
+}
+
+function* comparedMembers(init: VerifyInit): Generator<void, ComparedMembers> {
+  const fold = yield* foldAllControlSteps(init.entries.control(), init.rules)
+  if (!understandsRules(fold.membership)) return { fold, rows: [], problems: [] }
+  const rows: TableRow[] = []
+  for (const row of eachMemberRow(fold.membership)) {
+    rows.push(row)
+    yield
+  }
+  const problems: string[] = []
+  for (const spec of memberTables) {
+    const expected = rows.filter((each) => each.spec.name === spec.name).map(({ row }) => row)
+    if (!(yield* holdsRows(init.db, spec, expected)))
+      problems.push(`the rows in ${spec.name} are not what the entries say`)
+  }
+  return { fold, rows, problems }
+}
+
+function* holdsRows(db: Database, spec: TableSpec<Row>, rows: readonly Row[]): Generator<void, boolean> {
+  const expected = expectRows(spec, rows)
+  for (const row of storedRows(db, spec)) {
+    if (!expected.meets(row)) return false
+    yield
+  }
+  return expected.isMet()
 }
 
 function addSubjectRows(add: <R extends Row>(spec: TableSpec<R>, row: R) => void, rows: SubjectFold): void {
@@ -218,7 +255,7 @@ function nameOf(subject: Uint8Array): string {
 function* storedRows(db: Database, spec: TableSpec<Row>): Generator<Row> {
   const keys = spec.columns.slice(0, spec.keys).join(', ')
   const columns = spec.columns.join(', ')
-  const limit = 500
+  const limit = 200
   const first = db.prepare<Row>(`SELECT ${columns} FROM ${spec.name} ORDER BY ${keys} LIMIT ${limit}`)
   const holes = spec.columns
     .slice(0, spec.keys)

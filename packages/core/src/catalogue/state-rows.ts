@@ -235,14 +235,31 @@ function sameRow<R extends Row>(spec: TableSpec<R>, a: R, b: R, except?: Readonl
   })
 }
 
-/** Whether both are the same rows, in whatever order. Reasons are for people and may be worded anew. */
+/** Rows that should be there, in whatever order. Reasons are for people and may be worded anew. */
+export interface ExpectedRows<R extends Row> {
+  /** False for one that is not among them, or says something else. */
+  meets(row: R): boolean
+  /** True when all of them were met. */
+  isMet(): boolean
+}
+
+export function expectRows<R extends Row>(spec: TableSpec<R>, rows: readonly R[]): ExpectedRows<R> {
+  const missing = new Map(rows.map((row) => [nameOf(spec, row), row]))
+  return {
+    meets(row) {
+      const name = nameOf(spec, row)
+      const expected = missing.get(name)
+      missing.delete(name)
+      return expected !== undefined && sameRow(spec, row, expected, OUTSIDE_DIGEST)
+    },
+    isMet: () => missing.size === 0,
+  }
+}
+
 export function sameRows<R extends Row>(spec: TableSpec<R>, a: readonly R[], b: readonly R[]): boolean {
   if (a.length !== b.length) return false
-  const byName = new Map(b.map((row) => [nameOf(spec, row), row]))
-  return a.every((row) => {
-    const other = byName.get(nameOf(spec, row))
-    return other !== undefined && sameRow(spec, row, other, OUTSIDE_DIGEST)
-  })
+  const expected = expectRows(spec, b)
+  return a.every(expected.meets)
 }
 
 /** SQLite gives Buffers, which are not what the encoder and everyone outside expect. */

@@ -5,6 +5,7 @@
  */
 import type { Database } from '../database/index.ts'
 import { type EntryId, feedIdFrom, idBytes, idFrom, type NetworkId } from '../ids.ts'
+import { createTurns } from '../turns.ts'
 import { decodeEntry, FOUND, isCosigned, isSigned } from './entry.ts'
 import type { Entry, KindInfo } from './types.ts'
 
@@ -18,7 +19,7 @@ export interface EntriesCheckInit {
   readonly network: NetworkId
   readonly recovery: Uint8Array | null
   readonly kinds: (kind: string) => KindInfo | undefined
-  /** between two pages; throws to end the check */
+  /** now and then; throws to end the check */
   readonly pause: () => Promise<void>
 }
 
@@ -44,15 +45,13 @@ interface TipRow {
   feed_key: number
   seq: number
   id: Uint8Array
-  arrival: number | null
-  bytes: Uint8Array | null
-  sig: Uint8Array | null
 }
 
 /** @returns what is wrong, in words; empty when all is well */
 export async function checkEntries(init: EntriesCheckInit): Promise<string[]> {
   const { db } = init
   const found = createFindings()
+  const turns = createTurns(init.pause)
   const page = db.prepare<CheckedRow>(
     `SELECT arrival, seq, id, short_id, ms, counter, kind, subject, is_control, bytes, sig, cosig, feed_key, author,
        incarnation FROM entries LEFT JOIN feeds USING (feed_key) WHERE arrival > ? ORDER BY arrival LIMIT ${PAGE}`,
@@ -64,23 +63,26 @@ export async function checkEntries(init: EntriesCheckInit): Promise<string[]> {
       last = row.arrival
       const problem = problemOf(init, row)
       if (problem !== null) found.add(`entry ${row.arrival}: ${problem}`)
+      if (turns.isOver()) await turns.next()
     }
-    await init.pause()
+    await turns.next()
   }
-  const tips = db.prepare<TipRow>(
-    `SELECT tips.feed_key, tips.seq, tips.id, arrival, bytes, sig FROM tips LEFT JOIN entries ON entries.feed_key = tips.feed_key AND entries.seq = tips.seq AND entries.id = tips.id`,
-  )
+  // what a tip and its entry say stays; which is the last of its feed may change with every turn
+  const tips = db.prepare<TipRow>('SELECT feed_key, seq, id FROM tips').all()
+  const feeds = db
+    .prepare<{ feed_key: number; highest: number | null }>(
+      'SELECT feed_key, (SELECT max(seq) FROM entries WHERE entries.feed_key = feeds.feed_key) AS highest FROM feeds',
+    )
+    .all()
   const ends = new Map<number, number>()
-  for (const tip of tips.all()) {
+  for (const { feed_key, seq } of tips) ends.set(feed_key, Math.max(seq, ends.get(feed_key) ?? -1))
+  for (const { feed_key, highest } of feeds) {
+    if ((ends.get(feed_key) ?? -1) < (highest ?? -1)) found.add(`the end of feed ${feed_key}: entries follow it`)
+  }
+  for (const tip of tips) {
     const problem = problemOfTip(init, tip)
     if (problem !== null) found.add(`the end of feed ${tip.feed_key}: ${problem}`)
-    ends.set(tip.feed_key, Math.max(tip.seq, ends.get(tip.feed_key) ?? -1))
-  }
-  const feeds = db.prepare<{ feed_key: number; highest: number }>(
-    'SELECT feed_key, max(seq) AS highest FROM entries GROUP BY feed_key',
-  )
-  for (const { feed_key, highest } of feeds.all()) {
-    if ((ends.get(feed_key) ?? -1) < highest) found.add(`the end of feed ${feed_key}: entries follow it`)
+    if (turns.isOver()) await turns.next()
   }
   return found.list()
 }
@@ -119,14 +121,19 @@ function follows(db: Database, feed: number, seq: number, prev: EntryId): boolea
   return at.some((row) => same(row.id, idBytes(prev)))
 }
 
-function problemOfTip({ network }: EntriesCheckInit, tip: TipRow): string | null {
-  if (tip.bytes === null || tip.arrival === null) return 'the entry is missing'
+function problemOfTip({ db, network }: EntriesCheckInit, { feed_key, seq, id }: TipRow): string | null {
+  const row = db
+    .prepare<{ arrival: number; bytes: Uint8Array; sig: Uint8Array | null }>(
+      'SELECT arrival, bytes, sig FROM entries WHERE feed_key = ? AND seq = ? AND id = ?',
+    )
+    .get(feed_key, seq, id)
+  if (row === undefined) return 'the entry is missing'
   try {
-    const entry = decodeEntry({ bytes: plain(tip.bytes), sig: tip.sig, cosig: null }, network)
-    if (!isSigned(entry, network)) return `entry ${tip.arrival} bears no valid signature`
-    return idFrom<EntryId>(tip.id) === entry.id ? null : `entry ${tip.arrival} is another one`
+    const entry = decodeEntry({ bytes: plain(row.bytes), sig: row.sig, cosig: null }, network)
+    if (!isSigned(entry, network)) return `entry ${row.arrival} bears no valid signature`
+    return idFrom<EntryId>(id) === entry.id ? null : `entry ${row.arrival} is another one`
   } catch {
-    return `entry ${tip.arrival} is not readable`
+    return `entry ${row.arrival} is not readable`
   }
 }
 

@@ -27,6 +27,7 @@ export {
   type ControlNode,
   compareOrdinary,
   foldControl,
+  foldControlSteps,
   foldsLast,
   frontier,
   hasSeen,

@@ -4,6 +4,7 @@
  * their clocks.
  */
 import type { EntryId } from '../ids.ts'
+import { runInOneGo } from '../turns.ts'
 import type { OrderKey } from './types.ts'
 
 /**
@@ -28,19 +29,28 @@ export function compareOrdinary(a: OrderKey, b: OrderKey): number {
   return a.ms - b.ms || a.counter - b.counter || compareText(a.feed, b.feed) || compareText(a.id, b.id)
 }
 
-/**
- * Topological order (Kahn, CACM 5(11), 1962) over what each entry had seen; ids are hashes, so there are no cycles. Of
- * those that are ready the one with the lowest rank comes first, ranks being compared number by number, then the
- * lowest id. The rank is asked of the state reached so far, so authority gained earlier counts.
- */
-export function foldControl<S, E extends ControlNode>(init: {
+export interface ControlFoldInit<S, E extends ControlNode> {
   entries: readonly E[]
   initial: S
   apply: (state: S, entry: E) => S
   rank: (state: S, entry: E) => readonly number[]
   /** entries that are known to come first, in this order, and are part of `initial` */
   folded?: readonly E[]
-}): ControlFold<S, E> {
+}
+
+/**
+ * Topological order (Kahn, CACM 5(11), 1962) over what each entry had seen; ids are hashes, so there are no cycles. Of
+ * those that are ready the one with the lowest rank comes first, ranks being compared number by number, then the
+ * lowest id. The rank is asked of the state reached so far, so authority gained earlier counts.
+ */
+export function foldControl<S, E extends ControlNode>(init: ControlFoldInit<S, E>): ControlFold<S, E> {
+  return runInOneGo(foldControlSteps(init))
+}
+
+/** The same, entry by entry, for who does other things in between. */
+export function* foldControlSteps<S, E extends ControlNode>(
+  init: ControlFoldInit<S, E>,
+): Generator<void, ControlFold<S, E>> {
   const graph = graphOf(init.entries)
   const blockers = new Map<EntryId, number>()
   const ready: E[] = []
@@ -71,6 +81,7 @@ export function foldControl<S, E extends ControlNode>(init: {
     if (next === undefined) break
     state = init.apply(state, next)
     pass(next)
+    yield
   }
   const waiting = [...graph.byId.values()].filter((entry) => !folded.has(entry.id)).sort(byId)
   return { state, order, waiting }

@@ -6,7 +6,7 @@
  * outside in `event-wiring.ts`.
  */
 import { join } from 'node:path'
-import { createSharedState, createSharing, DEFAULT_WEIGHT, kindInfo } from '../catalogue/index.ts'
+import { createSharedState, createSharing, DEFAULT_WEIGHT, foldControlInTurns, kindInfo } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
 import type { NetworkId } from '../ids.ts'
@@ -110,10 +110,16 @@ export async function openSession(init: SessionInit): Promise<Session> {
   )
   // an old log of local.db must not bring the mark of an orderly close back
   localDb.checkpoint()
+  const folded = await foldControlInTurns(ledger.control(), tuning.rulesVersion).catch((error: unknown) =>
+    fromDisk(() => {
+      throw error
+    }),
+  )
   const state = fromDisk(() =>
     createSharedState({
       db: sharedDb,
       entries: ledger,
+      folded,
       network: () => ledger.network(),
       rules: tuning.rulesVersion,
       onChange(change) {
