@@ -283,6 +283,7 @@ export class SimNode {
     const author = createAuthor({
       ...common,
       ...standIns,
+      db: { write: (work) => work() },
       network,
       signer: this.key,
       clock,

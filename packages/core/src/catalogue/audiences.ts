@@ -2,12 +2,13 @@
  * Which audience and which of its keys a writer uses. The decision is pure; making a new audience or the next key of
  * one is not. Spec: docs/specs/audiences.md.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { CborValue } from '../codec/index.ts'
 import { audienceProofKey, keyIdOf, newAudienceKey, type SealingKey, sign } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
 import { type AudienceId, EVERYONE, idBytes, type KeyId, type NetworkId, type NodeId, newAudienceId } from '../ids.ts'
 import type { MembershipState } from '../membership/index.ts'
 import { systemRandom } from '../random.ts'
+import { nextTurn } from '../turns.ts'
 import { type AudienceList, EVERYONE_LIST, entitledBy, sameList } from './audience-list.ts'
 import { encodeGrants, SLOTS_MAX, sealGone, sealList } from './boxes-format.ts'
 import { AudienceKeyMissingError } from './errors.ts'
@@ -80,6 +81,8 @@ export interface WritingKey {
 }
 
 export interface AudiencesInit {
+  /** of keys and boxes: what belongs together is written together, and waited for once */
+  db: Pick<Database, 'write'>
   network: NetworkId
   sealing: SealingKey
   reads: SharedReads
@@ -143,13 +146,9 @@ export function createAudiences(init: AudiencesInit): Audiences {
       { from: sealing.publicKey, gone: sealGone(network, audience, secret, gone), slots },
       systemRandom.bytes,
     )
-    const body: Record<string, CborValue> = {
-      audience: idBytes(audience),
-      key: idBytes(key),
-      proof: audienceProofKey(network, audience, secret).publicKey,
-      grants: idBytes(boxes.put(grants)),
-    }
-    if (list.mode !== 'everyone') body.list = idBytes(boxes.put(sealList(network, audience, secret, list)))
+    const proof = audienceProofKey(network, audience, secret).publicKey
+    await nextTurn()
+    const body: Record<string, CborValue> = { audience: idBytes(audience), key: idBytes(key), proof }
     if (previous !== null) {
       const before = keyring.audienceKey(audience, previous)
       if (before === null) throw new AudienceKeyMissingError(audience)
@@ -158,8 +157,12 @@ export function createAudiences(init: AudiencesInit): Audiences {
       const signature = sign(signer, 'audience-renewal', network, idBytes(audience), idBytes(key))
       body.renews = { key: idBytes(previous), signature }
     }
-    keyring.putAudienceKey(audience, key, secret)
-    keyring.note(audience, key, { gone, list })
+    init.db.write(() => {
+      body.grants = idBytes(boxes.put(grants))
+      if (list.mode !== 'everyone') body.list = idBytes(boxes.put(sealList(network, audience, secret, list)))
+      keyring.putAudienceKey(audience, key, secret)
+      keyring.note(audience, key, { gone, list })
+    })
     secret.fill(0)
     try {
       init.append('audience', body)

@@ -12,6 +12,7 @@ import {
   type SigningKey,
   wrapFileKey,
 } from '../crypto/index.ts'
+import type { Database } from '../database/index.ts'
 import {
   type BoxHash,
   type BranchId,
@@ -74,6 +75,8 @@ export interface UpdateInit extends ChangeOptions {
 }
 
 export interface AuthorInit {
+  /** of keys and boxes: what belongs together is written together, and waited for once */
+  db: Pick<Database, 'write'>
   network: NetworkId
   signer: SigningKey
   clock: Clock
@@ -175,12 +178,14 @@ export function createAuthor(init: AuthorInit): Author {
       return idBytes(hash)
     }
     try {
-      const whole = {
-        ...body,
-        meta: put(sealMeta(keys, meta)),
-        ...(preview === null ? {} : { preview: put(sealPreview(keys, preview)) }),
-      }
-      if (isNewKey) keyring.putFileKey(file, epoch, keys.fileKey)
+      const whole = init.db.write(() => {
+        if (isNewKey) keyring.putFileKey(file, epoch, keys.fileKey)
+        return {
+          ...body,
+          meta: put(sealMeta(keys, meta)),
+          ...(preview === null ? {} : { preview: put(sealPreview(keys, preview)) }),
+        }
+      })
       const { id } = init.append(kind, whole)
       views.refresh(file)
       assertEffect(id)

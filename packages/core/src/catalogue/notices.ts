@@ -3,7 +3,7 @@
  * stands for the denial. What is owed beside a `share` of one's own: `notice-debts.ts`. Spec: docs/specs/keys-protocol.md.
  */
 import { type SigningKey, sign, verify } from '../crypto/index.ts'
-import type { Database } from '../database/index.ts'
+import { createBulkInsert, type Database } from '../database/index.ts'
 import {
   type BranchId,
   type EntryId,
@@ -63,6 +63,11 @@ interface NoticeRow {
 
 export function createNotices(init: NoticesInit): Notices {
   const { db, network, self, host, reads } = init
+  const rows = createBulkInsert(db, {
+    table: 'notices',
+    columns: ['file', 'entry', 'node'],
+    conflict: 'ON CONFLICT DO NOTHING',
+  })
   const stopped = new AbortController()
   let running: Promise<void> | null = null
   let again = false
@@ -166,9 +171,11 @@ export function createNotices(init: NoticesInit): Notices {
 
   return {
     keep(file, share, nodes) {
-      const insert = db.prepare('INSERT OR REPLACE INTO notices (file, entry, node) VALUES (?, ?, ?)')
+      const named = [idBytes(file), idBytes(share)]
       db.write(() => {
-        for (const node of nodes) insert.run(idBytes(file), idBytes(share), node)
+        db.afterRollback(rows.clear)
+        for (const node of nodes) rows.add([...named, node])
+        rows.flush()
       })
     },
     deliver,
