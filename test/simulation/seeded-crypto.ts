@@ -28,7 +28,9 @@ let chance = new Prng('before the first seed')
 const verdicts = new Map<string, boolean>()
 const expansions = new Map<string, Buffer>()
 const digests = new Map<string, Buffer>()
-/** of each its results, which are always asked for in one form */
+/** a text, for draws */
+const texts = new Map<string, string>()
+/** of each its results, which are asked for as bytes, and of one as texts */
 const ONE_SHOT: Readonly<Record<string, Map<string, Buffer>>> = { shake128: expansions, sha256: digests }
 const privateKeys = new Map<string, KeyObject>()
 const derived = new Map<string, ArrayBuffer>()
@@ -83,6 +85,7 @@ function sign(algorithm: null, data: Uint8Array, key: KeyObject): Buffer {
 }
 
 function hash(algorithm: string, data: Uint8Array, options: unknown): unknown {
+  if (options === 'binary') return remembered(texts, latin1(data), () => real.hash(algorithm, data, options))
   const compute = real.hash as unknown as (...args: unknown[]) => Buffer
   const known = ONE_SHOT[algorithm]
   return known === undefined
@@ -94,19 +97,20 @@ function createPrivateKey(init: { key: Buffer; format: 'der'; type: 'pkcs8' }): 
   return remembered(privateKeys, latin1(init.key), () => real.createPrivateKey(init))
 }
 
-/** Of a private key the public half, which is only asked for its bytes. */
-function createPublicKey(init: KeyObject | { key: Buffer; format: 'der'; type: 'spki' }): KeyObject {
-  if ('key' in init) {
-    const key = quietly(() => real.createPublicKey(init))
-    keyNames.set(key, latin1(init.key))
+/** Of a text (PEM), or of a private key the public half, which is only asked for its bytes. */
+function createPublicKey(init: KeyObject | string): KeyObject {
+  if (typeof init === 'string') {
+    const key = real.createPublicKey(init)
+    const [, base64 = ''] = init.split('\n')
+    keyNames.set(key, latin1(Buffer.from(base64, 'base64')))
     return key
   }
   const known = publicKeys.get(init)
   if (known !== undefined) return known
   const key = real.createPublicKey(init)
-  const der = key.export({ format: 'der', type: 'spki' })
-  Object.defineProperty(key, 'export', { value: () => der })
-  keyNames.set(init, latin1(der))
+  const jwk = key.export({ format: 'jwk' })
+  keyNames.set(init, latin1(key.export({ format: 'der', type: 'spki' })))
+  Object.defineProperty(key, 'export', { value: () => jwk })
   publicKeys.set(init, key)
   return key
 }
@@ -141,5 +145,5 @@ Object.defineProperty(performance, 'now', { value: () => 0 })
 /** From here on all keys and random bytes follow from this seed. */
 export function seedCrypto(seed: string): void {
   chance = new Prng(`crypto ${seed}`)
-  for (const known of [verdicts, expansions, digests, privateKeys, derived]) known.clear()
+  for (const known of [verdicts, expansions, digests, texts, privateKeys, derived]) known.clear()
 }
