@@ -3,6 +3,9 @@
  * nodes on loopback and one file of that size (1,024 MiB unless said): when everybody knows of the denial, how fast its
  * readers seal it anew, what goes over the wire. Then one node with that many members (1,000) in its ledger: the wraps of
  * new audience keys, and how long its event loop stood still. Prints a table; asserts nothing.
+ *
+ * The owner seals, then one reader, then the other, each alone, as branches have machines of their own: two at once on
+ * cores that share their units take twice the processor time for the same work.
  */
 import { statSync } from 'node:fs'
 import { systemClock } from '../../packages/core/src/clock.ts'
@@ -148,28 +151,26 @@ async function denyOne(mib: number): Promise<void> {
     ])
     against('known to the owner', atOwner, roundTrip)
     against('known to all readers and gone at the denied branch', Math.max(...atReaders), roundTrip)
+    // each in its turn
+    for (const reader of readers) await reader.api('/disconnect', { method: 'POST', json: {} })
     await resealed
     const ownerMs = performance.now() - began
-    const seals = [sealing('the owner', speed(size, ownerMs, (await loopSeen(owner)).cpuMs))]
-    const published = performance.now()
+    await sealing('the owner', ownerMs, owner)
     const { entries } = await owner.api('/ledger/digest')
     for (const [at, reader] of readers.entries()) {
-      seals.push(
-        until(
-          published,
-          async () => {
-            const known = (await reader.api('/ledger/digest')).entries >= entries
-            return known && (await reader.api(`/files/${id}`)).local === 'complete'
-          },
-          CALM_POLL_MS,
-        ).then(async (ms) => {
-          const { cpuMs, ownMaxMs } = await loopSeen(reader)
-          row(`event loop of reader ${at + 1} meanwhile, longest turn`, `${ownMaxMs.toFixed(0)} ms`)
-          return sealing(`reader ${at + 1}`, speed(size, ms, cpuMs))
-        }),
+      await loopSeen(reader)
+      const connected = performance.now()
+      await reader.api('/connect', { method: 'POST', json: {} })
+      const ms = await until(
+        connected,
+        async () => {
+          const known = (await reader.api('/ledger/digest')).entries >= entries
+          return known && (await reader.api(`/files/${id}`)).local === 'complete'
+        },
+        CALM_POLL_MS,
       )
+      await sealing(`reader ${at + 1}`, ms, reader)
     }
-    await Promise.all(seals)
     const after = await Promise.all(readers.map(received))
     const between = after.reduce((sum, bytes, at) => sum + bytes - (before[at] ?? 0), 0)
     row('chunks that readers received', `${between} B`, '0 B')
@@ -211,14 +212,19 @@ async function denyOne(mib: number): Promise<void> {
         ms / baselineMs,
       )
     }
-    async function sealing(who: string, { wall, cpu }: Speed): Promise<void> {
-      for (const [by, ours, theirs] of [
-        ['', wall, core.wall],
-        [', of processor time', cpu, core.cpu],
+    async function sealing(who: string, ms: number, branch: Branch): Promise<void> {
+      const { cpuMs, maxMs, ownMaxMs } = await loopSeen(branch)
+      const { wall, cpu } = speed(size, ms, cpuMs)
+      for (const [by, baseline, wanted, ours, theirs] of [
+        ['', 'whole upload', '>= 1', wall, upload.wall],
+        [', of processor time', 'whole upload', '>= 1', cpu, upload.cpu],
+        [', of processor time', 'upload core', '>= 0.9', cpu, core.cpu],
       ] as const) {
-        const baseline = `upload core: ${theirs.toFixed(0)} MiB/s`
-        row(`sealed anew by ${who}${by}`, `${ours.toFixed(0)} MiB/s`, '>= 1', baseline, ours / theirs)
+        const beside = `${baseline}: ${theirs.toFixed(0)} MiB/s`
+        row(`sealed anew by ${who}${by}`, `${ours.toFixed(0)} MiB/s`, wanted, beside, ours / theirs)
       }
+      const turn = `${maxMs.toFixed(0)} ms, ${ownMaxMs.toFixed(0)} ms of processor time`
+      row('  longest turn of its event loop meanwhile', turn, '< 50 ms')
     }
     row(
       'the whole upload, of processor time',
