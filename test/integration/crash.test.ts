@@ -155,6 +155,11 @@ describe('with three members', () => {
     expect((await owner.api(`/files/${id}`)).copies.held).toBe(1)
 
     await reader.up()
+    // whoever wants it meanwhile gets it from what is here
+    const content = createHash('sha256')
+    for await (const part of (await reader.fetch(`/files/${id}/content`)).body ?? []) content.update(part)
+    expect(content.digest('hex')).toBe(await sha256File(path))
+    await reader.api(`/files/${id}/fetch`, { method: 'POST' })
     await eventually('it is sealed', async () => (await owner.api(`/files/${id}`)).copies.held === 2)
     const metrics = await (await reader.fetch('/metrics')).text()
     const metric = (name: string) => Number(new RegExp(`^malote_${name} (\\d+)`, 'm').exec(metrics)?.[1])
@@ -163,9 +168,6 @@ describe('with three members', () => {
     expect(metric('sealed_anew_bytes_total')).toBe(size - left)
     expect(metric('transfer_received_bytes_total')).toBe(0)
     expect(reader.log).toMatch(new RegExp(`goes on: ${left / MIB} of \\d+ chunks are here`))
-    const content = createHash('sha256')
-    for await (const part of (await reader.fetch(`/files/${id}/content`)).body ?? []) content.update(part)
-    expect(content.digest('hex')).toBe(await sha256File(path))
     await owner.api(`/files/${id}?purge=true`, { method: 'DELETE' })
     await denied.api('/connect', { method: 'POST', json: {} })
     await cluster.settled()

@@ -8,7 +8,7 @@ export interface AnewTotals {
   readonly left: number
 }
 
-type SealInit = Pick<ResealInit, 'from' | 'oldKeys' | 'newKeys' | 'signal'>
+type SealInit = Pick<ResealInit, 'from' | 'oldKeys' | 'newKeys' | 'signal' | 'want'>
 
 export interface AnewSealer {
   seal(init: SealInit): Promise<SealedFile>

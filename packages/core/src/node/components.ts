@@ -246,6 +246,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       return [...new Set(nodes)].sort((a, b) => Number(presence.isConnected(b)) - Number(presence.isConnected(a)))
     },
     relatedTo: versions.related,
+    makeHere: (root) => (sealAnew.can(root) ? sealAnew.seal(root) : null),
     mayFetch: access.mayFetch,
     proofFor(root, peer) {
       const proof = access.proofFor(root, peer)
@@ -454,6 +455,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     isOfUse: (root) => isOfUse(root, state, store),
     resealing,
     sealedAnew: sealer.totals,
+    olderSeal: sealAnew.older,
     async setConnected(connected) {
       settings.setSetting(DISCONNECTED, connected ? null : Uint8Array.of(1))
       await (connected ? presence.connect() : presence.disconnect())

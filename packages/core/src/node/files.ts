@@ -8,6 +8,7 @@ import {
   type VisibleFile,
 } from '../catalogue/index.ts'
 import {
+  ChunkMissingError,
   chunkSizeFor,
   chunkSizeForNext,
   exportTo,
@@ -16,11 +17,13 @@ import {
   reseal,
   type SealedStream,
   sealStream,
+  VersionRemovedError,
 } from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
 import { type BranchId, type FileId, idBytes, type Root, toHex } from '../ids.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
+import { readOlder } from './older-seal.ts'
 import { resolveFile, trashOwners } from './seen.ts'
 import { seenByView } from './seen-by.ts'
 import type { Session } from './session.ts'
@@ -183,13 +186,27 @@ export function createFiles(init: FilesInit): FileVerbs {
         const signal = AbortSignal.any(signals)
         try {
           const file = await current.store.open(shape)
+          let at = range.start
+          const older = file.complete ? null : await current.olderSeal(version.root)
+          if (older !== null) {
+            try {
+              for await (const plain of readOlder(older, range, signal)) {
+                yield plain
+                at += plain.length
+              }
+              return
+            } catch (error) {
+              // it was sealed anew meanwhile, or the disk has spoilt some of it
+              if (!(error instanceof VersionRemovedError || error instanceof ChunkMissingError)) throw error
+            }
+          }
           if (!file.complete) {
             const wanted = current.transfers.want(shape, { kind: 'fetch', fileId: view.file, signal })
             // a transfer that fails must end the wait for its chunks
             wanted.done.catch((error) => ended.abort(error))
           }
           const want = (index: number) => current.transfers.prioritise(version.root, index)
-          yield* openStream({ file, keys, start: range.start, end: range.end, signal, want })
+          yield* openStream({ file, keys, start: at, end: range.end, signal, want })
         } finally {
           ended.abort()
           done()

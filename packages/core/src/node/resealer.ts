@@ -30,8 +30,10 @@ export function createResealer(init: ResealerInit): (file: FileId, signal: Abort
       const newKeys = sharing.keyring.fileKey(file, shared.epoch)
       if (oldKeys === null || newKeys === null) throw new EpochMovedError(file)
       const from = await store.open(shapeOf(version))
-      if (!from.complete) await transfers.want(shapeOf(version), { kind: 'fetch', fileId: file }).done
-      const sealed = await sealer.seal({ from, oldKeys, newKeys, signal })
+      const fetch = () => transfers.want(shapeOf(version), { kind: 'fetch', fileId: file })
+      if (!from.complete) await fetch().done
+      // a chunk that the disk has spoilt is fetched again
+      const sealed = await sealer.seal({ from, oldKeys, newKeys, signal, want: () => void fetch() })
       try {
         sharing.author.publishReseal({ file, version: version.version, keys: newKeys, content: shapeOf(sealed) })
         return

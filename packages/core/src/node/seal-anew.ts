@@ -9,6 +9,7 @@ import type { ContentStore, SealedFile } from '../content/index.ts'
 import { type EpochKeys, openChunk, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { FileId, Root } from '../ids.ts'
 import type { AnewSealer } from './anew-sealer.ts'
+import { type OlderSeal, unlessSpoilt } from './older-seal.ts'
 
 /** For a reader that was off when the file was denied to others, and gets the new key from any other reader. */
 const KEY_WAIT_MS = 60_000
@@ -31,6 +32,8 @@ export interface SealAnew {
   former(root: Root): Root[]
   /** an older seal is here with the keys of both, and making the new one was not tried in vain */
   can(root: Root): boolean
+  /** An older seal of the same plain bytes, complete and with its keys, while this one is not. */
+  older(root: Root): Promise<OlderSeal | null>
   /** The older seal and its key are here and the new key may come any moment: fetching chunks is not due yet. */
   awaitsKey(root: Root): boolean
   /** Starts, or joins, the sealing. @returns false when it did not yield that root */
@@ -70,15 +73,26 @@ export function createSealAnew(init: SealAnewInit): SealAnew {
     return null
   }
 
-  async function run(root: Root): Promise<boolean> {
+  async function older(root: Root): Promise<OlderSeal | null> {
     const version = state.versionOfRoot(root)
     const [old] = former(root)
-    if (version === null || old === undefined) return false
-    const from = await store.get(old)
-    const newKeys = keysOf(version.file, version.epoch)
-    const oldKeys = from === null ? null : await oldKeysFor(from, version.file, version.epoch)
-    if (from === null || oldKeys === null || newKeys === null) return false
-    const sealed = await init.sealer.seal({ from, oldKeys, newKeys, signal: init.closing })
+    if (version === null || old === undefined) return null
+    const file = await store.get(old)
+    const keys = file === null ? null : await oldKeysFor(file, version.file, version.epoch)
+    return file === null || keys === null ? null : { file, keys }
+  }
+
+  async function run(root: Root): Promise<boolean> {
+    const version = state.versionOfRoot(root)
+    const from = await older(root)
+    const newKeys = version === null ? null : keysOf(version.file, version.epoch)
+    if (from === null || newKeys === null) return false
+    const sealed = await init.sealer.seal({
+      from: from.file,
+      oldKeys: from.keys,
+      newKeys,
+      ...unlessSpoilt(from, init.closing),
+    })
     if (sealed.root === root) return true
     await store.remove(sealed.root)
     return false
@@ -94,6 +108,7 @@ export function createSealAnew(init: SealAnewInit): SealAnew {
 
   return {
     former,
+    older,
     awaitsKey(root) {
       const version = state.versionOfRoot(root)
       const known = waits.get(root)

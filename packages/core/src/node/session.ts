@@ -15,6 +15,7 @@ import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
 import type { Readers } from './readers.ts'
 import type { Resealing } from './resealing.ts'
+import type { SealAnew } from './seal-anew.ts'
 
 export interface Session {
   readonly network: NetworkId
@@ -64,6 +65,8 @@ export interface Session {
   /** current versions that have to go into their files' newest access epochs */
   readonly resealing: Resealing
   readonly sealedAnew: () => AnewTotals
+  /** see `seal-anew.ts` */
+  readonly olderSeal: SealAnew['older']
   /** Switches this node's presence, also for the next start. */
   setConnected(connected: boolean): Promise<void>
   /** Drain, draw, farewell. The session is of no more use when it resolves. */

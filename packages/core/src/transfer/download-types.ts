@@ -52,6 +52,8 @@ export interface DownloadInit {
   readonly takeUnchanged?:
     | ((file: SealedFile, onCopied: (index: number) => void, signal: AbortSignal) => Promise<void>)
     | undefined
+  /** makes the version of what is here, where that can be done: nothing has to be fetched then */
+  readonly makeHere?: (() => Promise<unknown> | null) | undefined
   /** a chunk has become visible */
   readonly onChunk?: ((index: number) => void) | undefined
   readonly signal: AbortSignal

@@ -126,6 +126,8 @@ class RunningDownload implements Download {
     signal.addEventListener('abort', stop, { once: true })
     try {
       signal.throwIfAborted()
+      const made = this.#init.makeHere?.() ?? null
+      if (made !== null) await Promise.race([made, this.#settled.promise])
       const file = await store.open(version)
       signal.throwIfAborted()
       this.#begin(file)

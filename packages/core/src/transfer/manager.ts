@@ -282,6 +282,7 @@ class TransferManager implements Transfers {
         this.#init.onStarted?.(root)
       },
       onChunk: (index) => this.#provider.arrived(root, index),
+      makeHere: () => this.#init.makeHere?.(root) ?? null,
       takeUnchanged: (to, onCopied, signal) => {
         const related = this.#init.relatedTo?.(root) ?? []
         return takeUnchanged({ store: this.#init.store, related, to, onCopied, signal })

@@ -114,6 +114,8 @@ export interface TransfersInit {
   readonly onDamaged?: (root: Root, index: number) => void
   /** versions that may have chunks in common with this one, best first */
   readonly relatedTo?: (root: Root) => readonly Root[]
+  /** makes a version of what is here, null where that cannot be done; what it does not yield is fetched */
+  readonly makeHere?: (root: Root) => Promise<unknown> | null
   /** a version is being fetched, so that others may be told where partial copies are */
   readonly onStarted?: (root: Root) => void
   /** what nobody waits for went wrong (the database cannot be written): for the log */
