@@ -23,8 +23,8 @@ import { denyAmongMany } from './denying-many.ts'
 const MiB = 1024 * 1024
 /** For whole files on a machine that has other things to do. */
 const PATIENCE_MS = 15 * 60_000
-const POLL_MS = 5
 /** Asking takes of the processor, too. */
+const POLL_MS = 20
 const CALM_POLL_MS = 100
 /** Small files that are shared until one has the branch without keys among its holders. */
 const TRIES = 24

@@ -137,7 +137,7 @@ describe('with three members', () => {
     const [owner, reader, denied] = cluster.branches as [Branch, Branch, Branch]
     await denied.api('/disconnect', { method: 'POST', json: {} })
     const path = cluster.path('sealed-anew.y4m')
-    await makeVideo(path, 256 * MIB)
+    await makeVideo(path, 200 * MIB)
     const { id, size } = await owner.json('upload', path)
     await eventually('the reader has it', async () => {
       const view = await reader.api(`/files/${id}`).catch(() => null)

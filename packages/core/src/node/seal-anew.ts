@@ -16,7 +16,7 @@ const KEY_WAIT_MS = 60_000
 
 export interface SealAnewInit {
   readonly state: Pick<SharedState, 'versionOfRoot'>
-  readonly sharing: () => Pick<Sharing, 'keyring'>
+  readonly sharing: () => { readonly keyring: Pick<Sharing['keyring'], 'fileKey' | 'gaveUp'> }
   readonly store: Pick<ContentStore, 'get' | 'remove' | 'stat'>
   readonly sealer: AnewSealer
   readonly clock: Clock
