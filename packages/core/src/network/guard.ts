@@ -1,5 +1,5 @@
 /**
- * Who may open which stream. Everything that libp2p's own services register (relay, dht, ping) passes through
+ * Who may open which stream. Everything that libp2p's own services register (relay, dht, autonat, ping) passes through
  * `guardRegistrar`, so that no protocol can be offered around the gate, and no service turns to a peer that is no
  * member. (`registrar.use` would be the documented place, but libp2p 3.3 appends the handler to the stored middleware
  * at every stream, so that each later stream would run it once more.)

@@ -8,6 +8,7 @@ import { ping } from '@libp2p/ping'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import type { SigningKey } from '../crypto/index.ts'
+import { memberAutoNat } from './autonat.ts'
 import { ListenError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
@@ -102,6 +103,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       identify: identify({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       identifyPush: identifyPush({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       ping: ping({ runOnLimitedConnection: true }),
+      autonat: memberAutoNat(),
       ...(init.relay
         ? {
             relay: circuitRelayServer({

@@ -4,6 +4,7 @@ import { isLoopback, isPrivateIp, isRelayed } from './addresses.ts'
 
 interface KnownAddress {
   readonly multiaddr: Multiaddr
+  readonly verified: boolean
   readonly type: string
 }
 
@@ -25,7 +26,7 @@ export function describeReachability(
   )
   const tcp = own.announces
     ? 'announced'
-    : publicOnes.length > 0 && own.wasReached
+    : publicOnes.some(({ verified }) => verified || own.wasReached)
       ? 'public'
       : publicOnes.length > 0
         ? 'unverified'
