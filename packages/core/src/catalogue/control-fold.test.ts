@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { EntryId } from '../ids.ts'
 import type { Entry } from '../ledger/index.ts'
 import { type Author, World } from '../membership/testing.ts'
-import { type FoldedControl, foldInto, noControl } from './control-fold.ts'
+import { type FoldedControl, foldControlInTurns, foldInto, noControl } from './control-fold.ts'
 import { memberRows } from './member-rows.ts'
 import { type ControlState, foldAllControl } from './shared-fold.ts'
 
@@ -55,6 +55,21 @@ function told({ membership, waiting }: ControlState) {
     waiting: waiting.map(({ id }) => id),
   }
 }
+
+describe('control entries that are there', () => {
+  it('make the same in turns as in one go', async () => {
+    const entries = history(5)
+    let now = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000)) // a turn for each entry
+    const inTurns = await foldControlInTurns(entries)
+    const turns = clock.mock.calls.length
+    clock.mockRestore()
+    expect(turns).toBeGreaterThan(entries.length)
+    const inOneGo = foldInto(noControl(), entries, entries)
+    expect(inTurns === null ? null : told(inTurns)).toEqual(told(inOneGo))
+    expect(inTurns?.order.map(({ id }) => id)).toEqual(inOneGo.order.map(({ id }) => id))
+  })
+})
 
 describe('control entries that come late', () => {
   it.each([1, 2, 3, 4])('make what a fold of all makes, in whatever order they come (%i)', (seed) => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { generateSigningKey, sign } from '../crypto/index.ts'
 import { migrationsFolder, openDatabase } from '../database/index.ts'
@@ -20,6 +20,7 @@ function replica(world: World): Replica {
 }
 
 afterEach(() => {
+  vi.restoreAllMocks()
   for (const each of open.splice(0)) each.close()
 })
 
@@ -236,6 +237,36 @@ describe('rows and changes', () => {
     })
     expect(paces).toBeGreaterThan(0)
     expect(result).toEqual({ recomputed: state.digest(), problems: [] })
+    db.close()
+  })
+
+  test.each([
+    ['as it is', ''],
+    ['with a branch that has another name', "UPDATE branches SET name = 'another'"],
+  ])('the background check goes on over admissions: a state %s', async (_, sql) => {
+    const world = new World()
+    world.admit()
+    world.founder.upload()
+    const db = openDatabase({ path: ':memory:', migrations: migrationsFolder('shared') })
+    const entries = new MemoryEntries()
+    const state = createSharedState({ db, entries, network: () => world.network })
+    db.write(() => state.apply(entries.add(world.entries)))
+    db.exec(sql)
+    let now = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000)) // every turn has taken its time at once
+    let paces = 0
+    const { problems } = await state.verify({
+      async pace() {
+        paces += 1
+        // in the middle of the members, then during what is begun anew
+        if (paces !== 2 && paces !== 12) return
+        world.admit()
+        db.write(() => state.apply(entries.add(world.entries)))
+      },
+    })
+    expect(paces).toBeGreaterThan(12)
+    expect(problems.filter((problem) => problem.includes('branches'))).toHaveLength(sql === '' ? 0 : 1)
+    expect(problems.filter((problem) => !problem.includes('branches') && sql === '')).toEqual([])
     db.close()
   })
 

@@ -19,6 +19,8 @@ import {
   sealChunk,
   sealFileBox,
   sealTo,
+  sha256,
+  sha256First48,
   sign,
   signingKeyFromSeed,
   unwrapFileKey,
@@ -31,6 +33,16 @@ const network = '11'.repeat(32) as NetworkId
 const other = '22'.repeat(32) as NetworkId
 const file = 'ab'.repeat(16) as FileId
 const bytes = (text: string) => new Uint8Array(Buffer.from(text))
+
+describe('draws', () => {
+  it('are the first 48 bits of the hash', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (data) => {
+        expect(sha256First48(data)).toBe(Buffer.from(sha256(data)).readUIntBE(0, 6))
+      }),
+    )
+  })
+})
 
 describe('signatures', () => {
   it('hold for one key, purpose, network and message', () => {

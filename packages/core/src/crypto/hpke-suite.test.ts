@@ -1,9 +1,10 @@
 /** HPKE with our primitives under it: the RFC's own vector, and the library with its own primitives at the other end. */
-import { randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { Aes128Gcm, Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core'
 import { describe, expect, it } from 'vitest'
 import { generateSealingKey } from './audience-keys.ts'
-import { exact, hpke, NodeHkdf, NodeKem } from './hpke-suite.ts'
+import { exact, hpke, NodeHkdf, NodeKem, x25519PublicKey } from './hpke-suite.ts'
+import { rawPublicKey } from './key-objects.ts'
 
 const hex = (text: string) => exact(Buffer.from(text, 'hex'))
 const random = (length: number) => exact(randomBytes(length))
@@ -57,5 +58,31 @@ describe('HPKE', () => {
     }
     await expect(hpke.kem.deserializePublicKey(random(31))).rejects.toThrow(RangeError)
     await expect(hpke.kem.deserializePrivateKey(random(33))).rejects.toThrow(RangeError)
+  })
+
+  it('gives each caller bytes of its own, also of what it remembers', async () => {
+    const kdf = new NodeHkdf()
+    const text = random(20)
+    for (const salt of [new ArrayBuffer(0), random(32)]) {
+      const first = await kdf.extract(salt, text)
+      const kept = first.slice(0)
+      expect(kept).toEqual(exact(createHmac('sha256', Buffer.from(salt)).update(Buffer.from(text)).digest()))
+      new Uint8Array(first).fill(0)
+      expect(await kdf.extract(salt, text)).toEqual(kept)
+    }
+  })
+
+  it('does not take one text or key for another that came before it', async () => {
+    const kdf = new NodeHkdf()
+    const [salt, info] = [random(32), random(10)]
+    for (const text of [random(16), random(16), random(17)]) {
+      const expected = hkdfSync('sha256', new Uint8Array(text), new Uint8Array(salt), new Uint8Array(info), 32)
+      expect(await kdf.extractAndExpand(salt, text, info, 32)).toEqual(expected)
+    }
+    const raw = Buffer.from(generateSealingKey().publicKey)
+    const before = rawPublicKey(x25519PublicKey(raw))
+    raw.set(generateSealingKey().publicKey) // the caller's bytes are its own
+    expect(rawPublicKey(x25519PublicKey(raw))).toEqual(raw)
+    expect(before).not.toEqual(raw)
   })
 })

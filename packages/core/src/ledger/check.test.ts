@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { LedgerDamagedError } from './errors.ts'
 import { found, joined, note, type TestLedger, testKinds, testLedger } from './testing.ts'
 
@@ -10,6 +10,16 @@ function filled(): TestLedger {
   const member = joined(founder)
   for (let index = 0; index < 5; index++) member.ledger.append('note', note(index))
   return member
+}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+/** Every turn has taken its time at once. */
+function shortTurns(): void {
+  let now = 0
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += 1000))
 }
 
 describe('entries on disk', () => {
@@ -66,6 +76,20 @@ describe('entries on disk', () => {
     const problems = await ledger.check(noPause)
     expect(problems).toHaveLength(21)
     expect(problems.at(-1)).toMatch(/^and \d+ more$/)
+  })
+
+  test('what is written between two turns of the check is no damage', async () => {
+    const { ledger } = filled()
+    shortTurns()
+    let pauses = 0
+    const before = ledger.count()
+    const problems = await ledger.check(async () => {
+      pauses += 1
+      if (pauses <= 20) ledger.append('note', note(pauses))
+    })
+    expect(problems).toEqual([])
+    // after each entry and each end of a feed, beside those after each page
+    expect(pauses).toBeGreaterThan(before + 20)
   })
 
   test('the check ends when it is told to', async () => {
