@@ -245,11 +245,12 @@ async function denyMany(members: number): Promise<void> {
     const cpu = `${(ms / 1000).toFixed(2)} s, ${(loop.cpuMs / 1000).toFixed(2)} s of processor time`
     const baseline = plain === undefined ? '' : `an upload to everyone: ${plain.ms.toFixed(0)} ms`
     row(`${members} members: ${what}`, cpu, '< 4 s', baseline, plain === undefined ? undefined : ms / plain.ms)
+    const own = `${loop.ownMaxMs.toFixed(0)} ms of processor time (collector: ${loop.collectorMs.toFixed(0)} ms)`
     row(
       '  longest turn of the event loop',
-      `${loop.maxMs.toFixed(0)} ms, ${loop.ownMaxMs.toFixed(0)} ms of processor time`,
+      `${loop.maxMs.toFixed(0)} ms, ${own}`,
       '< 50 ms',
-      `p99: ${loop.p99Ms.toFixed(1)} ms`,
+      `p99: ${loop.p99Ms.toFixed(1)} ms; longer than 50 ms of processor time: ${loop.longTurns}`,
     )
   }
 }

@@ -14,6 +14,10 @@ export interface LoopSeen {
   readonly p99Ms: number
   /** the longest by what the thread itself took of the processor, whatever else the machine did */
   readonly ownMaxMs: number
+  /** of which the collector paused everything */
+  readonly collectorMs: number
+  /** turns of more than 50 ms of the processor */
+  readonly longTurns: number
   /** of the processor, by all threads */
   readonly cpuMs: number
 }
