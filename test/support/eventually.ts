@@ -3,6 +3,7 @@ export async function eventually<T>(
   what: string,
   ask: () => Promise<T> | T,
   deadlineMs = 20_000,
+  everyMs = 25,
 ): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + deadlineMs
   let last: unknown = 'never asked'
@@ -16,7 +17,7 @@ export async function eventually<T>(
       last = error
     }
     if (performance.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what} (last: ${describe(last)})`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }
 

@@ -3,7 +3,7 @@
  * Positional I/O only; what a system call reports becomes one of the room's errors here and nowhere else.
  */
 import { closeSync, fstatSync, openSync, readSync, statfsSync, statSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { MaloteError } from '../errors.ts'
 import { DiskFaultError, DiskFullError, StoreReadOnlyError } from './errors.ts'
 
@@ -21,13 +21,18 @@ export interface DiskFile {
   close(): Promise<void>
 }
 
-/** `new` fails when the file exists, `create` makes it when absent, `update` and `read` want it to exist. */
-export type OpenMode = 'new' | 'create' | 'update' | 'read'
+/**
+ * `new` fails when the file exists, `create` makes it when absent, `update` and `read` want it to exist; `shared` is as
+ * `new`, for a file that is not the store's: who may read it follows from the folder and the user's umask.
+ */
+export type OpenMode = 'new' | 'shared' | 'create' | 'update' | 'read'
 
 /** @throws {DiskFullError} @throws {StoreReadOnlyError} @throws {DiskFaultError} from every method */
 export interface Disk {
   open(path: string, mode: OpenMode): Promise<DiskFile>
   rename(from: string, to: string): Promise<void>
+  /** The same, but never over what is there. @returns false when there is something */
+  renameIfFree(from: string, to: string): Promise<boolean>
   /** No error when there is none. */
   remove(path: string): Promise<void>
   makeFolder(path: string): Promise<void>
@@ -50,11 +55,12 @@ export interface Disk {
 /** Only the owner of the process may look: sealed bytes are no secret, but which files a branch has is its own matter. */
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
-const FLAGS = { new: 'wx+', update: 'r+', read: 'r' } as const
+const FLAGS = { new: 'wx+', shared: 'wx', update: 'r+', read: 'r' } as const
 
 export const nodeDisk: Disk = {
   open: (path, mode) => guarded(path, async () => nodeFile(path, await openHandle(path, mode))),
   rename: (from, to) => guarded(to, () => rename(from, to)),
+  renameIfFree: (from, to) => guarded(to, () => moveIfFree(from, to)),
   remove: (path) => guarded(path, () => rm(path, { force: true, recursive: true })),
   makeFolder: (path) => guarded(path, async () => void (await mkdir(path, { recursive: true, mode: FOLDER_MODE }))),
   async syncFolder(path) {
@@ -99,7 +105,28 @@ export const nodeDisk: Disk = {
   },
 }
 
+/** What a file system says that has no links: FAT, and some network disks. */
+const NO_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR'])
+
+/** A second name is made before the first is taken away, since renaming would replace what is there. */
+async function moveIfFree(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    await rm(from)
+    return true
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'EEXIST') return false
+    if (!NO_LINKS.has(code)) throw error
+    // the look before is the best there is
+    if ((await lstat(to).catch(() => null)) !== null) return false
+    await rename(from, to)
+    return true
+  }
+}
+
 async function openHandle(path: string, mode: OpenMode): Promise<FileHandle> {
+  if (mode === 'shared') return open(path, FLAGS[mode])
   if (mode !== 'create') return open(path, FLAGS[mode], FILE_MODE)
   try {
     return await open(path, 'wx+', FILE_MODE)

@@ -1,11 +1,10 @@
 /** Sealed chunks in, plain bytes out, as they arrive: also while the rest of the version is still on its way. */
-import { type FileHandle, link, lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
 import { type EpochKeys, openChunk, SEAL_OVERHEAD, SealBrokenError } from '../crypto/index.ts'
 import { toHex } from '../ids.ts'
 import { systemRandom } from '../random.ts'
-import { diskError, systemCode } from './disk.ts'
+import { type Disk, type DiskFile, diskError, nodeDisk } from './disk.ts'
 import {
   ChunkDamagedError,
   ChunkMissingError,
@@ -140,73 +139,53 @@ export interface ExportInit {
   folder: string
   /** the name its owner gave it: data, made safe here */
   name: string
+  /** for tests @default the disk of this machine */
+  disk?: Disk
   /** plain bytes written so far */
   onProgress?: ((bytes: number) => void) | undefined
 }
 
 /**
  * Writes the version into `folder` under a safe name that is not taken, never over another file and never outside the
- * folder; the name appears when all bytes are on disk.
+ * folder; the name appears when all bytes are on disk, and is there to stay when this returns.
  * @returns the path
  * @throws {DiskFullError} @throws {StoreReadOnlyError} and what the source throws
  */
 export async function exportTo(init: ExportInit): Promise<string> {
-  const { folder } = init
+  const { folder, disk = nodeDisk } = init
   const temporary = join(folder, `.malote-${toHex(systemRandom.bytes(8))}.part`)
   try {
-    const handle = await open(temporary, 'wx')
+    const file = await disk.open(temporary, 'shared')
     try {
-      await writeAll(init, handle)
-      await handle.sync()
+      await writeAll(init, file)
+      await file.sync()
     } finally {
-      await handle.close()
+      await file.close()
     }
-    return await settle(temporary, folder, init.name)
+    const path = await settle(disk, temporary, folder, init.name)
+    await disk.syncFolder(folder)
+    return path
   } catch (error) {
-    await rm(temporary, { force: true })
+    await disk.remove(temporary).catch(() => undefined) // the first error is the one to tell
     throw diskError(error, folder)
   }
 }
 
-async function writeAll(init: ExportInit, handle: FileHandle): Promise<void> {
+async function writeAll(init: ExportInit, file: DiskFile): Promise<void> {
   let at = 0
   for await (const plain of init.source) {
-    for (let written = 0; written < plain.length; ) {
-      const { bytesWritten } = await handle.write(plain, written, plain.length - written, at + written)
-      written += bytesWritten
-    }
+    await file.writeAt(plain, at)
     at += plain.length
     init.onProgress?.(at)
   }
 }
 
-/** A second name is made before the first is taken away, since renaming would replace what is there. */
-async function settle(temporary: string, folder: string, name: string): Promise<string> {
-  const taken = new Set(await readdir(folder))
+async function settle(disk: Disk, temporary: string, folder: string, name: string): Promise<string> {
+  const taken = new Set(await disk.list(folder))
   for (;;) {
     const safe = safeFileName(name, taken)
     const path = join(folder, safe)
-    try {
-      await link(temporary, path)
-      await rm(temporary)
-      return path
-    } catch (error) {
-      const code = systemCode(error)
-      if (code === 'EEXIST') taken.add(safe)
-      else if (
-        code === 'EPERM' ||
-        code === 'ENOTSUP' ||
-        code === 'EOPNOTSUPP' ||
-        code === 'ENOSYS' ||
-        code === 'EISDIR'
-      ) {
-        // FAT and some network disks have no links; the look before is the best there is
-        if ((await lstat(path).catch(() => null)) === null) {
-          await rename(temporary, path)
-          return path
-        }
-        taken.add(safe)
-      } else throw error
-    }
+    if (await disk.renameIfFree(temporary, path)) return path
+    taken.add(safe)
   }
 }

@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DiskFullError, StoreReadOnlyError } from './errors.ts'
 import { createStore } from './store.ts'
@@ -9,7 +8,6 @@ import {
   bytesOf,
   CHUNK,
   chunkOf,
-  coinsOf,
   createMemoryDisk,
   elsewhere,
   fill,
@@ -113,54 +111,5 @@ describe('space', () => {
     disk.fault = () => undefined
     await fill(file, manifest, chunks, 1, 2, 3)
     expect(file.complete).toBe(true)
-  })
-})
-
-describe('a power cut', () => {
-  it('at any moment leaves no bit without its bytes, and nothing that was promised is lost', async () => {
-    const { manifest, chunks } = await elsewhere(6 * CHUNK)
-    const sealed = await elsewhere(2 * CHUNK, 9)
-    const disk = createMemoryDisk()
-    const store = await memoryStore({ disk, flushChunks: 2 })
-    /** operations done -> bits of the fetched version that are promised from then on */
-    const promises: { from: number; bits: Uint8Array }[] = []
-    const file = await store.open(manifest)
-    await fill(file, manifest, chunks, 4, 0, 5)
-    await file.flush()
-    promises.push({ from: disk.done, bits: file.bitfield() })
-    await Promise.all([1, 2].map((index) => file.write(index, chunkOf(chunks, index))))
-    // sealing takes the place of a part that was fetched before
-    await fill(await store.open(sealed.manifest), sealed.manifest, sealed.chunks, 1)
-    await seal(store, sealed.plain)
-    const sealedFrom = disk.done
-    await file.write(3, chunkOf(chunks, 3))
-    promises.push({ from: disk.done, bits: file.bitfield() })
-    const writtenAt = disk.done
-    await store.remove(sealed.manifest.root)
-
-    await fc.assert(
-      fc.asyncProperty(fc.nat(disk.done), fc.nat(), async (upTo, seed) => {
-        const after = disk.afterPowerCut(upTo, coinsOf(seed))
-        const reopened = await memoryStore({ disk: after })
-        for (const { root } of reopened.list()) {
-          const found = await reopened.get(root)
-          if (found === null) throw new Error('listed, but not there')
-          const right = root === manifest.root ? chunks : sealed.chunks
-          for (let index = 0; index < found.count; index++) {
-            if (found.has(index) && Buffer.compare(await found.read(index), chunkOf(right, index)) !== 0)
-              throw new Error(`chunk ${index} of ${root} has a bit and other bytes`)
-          }
-        }
-        const now = await reopened.open(manifest)
-        const promised = promises.findLast(({ from }) => from <= upTo)?.bits ?? new Uint8Array(1)
-        expect((now.bitfield()[0] ?? 0) & (promised[0] ?? 0)).toBe(promised[0])
-        if (upTo >= sealedFrom && upTo <= writtenAt) expect(reopened.stat(sealed.manifest.root)?.complete).toBe(true)
-        // and it goes on from there
-        await now.setManifest(manifest)
-        for (const [index, chunk] of chunks.entries()) expect(await now.write(index, chunk)).toBe(true)
-        expect(now.complete).toBe(true)
-      }),
-      { numRuns: 100 },
-    )
   })
 })

@@ -1,5 +1,5 @@
 /** What a start finds on disk, and what it makes of leftovers. Spec: docs/specs/store.md, "Start". */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { decodeCbor, shape } from '../codec/index.ts'
 import { blake3, equalBytes } from '../crypto/index.ts'
 import { fromHex, type Root } from '../ids.ts'
@@ -31,6 +31,8 @@ export interface Loaded {
 export async function loadVersions(init: LoadInit): Promise<Loaded> {
   const { disk, folder, temporary } = init
   await disk.makeFolder(folder)
+  // the store is worth nothing under a name that a power cut takes away
+  await disk.syncFolder(dirname(folder))
   await disk.remove(temporary)
   await disk.makeFolder(temporary)
   const present = new Set(await disk.list(folder))

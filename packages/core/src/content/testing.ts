@@ -62,6 +62,7 @@ type Op =
   /** covers what was done before `begun` */
   | { kind: 'sync'; inode: Inode; begun: number }
   | { kind: 'name'; folder: string; name: string; inode: Inode | null }
+  | { kind: 'folder'; folder: string; name: string; isThere: boolean }
   | { kind: 'sync-folder'; folder: string; begun: number }
 
 interface Inode {
@@ -84,17 +85,35 @@ export interface MemoryDisk extends Disk {
 
 const SECTOR = 512
 
-export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
+/** @param names, folders what is on it, to stay */
+export function createMemoryDisk(names = new Map<string, Inode>(), folders = new Set(['/', '/e'])): MemoryDisk {
   const log: Op[] = []
-  // a store makes its folders once; that they last is not what is tested here
+  const firstFolders = new Set(folders)
+  const first = [...names].map(([path, inode]) => ({ path, inode, bytes: inode.bytes.slice() }))
   const write = (inode: Inode, at: number, bytes: Uint8Array) => {
     if (inode.bytes.length < at + bytes.length) resize(inode, at + bytes.length)
     inode.bytes.set(bytes, at)
   }
+  /** what is in each folder */
+  const entries = new Map<string, Set<string>>()
+  const enlist = (path: string, isThere: boolean) => {
+    const known = entries.get(dirname(path)) ?? new Set()
+    entries.set(dirname(path), known)
+    if (isThere) known.add(basename(path))
+    else known.delete(basename(path))
+  }
+  for (const path of [...names.keys(), ...folders]) if (path !== '/') enlist(path, true)
   const rename = (path: string, inode: Inode | null) => {
     if (inode === null) names.delete(path)
     else names.set(path, inode)
+    enlist(path, inode !== null)
     log.push({ kind: 'name', folder: dirname(path), name: basename(path), inode })
+  }
+  const nameFolder = (path: string, isThere: boolean) => {
+    if (isThere) folders.add(path)
+    else folders.delete(path)
+    enlist(path, isThere)
+    log.push({ kind: 'folder', folder: dirname(path), name: basename(path), isThere })
   }
   const enter = async (operation: string, path: string) => {
     await Promise.resolve()
@@ -145,7 +164,8 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
     content: (path) => names.get(path)?.bytes,
     async open(path, mode) {
       await enter('open', path)
-      if (mode === 'new' || (mode === 'create' && !names.has(path))) rename(path, { bytes: new Uint8Array(0) })
+      if (mode === 'new' || mode === 'shared' || (mode === 'create' && !names.has(path)))
+        rename(path, { bytes: new Uint8Array(0) })
       return fileOf(path, find(path))
     },
     async rename(from, to) {
@@ -154,11 +174,21 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
       rename(to, inode)
       rename(from, null)
     },
+    async renameIfFree(from, to) {
+      if (names.has(to)) return false
+      await disk.rename(from, to)
+      return true
+    },
     async remove(path) {
       await enter('remove', path)
+      for (const each of [...folders].filter((one) => one === path || one.startsWith(`${path}/`)))
+        nameFolder(each, false)
       for (const name of [...names.keys()]) if (name === path || name.startsWith(`${path}/`)) rename(name, null)
     },
-    makeFolder: (path) => enter('makeFolder', path),
+    async makeFolder(path) {
+      await enter('makeFolder', path)
+      for (let at = path; !folders.has(at); at = dirname(at)) nameFolder(at, true)
+    },
     async syncFolder(path) {
       const begun = log.length
       await enter('syncFolder', path)
@@ -166,7 +196,7 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
     },
     async list(path) {
       await enter('list', path)
-      return [...names.keys()].filter((name) => dirname(name) === path).map((name) => basename(name))
+      return [...(entries.get(path) ?? [])]
     },
     async sizeOf(path) {
       await enter('sizeOf', path)
@@ -188,10 +218,20 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
         return copy
       }
       const left = new Map<string, Inode>()
+      const leftFolders = new Set(firstFolders)
+      for (const { path, inode, bytes } of first) {
+        const copy = { bytes: bytes.slice() }
+        inodes.set(inode, copy)
+        left.set(path, copy)
+      }
       log.slice(0, upTo).forEach((op, index) => {
         if (op.kind === 'sync' || op.kind === 'sync-folder') return
-        const isSafe = index < (synced.get(op.kind === 'name' ? op.folder : op.inode) ?? 0)
-        if (op.kind === 'name') {
+        const isSafe = index < (synced.get('folder' in op ? op.folder : op.inode) ?? 0)
+        if (op.kind === 'folder') {
+          if (!isSafe && !coin()) return
+          if (op.isThere) leftFolders.add(join(op.folder, op.name))
+          else leftFolders.delete(join(op.folder, op.name))
+        } else if (op.kind === 'name') {
           const path = join(op.folder, op.name)
           if (!isSafe && !coin()) return
           if (op.inode === null) left.delete(path)
@@ -206,7 +246,11 @@ export function createMemoryDisk(names = new Map<string, Inode>()): MemoryDisk {
           }
         }
       })
-      return createMemoryDisk(left)
+      // whatever lay in a folder that is not there
+      const isThere = (path: string): boolean => path === '/' || (leftFolders.has(path) && isThere(dirname(path)))
+      for (const path of [...left.keys()]) if (!isThere(dirname(path))) left.delete(path)
+      for (const path of [...leftFolders]) if (!isThere(path)) leftFolders.delete(path)
+      return createMemoryDisk(left, leftFolders)
     },
   }
   return disk

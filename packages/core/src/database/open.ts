@@ -70,6 +70,9 @@ export function openDatabase(init: DatabaseInit): Database {
     sqlite = new Sqlite(init.image ?? init.path)
     sqlite.pragma('journal_mode = WAL')
     sqlite.pragma(`synchronous = ${init.synchronous ?? 'full'}`)
+    // of no effect but on macOS, where a sync alone leaves the bytes in the memory of the disk
+    sqlite.pragma('fullfsync = ON')
+    sqlite.pragma('checkpoint_fullfsync = ON')
     sqlite.pragma('foreign_keys = ON')
     sqlite.pragma('secure_delete = ON') // what a branch may no longer see must not linger in free pages
     sqlite.pragma('cache_size = -16384')

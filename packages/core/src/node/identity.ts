@@ -10,7 +10,7 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import {
   generateSealingKey,
@@ -59,6 +59,7 @@ export function createIdentity(dataDir: string): Identity {
   const signing = generateSigningKey()
   const sealing = generateSealingKey()
   writePrivateFile(join(dataDir, FILE), encodeCbor({ v: 1, signing: signing.seed, sealing: sealing.secret }))
+  syncFolder(dirname(resolve(dataDir)))
   return identityFrom(signing, sealing)
 }
 
@@ -77,4 +78,17 @@ export function writePrivateFile(path: string, bytes: Uint8Array): void {
     closeSync(file)
   }
   renameSync(temporary, path)
+  syncFolder(dirname(path))
+}
+
+/** Names that were made in it survive a power cut. */
+export function syncFolder(path: string): void {
+  // Windows has no such call; NTFS journals names by itself
+  if (process.platform === 'win32') return
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
 }

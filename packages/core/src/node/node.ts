@@ -20,7 +20,7 @@ import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkErro
 import { createEventHub } from './events.ts'
 import { createFiles } from './files.ts'
 import { DEFAULT_HANDOFF_POLICY } from './handoffs.ts'
-import { createIdentity, loadIdentity } from './identity.ts'
+import { createIdentity, loadIdentity, syncFolder } from './identity.ts'
 import { compareWithOthers, foldControlEntries } from './joining.ts'
 import { refuseLoss } from './leaver.ts'
 import { type Leaving, newLeaving } from './leaving.ts'
@@ -396,6 +396,7 @@ class Runtime {
   async #openNew(begin: (ledger: Ledger) => NetworkId): Promise<Session> {
     this.#removeFolder()
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    syncFolder(this.#init.dataDir)
     try {
       return await this.#open(begin, true)
     } catch (error) {
