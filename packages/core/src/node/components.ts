@@ -347,6 +347,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onClaim(root, node) {
       if (durability.isDoubted(root, node)) durability.check(root)
     },
+    onMember: durability.memberCame,
     onDoubted(root, by) {
       const file = state.versionOfRoot(root)?.file
       if (file !== undefined && versions.live(file)?.owner === by) storeCheck.look(root)

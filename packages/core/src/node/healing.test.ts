@@ -94,3 +94,20 @@ it('is said where no other branch has it, and the file is at risk', async () => 
   )
   await until('counted', () => alone.status().files.atRisk === 1)
 })
+
+it('is found by the owner, who asks its holders: they look at their disks, and are believed again', async () => {
+  const [ownerFolder, folder] = [nodes.emptyFolder(), nodes.emptyFolder()]
+  let owner = await nodes.start(ownerFolder)
+  await owner.network.init({ name: 'Agência', branch: 'Recife' })
+  const holder = await nodes.join(owner, 'Natal', { dataDir: folder })
+  await chunks(holder, true) // the next look is 30 days away
+  const file = await share(owner, 'foto.jpg', bytesOf(40_000, 9))
+  await until('held by both', () => owner.files.get(file).copies.held === 2)
+  await owner.files.waitFor(file, 'durable')
+  flip(folder, rootIn(folder), 'sealed', 20_000)
+  await owner.stop()
+  owner = await nodes.start(ownerFolder)
+  await until('healed', () => healed(holder) === 1 && isWhole(holder, file))
+  await until('counted again', () => owner.files.get(file).copies.held === 2)
+  expect(await chunks(holder)).toMatch(/^ok/)
+}, 60_000)

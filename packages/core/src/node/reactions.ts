@@ -29,6 +29,8 @@ export interface ReactionsInit {
   readonly draw: Draw
   readonly events: EventHub
   readonly bell: Bell
+  /** One has connected. */
+  onMember(): void
   /** A member states what it holds of a version. */
   onClaim(root: Root, node: NodeId): void
   /** A member does not believe this node's copy. */
@@ -162,7 +164,10 @@ export function createReactions(rooms: ReactionsInit): Reactions {
       if (branch !== undefined && type !== 'changed') {
         events.emit(`member:${type}`, { node, branch: members.branchLabel(branch) })
       }
-      if (type === 'connected') transfers.refresh()
+      if (type === 'connected') {
+        transfers.refresh()
+        rooms.onMember()
+      }
       draw.look()
       bell.ring()
     }),

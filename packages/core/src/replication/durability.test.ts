@@ -104,6 +104,20 @@ describe('durability', () => {
   })
 })
 
+it('asks again who was away when a member comes', async () => {
+  let isAway = true
+  const at = setUp({ challenge: async () => (isAway ? 'unknown' : 'right') })
+  for (const node of [honest, other]) at.claims.add(node)
+  at.durability.check(root)
+  await at.settle()
+  isAway = false
+  at.durability.memberCame()
+  at.durability.memberCame()
+  await at.pass(SPOT_EVERY_MS)
+  expect([at.durable, at.doubts]).toEqual([[root], []])
+  await at.durability.stop()
+})
+
 describe('spot checks', () => {
   it('find one that had it all, and keeps but a part', async () => {
     const at = setUp()

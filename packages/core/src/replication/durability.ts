@@ -12,6 +12,8 @@ import type { LiveVersion } from './types.ts'
 export const DURABLE_HOLDERS = 2
 /** Challenges of new copies that wait for an answer at once. */
 const ASKING_MAX = 4
+/** After a member has come: others may come with it, ms. */
+const RETRY_MS = 1000
 /** Between two spot checks, ms, and up to as much again. */
 export const SPOT_EVERY_MS = 30_000
 /** A holder whose copy is doubted, or that stays silent, is asked again after this, ms. */
@@ -55,6 +57,8 @@ export interface Durability {
   start(): void
   /** Challenges claimants of an own version that have not proved themselves yet, as far as proofs are wanting. */
   check(root: Root): void
+  /** A member has come: it may answer for what nobody could answer for. */
+  memberCame(): void
   isDurable(root: Root): boolean
   /** its claim failed a challenge, and no later one was answered right */
   isDoubted(root: Root, holder: NodeId): boolean
@@ -75,11 +79,14 @@ export function createDurability(init: DurabilityInit): Durability {
   const suspects = new Map<string, Suspect>()
   /** own versions whose proofs are wanting */
   const waiting = new Set<Root>()
+  /** those for which whoever was there did not suffice */
+  const unproved = new Set<Root>()
   const working = new Set<Promise<void>>()
   /** who is being asked: never twice at once about the same */
   const asking = new Set<string>()
   const ended = new AbortController()
   let cancel = () => {}
+  let cancelRetry: (() => void) | null = null
 
   const nameOf = (root: Root, holder: NodeId) => `${root}/${holder}`
   const isDoubted = (root: Root, holder: NodeId) => suspects.get(nameOf(root, holder))?.doubted === true
@@ -140,11 +147,16 @@ export function createDurability(init: DurabilityInit): Durability {
   /** One claimant after the other until the proofs suffice, and whoever is doubted once more. */
   async function prove(root: Root): Promise<void> {
     const version = init.ownVersion(root)
-    if (version === null) return void proved.delete(root)
+    unproved.delete(root)
+    if (version === null) {
+      proved.delete(root)
+      return
+    }
     for (const holder of shuffled(init.claimants(root), init.random)) {
       if (proved.get(root)?.has(holder) === true || (isDurable(root) && !isDoubted(root, holder))) continue
       await askOnce(version, holder)
     }
+    if (!isDurable(root)) unproved.add(root)
   }
 
   function inBackground(work: Promise<void>): void {
@@ -207,11 +219,20 @@ export function createDurability(init: DurabilityInit): Durability {
       waiting.add(root)
       next()
     },
+    memberCame() {
+      if (ended.signal.aborted) return
+      cancelRetry ??= clock.after(RETRY_MS, () => {
+        cancelRetry = null
+        for (const root of unproved) waiting.add(root)
+        next()
+      })
+    },
     isDurable,
     isDoubted,
     async stop() {
       ended.abort()
       cancel()
+      cancelRetry?.()
       waiting.clear()
       await Promise.all(working)
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type FileId, type NetworkId, nodeIdFromPublicKey, type Root } from '../ids.ts'
+import { type FileId, type NetworkId, type NodeId, nodeIdFromPublicKey, type Root } from '../ids.ts'
 import { ManualClock } from '../network/testing.ts'
 import { createReplicator, type ReplicatorInit } from './replicator.ts'
 import type { LiveVersion } from './types.ts'
@@ -83,5 +83,36 @@ describe('createReplicator', () => {
     clock.advance(1000)
     await seen
     await replicator.stop()
+  })
+
+  it('does not count a copy that its owner doubts, nor waits for its member to make one', () => {
+    const others = [2, 3, 4].map((seed) => nodeIdFromPublicKey(new Uint8Array(32).fill(seed)))
+    const version = versionOf(first)
+    const doubted = new Set<NodeId>()
+    const { replicator } = setUp({
+      members: () => [self, ...others].map((node) => ({ node, weight: 1 })),
+      local: () => 'all',
+      holdings: {
+        holders: () => new Map(others.slice(0, 2).map((node) => [node, 'all'])),
+        declines: () => new Set(),
+        say: () => {},
+        decline: () => {},
+      },
+      doubted: () => doubted,
+    })
+    const listed = replicator.placement(version).filter((node) => node !== self)
+    expect([replicator.copies(version), listed.length]).toEqual([{ held: 3, target: 3 }, 2])
+    for (const liar of others) {
+      doubted.clear()
+      doubted.add(liar)
+      const now = replicator.placement(version)
+      expect(now).toHaveLength(3)
+      expect(now).not.toContain(liar)
+      expect(replicator.completeHolders(version)).not.toContain(liar)
+    }
+    // a node leaves itself in: it looks at its copy and mends it
+    doubted.clear()
+    doubted.add(self)
+    expect(replicator.placement(version)).toContain(self)
   })
 })
