@@ -79,7 +79,8 @@ export function createReplication(rooms: ReplicationWiring): {
 
   function local(root: Root): HoldState {
     const stored = store.stat(root)
-    if (stored === null) return 'none'
+    // the store counts a version from its manifest on; others are to know before that who will have chunks of it
+    if (stored === null) return transfers.byRoot(root)?.state === 'running' ? 'partial' : 'none'
     return stored.complete ? 'all' : 'partial'
   }
 
