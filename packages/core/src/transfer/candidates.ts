@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 
 /** Sources of one version at one time. */
-export const MAX_SOURCES = 16
+export const MAX_SOURCES = 32
 /** The list of sources is asked for again after this (ms). */
 const POLL_MS = 5_000
 const FIRST_RETRY_MS = 1_000

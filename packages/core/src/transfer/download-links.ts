@@ -23,6 +23,10 @@ export interface Link {
   /** chunks reserved for it that have not come */
   owed: number
   pagesOwed: number
+  /** as it was opened */
+  readonly urgent: boolean
+  /** chunks that have come over it */
+  got: number
   readonly talk: IdleTalk
 }
 
@@ -135,6 +139,8 @@ export class Links {
       session: undefined,
       owed: 0,
       pagesOwed: 0,
+      urgent: init.isUrgent(),
+      got: 0,
       talk: new IdleTalk(clock, chunkCount(version)),
     }
     const signal = AbortSignal.any([ending.signal, this.#ending.signal])
@@ -147,7 +153,7 @@ export class Links {
         rootBytes: this.#rootBytes,
         chunk: version.chunk,
         count: chunkCount(version),
-        urgent: init.isUrgent(),
+        urgent: link.urgent,
         proof: await init.proof?.(version.root, peer),
         idleMs: SESSION_IDLE_MS,
         signal,

@@ -97,6 +97,7 @@ class RunningDownload implements Download {
     this.#urgent = urgent
     this.#hadHope = this.#now()
     this.#credit.setUrgent(urgent)
+    this.#picker?.setSparing(!urgent)
     this.#pump()
   }
 
@@ -164,8 +165,10 @@ class RunningDownload implements Download {
       chunkBytes: this.#chunkBytes,
       isHere,
       random: this.#init.random,
+      self: this.#init.host.id,
     })
     for (let index = 0; index < this.#count; index++) if (isHere(index)) this.#bytes += this.#plainLength(index)
+    this.#picker.setSparing(!this.#urgent)
     this.#picker.prioritise(this.#priority)
     this.#init.onFile?.(file)
     this.#finishWhenDone()
@@ -272,6 +275,7 @@ class RunningDownload implements Download {
       case 'answer':
         throw new SourceBrokenError(link.peer, 'answered a challenge that was not made')
       default:
+        if (answer.t === 'have') this.#sendCancels(picker.spared(answer.indexes))
         for (let left = takeNews(picker, link, answer, now); left > 0; left--) this.#giveBack(link)
         this.#pump()
     }
@@ -286,6 +290,8 @@ class RunningDownload implements Download {
     const verdict = picker.arrived(link.peer, index, sealed.length, this.#now())
     if (verdict === 'unasked') throw new SourceBrokenError(link.peer, `sent chunk ${index}, which was not asked for`)
     this.#received += sealed.length
+    link.got += 1
+    if (!link.urgent) link.session?.got(link.got)
     if (verdict === 'known') {
       this.#wasted += sealed.length
       this.#giveBack(link)
@@ -381,12 +387,17 @@ class RunningDownload implements Download {
     if (picker === undefined || !this.#isReady() || this.#ending.signal.aborted) return
     const batches = new Map<OpenLink, number[]>()
     const now = this.#now()
-    let open = this.#links.open()
+    const byId = new Map(this.#links.open().map((link) => [link.peer, link]))
+    let open = picker.inTurn([...byId.keys()]).flatMap((id) => byId.get(id) ?? [])
     while (open.length > 0) {
       const still: OpenLink[] = []
       for (const link of open) {
         const index = picker.next(link.peer, now)
-        if (index === undefined) continue
+        if (index === undefined) {
+          const recalled = picker.recall(link.peer, now)
+          if (recalled !== undefined) this.#sendCancels([recalled])
+          continue
+        }
         if (!this.#credit.take()) {
           picker.unasked(link.peer, index)
           still.length = 0

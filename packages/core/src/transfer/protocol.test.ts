@@ -72,6 +72,7 @@ describe('transfer messages', () => {
 describe('upload queue', () => {
   const queueOf = (sent: Uint8Array, indexes: number[]): Queue => ({
     urgent: false,
+    passed: 0,
     sent,
     requests: indexes.map((index) => ({ t: 'get', index, passed: 0 })),
   })
@@ -90,26 +91,49 @@ describe('upload queue', () => {
       if (takeRequest(waiting)?.index === 0) break
     }
     expect(turns).toBeLessThan(40)
-    expect(takeRequest({ urgent: true, sent, requests: [] })).toBeUndefined()
+    expect(takeRequest({ urgent: true, passed: 0, sent, requests: [] })).toBeUndefined()
   })
 
   it('gives urgent peers four of five turns, and everybody one in the end', () => {
-    const turns = new Turns<{ name: string; urgent: boolean }>()
+    const turns = new Turns<Queue & { name: string }>()
     const peers = [
-      { name: 'a', urgent: true },
-      { name: 'b', urgent: true },
-      { name: 'c', urgent: false },
+      { ...queueOf(new Uint8Array(1), []), name: 'a', urgent: true },
+      { ...queueOf(new Uint8Array(1), []), name: 'b', urgent: true },
+      { ...queueOf(new Uint8Array(1), []), name: 'c' },
     ]
     for (const peer of peers) turns.add(peer)
     const served: string[] = []
     for (let turn = 0; turn < 10; turn++) {
-      const peer = turns.next()
+      const peer = turns.next('all')
       if (peer === undefined) break
       served.push(peer.name)
       turns.add(peer)
     }
     expect(served.join('')).toBe('ababcababc')
+    expect(turns.next('none')?.urgent).toBe(true)
     for (const peer of peers) turns.delete(peer)
-    expect([turns.isEmpty, turns.next()]).toEqual([true, undefined])
+    turns.add(peers[2] as Queue & { name: string })
+    expect(turns.next('none')).toBeUndefined()
+    expect(turns.next('all')?.name).toBe('c')
+    expect([turns.isEmpty, turns.next('all')]).toEqual([true, undefined])
+  })
+
+  it('serves first who asks for what has not left yet, and the others all the same in the end', () => {
+    const turns = new Turns<Queue & { name: string }>()
+    const sent = new Uint8Array(200)
+    sent[0] = 1
+    const again = { ...queueOf(sent, [0]), name: 'again' }
+    const fresh = { ...queueOf(sent, [1]), name: 'fresh' }
+    turns.add(again)
+    turns.add(fresh)
+    expect(turns.next('fresh')?.name).toBe('fresh')
+    expect(turns.next('fresh')).toBeUndefined()
+    let passed = 0
+    for (let index = 2; ; index++) {
+      turns.add({ ...queueOf(sent, [index]), name: 'fresh' })
+      if (turns.next('all')?.name === 'again') break
+      passed += 1
+    }
+    expect(passed).toBeLessThan(40)
   })
 })

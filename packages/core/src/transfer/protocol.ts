@@ -39,6 +39,7 @@ const requests = {
   manifest: shape.object({ t: shape.oneOf('manifest'), page: index }),
   get: shape.object({ t: shape.oneOf('get'), indexes }),
   cancel: shape.object({ t: shape.oneOf('cancel'), indexes }),
+  got: shape.object({ t: shape.oneOf('got'), chunks: shape.uint() }),
   challenge: shape.object({ t: shape.oneOf('challenge'), index, nonce: shape.bytes(32) }),
 } as const
 

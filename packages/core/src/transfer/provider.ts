@@ -23,6 +23,7 @@ import {
 } from './protocol.ts'
 import { createNews, type Informed } from './provider-news.ts'
 import { SLOWEST_PER_MS } from './source-rate.ts'
+import { UploadHands } from './upload-hands.ts'
 import { type Queue, type Request, Turns, takeRequest } from './upload-queue.ts'
 
 /** Bytes read and not yet handed to the network, all clients together. */
@@ -30,6 +31,12 @@ const DEFAULT_READING_BYTES = 32 * 1024 * 1024
 /** Chunks in hand for one client: one being written, one being read; and for all clients of one peer. */
 const PER_CLIENT = 2
 const PER_PEER = 4
+/** So many chunks fill a link: while as many leave for the first time, none leaves again. */
+const FILLING = 2
+/** A member that does not tell what has come is taken to have it after this (ms). */
+const GOT_MS = 3_000
+/** Only on a path on which a chunk is gone so soon (ms) it pays to have the next one in hand: what waits can still be changed. */
+const QUICK_MS = 50
 /** Manifest pages that one client may have unanswered. */
 const MAX_PAGES = 4
 /** Streams of one peer: its fetches and replications, and challenges beside them. */
@@ -89,6 +96,13 @@ interface Client extends Queue, Informed {
   /** its refusal is on its way: let it arrive */
   refused: boolean
   sending: Promise<void>
+  sentChunks: number
+  /** that it has told us to have */
+  gotChunks: number
+  /** those that wait for that */
+  readonly awaited: { readonly chunks: number; readonly end: () => void }[]
+  /** what the last chunk took to be handed to the network (ms) */
+  wroteMs: number
   lastSent: number
   allowedAt: number
 }
@@ -101,6 +115,9 @@ export function createProvider(init: ProviderInit): Provider {
   const sentCounts = new Map<Root, { counts: Uint8Array; users: number }>()
   const turns = new Turns<Client>()
   const handsOfPeer = new Map<NodeId, number>()
+  const hands = new UploadHands(clock.now())
+  /** chunks on the way that have not left before */
+  let firsts = 0
   let reading = 0
   let sentBytes = 0
   let stopped = false
@@ -166,17 +183,49 @@ export function createProvider(init: ProviderInit): Provider {
     const { length } = bytes // it is given away
     await up.take(length, client.urgent, client.ending.signal)
     await send(client, async () => {
+      const began = clock.now()
       await client.stream.writeParts([chunkHeader(request.index), bytes], { ...wait(client), handsOver: true })
       sentBytes += length
+      client.sentChunks += 1
+      client.wroteMs = clock.now() - began
     })
   }
 
-  const hands = (client: Client) => handsOfPeer.get(client.peer) ?? 0
-  const isFree = (client: Client) => client.serving < PER_CLIENT && hands(client) < PER_PEER
+  const inHand = (client: Client) => handsOfPeer.get(client.peer) ?? 0
+  const isFree = (client: Client) =>
+    client.serving < (client.urgent || client.wroteMs < QUICK_MS ? PER_CLIENT : 1) && inHand(client) < PER_PEER
+
+  /** What was handed to the network may still fill our link for seconds: its hand is free when it has come. */
+  const whenGot = (client: Client, chunks: number, give: () => void) => {
+    const done = () => {
+      cancel()
+      give()
+      if (chunks > 0) hands.sent(client.file.chunk)
+      pump()
+    }
+    if (client.gotChunks >= chunks || client.ending.signal.aborted) {
+      give()
+      return
+    }
+    const wait = { chunks, end: done }
+    const cancel = clock.after(GOT_MS, () => {
+      client.awaited.splice(client.awaited.indexOf(wait), 1)
+      done()
+    })
+    client.awaited.push(wait)
+  }
+
+  const onGot = (client: Client, chunks: number) => {
+    if (chunks > client.sentChunks) throw new DecodeError('got what was not sent')
+    client.gotChunks = Math.max(client.gotChunks, chunks)
+    const come = client.awaited.filter((wait) => wait.chunks <= client.gotChunks)
+    client.awaited.splice(0, come.length)
+    for (const wait of come) wait.end()
+  }
 
   const pump = () => {
     while (!stopped && reading < readingLimit) {
-      const client = turns.next()
+      const client = turns.next(hands.isFree(clock.now()) ? (firsts < FILLING ? 'all' : 'fresh') : 'none')
       if (client === undefined) return
       if (client.ending.signal.aborted || !isFree(client)) continue // comes back when it has a hand free
       const request = takeRequest(client)
@@ -184,14 +233,23 @@ export function createProvider(init: ProviderInit): Provider {
       const bytes = client.file.chunk + SEAL_OVERHEAD
       reading += bytes
       client.serving += 1
-      handsOfPeer.set(client.peer, hands(client) + 1)
+      const isFirst = (client.sent[request.index] ?? 0) === 1
+      if (!client.urgent) hands.take()
+      if (isFirst) firsts += 1
+      handsOfPeer.set(client.peer, inHand(client) + 1)
       if (client.requests.length > 0 && isFree(client)) turns.add(client)
+      const before = client.sentChunks
       void serve(client, request)
         .catch((error: unknown) => end(client, asError(error)))
         .then(() => {
+          const give = () => {
+            if (isFirst) firsts -= 1
+            if (!client.urgent) hands.giveBack()
+          }
+          whenGot(client, client.sentChunks > before && !client.urgent ? client.sentChunks : 0, give)
           reading -= bytes
           client.serving -= 1
-          const left = hands(client) - 1
+          const left = inHand(client) - 1
           if (left > 0) handsOfPeer.set(client.peer, left)
           else handsOfPeer.delete(client.peer)
           for (const each of clients) if (each.peer === client.peer && each.requests.length > 0) turns.add(each)
@@ -254,6 +312,7 @@ export function createProvider(init: ProviderInit): Provider {
     return {
       urgent: request.urgent,
       requests: [],
+      passed: 0,
       sent: shared.counts,
       peer: stream.peer,
       stream,
@@ -267,6 +326,10 @@ export function createProvider(init: ProviderInit): Provider {
       writingSince: null,
       refused: false,
       sending: Promise.resolve(),
+      sentChunks: 0,
+      gotChunks: 0,
+      awaited: [],
+      wroteMs: Number.POSITIVE_INFINITY,
       lastSent: clock.now(),
       allowedAt: clock.now(),
     }
@@ -276,6 +339,7 @@ export function createProvider(init: ProviderInit): Provider {
     clients.delete(client)
     turns.delete(client)
     client.requests.length = 0
+    for (const wait of client.awaited.splice(0)) wait.end()
     const shared = sentCounts.get(client.root)
     if (shared === undefined) return
     shared.users -= 1
@@ -295,6 +359,9 @@ export function createProvider(init: ProviderInit): Provider {
           .then(() => {
             client.pages -= 1
           })
+        return
+      case 'got':
+        onGot(client, request.chunks)
         return
       case 'cancel':
         void cancelRequests(client, request.indexes)
@@ -351,6 +418,7 @@ export function createProvider(init: ProviderInit): Provider {
         if (owes && client.writingSince === null && now - client.lastSent >= BUSY_MS) void tell(client, { t: 'busy' })
       }
       dropHog(now)
+      pump()
       if (clients.size > 0) busySoon()
     })
   }

@@ -105,6 +105,23 @@ export class RarityOrder {
     return undefined
   }
 
+  /** Of the rarest missing chunks, the one for which `rank` is least, among so many. */
+  best(rank: (index: number) => number, most: number): number | undefined {
+    let bucket = 0
+    while (bucket < MAX_AVAILABILITY && this.#end(bucket) === 0) bucket += 1
+    const end = Math.min(this.#end(bucket), most)
+    let best: number | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (let place = 0; place < end && least > 0; place++) {
+      const index = this.#order[place] ?? 0
+      const its = rank(index)
+      if (its >= least) continue
+      least = its
+      best = index
+    }
+    return best
+  }
+
   #end(bucket: number): number {
     return this.#ends[bucket] ?? 0
   }

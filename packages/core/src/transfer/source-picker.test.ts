@@ -91,12 +91,17 @@ describe('SourcePicker', () => {
     for (const id of ['a', 'b', 'c']) picker.addSource(id, null, 0)
     expect(picker.next('a', 0)).toBe(0)
     expect(picker.next('b', 0)).toBeUndefined()
-    expect(picker.next('b', 1000)).toBe(0)
-    expect(picker.next('c', 1000)).toBeUndefined()
+    // it may still wait at the other: that is tried first
+    expect(picker.next('b', 1000)).toBeUndefined()
+    expect(picker.recall('b', 1000)).toEqual({ source: 'a', indexes: [0] })
+    expect(picker.recall('c', 1000)).toBeUndefined()
+    expect(picker.next('b', 1299)).toBeUndefined()
+    expect(picker.next('b', 1300)).toBe(0)
+    expect(picker.next('c', 1300)).toBeUndefined()
     expect(picker.states.askers(0)).toBe(MAX_ASKERS)
-    const { cancel } = deliver(picker, 'b', 0, 1001)
+    const { cancel } = deliver(picker, 'b', 0, 1301)
     expect(cancel).toEqual([{ source: 'a', indexes: [0] }])
-    expect(deliver(picker, 'a', 0, 1002).verdict).toBe('known')
+    expect(deliver(picker, 'a', 0, 1302).verdict).toBe('known')
   })
 
   it('asks nobody for a chunk that is being verified, though another still owes it', () => {
@@ -104,9 +109,10 @@ describe('SourcePicker', () => {
     picker.addSource('a', null, 0)
     expect(picker.next('a', 0)).toBe(0)
     picker.addSource('b', null, 60_000)
-    expect(picker.next('b', 60_000)).toBe(0)
-    picker.addSource('c', null, 60_000)
-    expect(picker.arrived('b', 0, CHUNK, 60_001)).toBe('fresh')
+    expect(picker.recall('b', 60_000)).toEqual({ source: 'a', indexes: [0] })
+    expect(picker.next('b', 60_400)).toBe(0)
+    picker.addSource('c', null, 60_400)
+    expect(picker.arrived('b', 0, CHUNK, 60_401)).toBe('fresh')
     expect(picker.next('c', 120_000)).toBeUndefined()
     picker.failed(0)
     expect(picker.next('c', 120_000)).toBe(0)
@@ -125,7 +131,80 @@ describe('SourcePicker', () => {
     }
     deliver(picker, 'slow', first ?? 0, now)
     expect(picker.states.left).toBe(1)
-    expect(picker.next('fast', now + 1)).toBeDefined()
+    const recalled = picker.recall('fast', now + 1)
+    expect(recalled?.source).toBe('slow')
+    expect(picker.confirmed('slow', recalled?.indexes ?? [], now + 2)).toEqual(recalled?.indexes)
+    expect(picker.next('fast', now + 2)).toBe(recalled?.indexes[0])
+  })
+
+  it('recalls a chunk three times at most, so that it does not wander for ever', () => {
+    const picker = pickerOf(1)
+    for (const id of ['a', 'b']) picker.addSource(id, null, 0)
+    let holder = 'a'
+    let recalls = 0
+    expect(picker.next('a', 0)).toBe(0)
+    for (let now = 1000; now < 20_000; now += 1000) {
+      const other = holder === 'a' ? 'b' : 'a'
+      const recalled = picker.recall(other, now)
+      if (recalled === undefined) continue
+      recalls += 1
+      picker.confirmed(holder, recalled.indexes, now)
+      expect(picker.next(other, now)).toBe(0)
+      holder = other
+    }
+    expect(recalls).toBe(3)
+  })
+
+  it('shares what only a complete source has among those who fetch it, and takes over from who vanishes', () => {
+    const ids = ['a', 'b', 'c', 'd']
+    const nothing = bitsOf(64, [])
+    const pickers = ids.map((self, seed) => {
+      const picker = new SourcePicker<string>({
+        count: 64,
+        chunkBytes: CHUNK,
+        isHere: () => false,
+        random: seededRandom(seed),
+        self,
+      })
+      picker.setSparing(true)
+      picker.addSource('owner', null, 0)
+      for (const id of ids) if (id !== self) picker.addSource(id, nothing, 0)
+      return picker
+    })
+    const take = (picker: SourcePicker<string>) => {
+      const index = picker.next('owner', 0) ?? -1
+      deliver(picker, 'owner', index, 1)
+      return index
+    }
+    const first = pickers.map((picker) => Array.from({ length: 8 }, () => take(picker)))
+    expect(new Set(first.flat()).size).toBe(32)
+    for (const picker of pickers) for (const id of ids.slice(1)) picker.removeSource(id)
+    const [alone] = pickers
+    if (alone !== undefined) for (let left = 64 - 8; left > 0; left--) take(alone)
+    expect(alone?.states.isDone).toBe(true)
+  })
+
+  it('asks a complete source to drop what a partial one has by now, when nobody waits', () => {
+    const picker = pickerOf(2)
+    picker.addSource('owner', null, 0)
+    picker.addSource('b', bitsOf(2, []), 0)
+    expect(fill(picker, 'owner', 0)).toHaveLength(2)
+    expect(picker.spared([0])).toEqual([])
+    picker.setSparing(true)
+    expect(picker.spared([0])).toEqual([{ source: 'owner', indexes: [0] }])
+    picker.have('b', [0], 1)
+    expect(picker.next('b', 1)).toBeUndefined()
+    picker.confirmed('owner', [0], 2)
+    expect(picker.next('b', 2)).toBe(0)
+  })
+
+  it('turns first to who would have served one more chunk soonest', () => {
+    const picker = pickerOf(40)
+    picker.addSource('slow', null, 0)
+    picker.addSource('quick', null, 0)
+    for (const index of fill(picker, 'slow', 0)) deliver(picker, 'slow', index, 900)
+    for (const index of fill(picker, 'quick', 0)) deliver(picker, 'quick', index, 30)
+    expect(picker.inTurn(['slow', 'quick'])).toEqual(['quick', 'slow'])
   })
 
   it('gives a source as much as it delivers', () => {
@@ -188,6 +267,13 @@ describe('SourcePicker', () => {
             owed.set(`s${at}`, new Set())
             picker.addSource(`s${at}`, indexes === null ? null : bitsOf(count, held), 0)
           })
+          if (seed % 2 === 1) picker.setSparing(true)
+          const cancelled = (cancels: readonly { source: string; indexes: number[] }[], now: number) => {
+            for (const { source, indexes } of cancels) {
+              for (const index of indexes) owed.get(source)?.delete(index)
+              picker.confirmed(source, indexes, now)
+            }
+          }
           const ask = (id: string, now: number) => {
             for (const index of fill(picker, id, now)) {
               expect(model.get(id)?.has(index), 'asked of a source that lacks it').toBe(true)
@@ -196,12 +282,12 @@ describe('SourcePicker', () => {
               owed.get(id)?.add(index)
             }
             expect(picker.outstanding(id), 'above its window').toBeLessThanOrEqual(MAX_WINDOW)
-          }
-          const cancelled = (cancels: readonly { source: string; indexes: number[] }[], now: number) => {
-            for (const { source, indexes } of cancels) {
-              for (const index of indexes) owed.get(source)?.delete(index)
-              picker.confirmed(source, indexes, now)
-            }
+            const recalled = picker.recall(id, now)
+            if (recalled === undefined) return
+            expect(recalled.source, 'moved from and to the same').not.toBe(id)
+            for (const index of recalled.indexes) expect(model.get(id)?.has(index), 'moved to who lacks it').toBe(true)
+            // every other one was on its way already
+            if (now % 2 === 0) cancelled([recalled], now)
           }
           let now = 0
           for (const { source, act, pick } of events) {
@@ -218,6 +304,7 @@ describe('SourcePicker', () => {
             } else if (act === 'have') {
               mine.add(pick % count)
               picker.have(id, [pick % count], now)
+              cancelled(picker.spared([pick % count]), now)
             } else if (act === 'pass') {
               now += 20_000
               cancelled(picker.sweep(now), now)

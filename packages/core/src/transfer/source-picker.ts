@@ -15,14 +15,26 @@ import { MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
 
 /** Sources that may be asked for the same chunk at one time. */
 export const MAX_ASKERS = 2
-/** A chunk among the last ones is asked twice when it has been on its way for so long (ms), or twice the helper's delay. */
+/** A chunk for which somebody waits may take so long when nothing is known of any source (ms). */
 const LATE_MS = 200
+/** A chunk is recalled so often; then it stays where it is asked. */
+const MAX_RECALLS = 3
+/** What was recalled and was not dropped by then is on its way (ms). */
+const RECALL_MS = 300
+/** Chunks that are compared for a source that has all of them. */
+const MAX_COMPARED = 256
+/** A chunk is asked twice when that brings it so many times sooner. */
+const HELP_GAIN = 2
+/** What is expected of sources as long as none has delivered anything, when nobody waits (ms); else `LATE_MS`. */
+const UNKNOWN_MS = 5000
 /** Indexes kept as a reader's wish; more would be no order at all. */
 const MAX_PRIORITY = 256
 /** A source is silent after this long without a sign of life (ms), or the time of one chunk at the rate below. */
 const SILENT_MS = 10_000
 
 export interface PickerInit {
+  /** who fetches: one of those who share the chunks of a complete source among them */
+  readonly self?: string
   readonly count: number
   /** sealed bytes of a full chunk */
   readonly chunkBytes: number
@@ -37,11 +49,15 @@ export interface Asked<Id> {
 
 interface Source<Id> {
   readonly id: Id
+  /** for its share of the chunks that only complete sources have */
+  readonly seed: number
   /** null = everything */
   bits: Uint8Array | null
   readonly rate: SourceRate
   /** chunk -> when it was asked for, oldest first */
   readonly asked: Map<number, number>
+  /** asked for, and asked to be dropped if it still waits there -> since when */
+  readonly recalled: Map<number, number>
   /** asked for, then taken back; may still arrive until the source has confirmed */
   readonly taken: Map<number, number>
   lastHeard: number
@@ -55,18 +71,25 @@ export function silentAfter(chunkBytes: number): number {
   return Math.max(SILENT_MS, chunkBytes / SLOWEST_PER_MS)
 }
 
-export class SourcePicker<Id> {
+export class SourcePicker<Id extends string> {
   readonly states: ChunkStates
   readonly #chunkBytes: number
+  readonly #seed: number
+  readonly #random: Random
   readonly #order: RarityOrder
   readonly #sources = new Map<Id, Source<Id>>()
   #priority: number[] = []
   #maxWindow = MAX_WINDOW
+  /** how often each chunk was recalled */
+  readonly #recalls = new Map<number, number>()
+  #spares = false
   /** grows whenever a source that had nothing to give may have something again */
   #changes = 0
 
   constructor(init: PickerInit) {
     this.#chunkBytes = init.chunkBytes
+    this.#seed = seedOf(init.self ?? '')
+    this.#random = init.random
     this.states = new ChunkStates(init.count, init.isHere)
     this.#order = new RarityOrder(init.count, init.random)
     const missing: number[] = []
@@ -85,9 +108,11 @@ export class SourcePicker<Id> {
     const own = bits === null ? null : bits.slice()
     const source: Source<Id> = {
       id,
+      seed: seedOf(id),
       bits: own,
       rate: new SourceRate(),
       asked: new Map(),
+      recalled: new Map(),
       taken: new Map(),
       lastHeard: now,
       silent: false,
@@ -126,6 +151,20 @@ export class SourcePicker<Id> {
     }
     source.dryAt = -1
     return isNews
+  }
+
+  /**
+   * What a partial source has from now on, a complete one need not send: it may have better use for its link.
+   * @returns whom to ask to drop what; until it has confirmed that, nobody else is asked
+   */
+  spared(indexes: readonly number[]): Asked<Id>[] {
+    if (!this.#spares) return []
+    const cancel: Asked<Id>[] = []
+    for (const { id, bits, asked } of this.#sources.values()) {
+      const ours = bits === null ? indexes.filter((index) => asked.has(index) && this.states.askers(index) === 1) : []
+      if (ours.length > 0) cancel.push({ source: id, indexes: ours })
+    }
+    return cancel
   }
 
   /** The source does not have it after all. @returns false when it was not asked for it */
@@ -168,12 +207,31 @@ export class SourcePicker<Id> {
     this.#changes += 1
   }
 
+  /** Nobody waits for it: links are spared rather than time. @default false */
+  setSparing(spares: boolean): void {
+    this.#spares = spares
+  }
+
   /** Chunks that the source may be asked for now without going over its window. */
   room(id: Id): number {
     const source = this.#sources.get(id)
     if (source === undefined || source.silent) return 0
     const window = source.rate.window(this.#chunkBytes, this.#maxWindow)
     return Math.max(0, window - source.asked.size - source.taken.size)
+  }
+
+  /**
+   * The sources in the order in which they are to be asked: who would have served one more chunk soonest comes first. Without
+   * it all who fetch would turn to the same ones, and the others' links would be idle.
+   */
+  inTurn(ids: readonly Id[]): Id[] {
+    const unknown = this.#usualMs()
+    const cost = (id: Id) => {
+      const source = this.#sources.get(id)
+      return source === undefined ? 0 : (source.rate.usualMs ?? unknown) * (1 + source.asked.size)
+    }
+    const costs = new Map(shuffled(ids, this.#random).map((id) => [id, cost(id)]))
+    return [...costs].sort(([, a], [, b]) => a - b).map(([id]) => id)
   }
 
   /** Chooses one chunk to ask of the source, and counts it as asked. */
@@ -217,6 +275,7 @@ export class SourcePicker<Id> {
     if (source === undefined || askedAt === undefined) return 'unasked'
     this.heard(id, now)
     source.taken.delete(index)
+    source.recalled.delete(index)
     const fresh = this.states.arrive(index)
     if (source.asked.delete(index)) this.states.unask(index)
     if (fresh) this.#order.remove(index)
@@ -228,6 +287,7 @@ export class SourcePicker<Id> {
   landed(index: number): Asked<Id>[] {
     this.states.land(index)
     this.#order.remove(index)
+    this.#recalls.delete(index)
     const cancel: Asked<Id>[] = []
     for (const source of this.#sources.values())
       if (this.#takeBack(source, index)) cancel.push({ source: source.id, indexes: [index] })
@@ -280,33 +340,74 @@ export class SourcePicker<Id> {
     return this.#order.first((index) => has(source, index), source.bits === null ? 0 : 1) !== undefined
   }
 
+  /**
+   * Nothing unasked is left for this source, but something waits at another that it would bring sooner. @returns whom to ask
+   * to drop what: once that is confirmed it can be asked of this one; where it is on its way already, nothing is lost.
+   */
+  recall(id: Id, now: number): Asked<Id> | undefined {
+    const source = this.#sources.get(id)
+    if (source === undefined || this.room(id) === 0) return undefined
+    const mine = source.rate.usualMs ?? this.#usualMs()
+    let from: Source<Id> | undefined
+    let best = -1
+    let longest = mine
+    for (const other of this.#sources.values()) {
+      if (other === source) continue
+      for (const [index, askedAt] of other.asked) {
+        if (!has(source, index) || other.recalled.has(index) || this.states.askers(index) > 1) continue
+        if ((this.#recalls.get(index) ?? 0) >= MAX_RECALLS) continue
+        const left = expectedMs(other.rate.usualMs ?? this.#usualMs(), now - askedAt)
+        if (left <= longest) continue
+        longest = left
+        from = other
+        best = index
+      }
+    }
+    if (from === undefined) return undefined
+    from.recalled.set(best, now)
+    this.#recalls.set(best, (this.#recalls.get(best) ?? 0) + 1)
+    return { source: from.id, indexes: [best] }
+  }
+
   #choose(source: Source<Id>, now: number): number | undefined {
     for (const index of this.#priority) {
       if (!has(source, index)) continue
       if (this.states.isMissing(index)) return index
-      if (this.states.isAsked(index) && this.#helps(source, index, now, false)) return index
+      if (this.states.isAsked(index) && this.#helps(source, index, now, true)) return index
     }
     if (source.dryAt !== this.#changes) {
       // a chunk that a partial source has is had by one partial source at least
-      const rarest = this.#order.first((index) => has(source, index), source.bits === null ? 0 : 1)
+      const rarest =
+        source.bits === null && this.#spares
+          ? this.#order.best((index) => this.#betterFor(index), MAX_COMPARED)
+          : this.#order.first((index) => has(source, index), source.bits === null ? 0 : 1)
       if (rarest !== undefined) return rarest
       source.dryAt = this.#changes
     }
     return this.#second(source, now)
   }
 
+  /**
+   * Of those who fetch it too and lack this chunk, how many come before us. All reckon alike, so that different chunks go to
+   * different ones first, and nobody has to tell anybody; who vanishes leaves its share to the others.
+   */
+  #betterFor(index: number): number {
+    const own = mixed(this.#seed, index)
+    let better = 0
+    for (const { bits, seed } of this.#sources.values())
+      if (bits !== null && !getBit(bits, index) && mixed(seed, index) > own) better += 1
+    return better
+  }
+
   /** What another source owes and this one would bring sooner. */
   #second(source: Source<Id>, now: number): number | undefined {
-    const isEnd = this.states.left <= 2 * this.#sources.size
     let best: number | undefined
     let longest = -1
     for (const other of this.#sources.values()) {
       if (other === source) continue
-      let place = 0
-      for (const index of other.asked.keys()) {
-        place += 1
-        if (!has(source, index) || !this.#helps(source, index, now, isEnd)) continue
-        const left = this.#expected(other, place, now) ?? Number.MAX_SAFE_INTEGER
+      for (const [index, askedAt] of other.asked) {
+        if (!has(source, index) || !this.#helps(source, index, now, false)) continue
+        const left = expectedMs(other.rate.usualMs ?? this.#usualMs(), now - askedAt)
         if (left <= longest) continue
         longest = left
         best = index
@@ -316,7 +417,7 @@ export class SourcePicker<Id> {
   }
 
   /** Would asking `source` too for a chunk that one other owes bring it sooner? */
-  #helps(source: Source<Id>, index: number, now: number, isEnd: boolean): boolean {
+  #helps(source: Source<Id>, index: number, now: number, atOnce: boolean): boolean {
     const askers = this.states.askers(index)
     // what has arrived from another is being verified: nobody need be asked, though some still owe it
     if (!this.states.isAsked(index)) return false
@@ -324,23 +425,27 @@ export class SourcePicker<Id> {
     for (const other of this.#sources.values()) {
       const askedAt = other.asked.get(index)
       if (askedAt === undefined) continue
-      const mine = this.#expected(source, source.asked.size + 1, now)
-      const theirs = this.#expected(other, placeOf(other, index), now)
-      if (mine !== null && theirs !== null && mine + (source.rate.delayMs ?? 0) < theirs) return true
-      const late = Math.max(LATE_MS, 2 * (source.rate.delayMs ?? 0))
-      return (isEnd || theirs === null) && now - askedAt >= late
+      // what may still wait there is moved, not asked twice
+      const mayMove = !atOnce && (this.#recalls.get(index) ?? 0) < MAX_RECALLS
+      if (mayMove && now - (other.recalled.get(index) ?? now) < RECALL_MS) return false
+      const mine = source.rate.usualMs ?? this.#usualMs()
+      const theirs = other.rate.usualMs ?? this.#usualMs()
+      return HELP_GAIN * mine < expectedMs(theirs, now - askedAt)
     }
     return false
   }
 
-  /** Time until the source delivers its `place`-th chunk from now (ms), or null when nothing was measured. */
-  #expected(source: Source<Id>, place: number, now: number): number | null {
-    const rate = source.rate.perMs
-    if (rate === null) return null
-    const quiet = source.asked.size > 0 ? now - source.lastHeard : 0
-    const each = this.#chunkBytes / rate
-    // quiet for longer than a chunk takes: what was measured no longer holds
-    return Math.max(place * each - quiet, quiet > 2 * each ? quiet : 0)
+  /** What is expected of a source that has not delivered anything yet (ms): as much as of the others. */
+  #usualMs(): number {
+    let sum = 0
+    let count = 0
+    for (const { rate } of this.#sources.values()) {
+      if (rate.usualMs === null) continue
+      sum += rate.usualMs
+      count += 1
+    }
+    if (count > 0) return sum / count
+    return this.#spares ? UNKNOWN_MS : LATE_MS
   }
 
   #unask(index: number): void {
@@ -352,6 +457,7 @@ export class SourcePicker<Id> {
   #forget(source: Source<Id>, index: number): boolean {
     if (source.taken.delete(index)) return true
     if (!source.asked.delete(index)) return false
+    source.recalled.delete(index)
     this.#unask(index)
     return true
   }
@@ -360,6 +466,7 @@ export class SourcePicker<Id> {
     const askedAt = source.asked.get(index)
     if (askedAt === undefined) return false
     source.asked.delete(index)
+    source.recalled.delete(index)
     source.taken.set(index, askedAt)
     this.#unask(index)
     return true
@@ -373,15 +480,26 @@ export class SourcePicker<Id> {
   }
 }
 
+/** FNV-1a */
+function seedOf(id: string): number {
+  let hash = 0x811c9dc5
+  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
+  return hash >>> 0
+}
+
+/** Spreads well over 32 bits (the finaliser of MurmurHash3). */
+function mixed(seed: number, index: number): number {
+  let hash = seed ^ Math.imul(index + 1, 0x9e3779b1)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
+
 function has<Id>(source: Source<Id>, index: number): boolean {
   return source.bits === null || getBit(source.bits, index)
 }
 
-function placeOf<Id>(source: Source<Id>, index: number): number {
-  let place = 1
-  for (const each of source.asked.keys()) {
-    if (each === index) return place
-    place += 1
-  }
-  return place
+/** How much longer it will take (ms): as usual; once that is over, as long again as it is late. */
+function expectedMs(usual: number, age: number): number {
+  return Math.max(usual - age, age - usual, usual / 4)
 }

@@ -12,6 +12,8 @@ const MEMORY_MS = 2000
  * source otherwise (the congestion window gain of BBR, Cardwell et al., ACM Queue 14(5), 2016).
  */
 const GAIN = 2
+/** The usual delay is an average over about so many chunks. */
+const USUAL_OVER = 4
 /** The least delay is forgotten slowly, so that a path that became longer is noticed. */
 const DELAY_DRIFT = 1.02
 
@@ -19,6 +21,7 @@ export class SourceRate {
   #bytes = 0
   #busyMs = 0
   #delayMs = Number.POSITIVE_INFINITY
+  #usualMs: number | null = null
   #since: number | undefined
 
   /** Something was asked while nothing was on its way. */
@@ -34,6 +37,7 @@ export class SourceRate {
     this.#busyMs = this.#busyMs * kept + elapsed
     this.#since = idleAfter ? undefined : now
     const delay = Math.max(1, now - askedAt)
+    this.#usualMs = this.#usualMs === null ? delay : this.#usualMs + (delay - this.#usualMs) / USUAL_OVER
     this.#delayMs = Math.min(delay, this.#delayMs * DELAY_DRIFT)
   }
 
@@ -45,6 +49,11 @@ export class SourceRate {
   /** Least time from asking to having (ms); null before the first delivery. */
   get delayMs(): number | null {
     return this.#delayMs === Number.POSITIVE_INFINITY ? null : this.#delayMs
+  }
+
+  /** Time from asking to having as it mostly is of late, with what waits at the source (ms); null before the first delivery. */
+  get usualMs(): number | null {
+    return this.#usualMs
   }
 
   /** Bandwidth times delay, in chunks. @param limit upper bound, at most MAX_WINDOW */

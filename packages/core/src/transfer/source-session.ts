@@ -107,6 +107,11 @@ export class SourceSession {
     this.#inParts('cancel', indexes)
   }
 
+  /** So many chunks have come: the source has no other way to know what still fills its link. */
+  got(chunks: number): void {
+    this.#send({ t: 'got', chunks })
+  }
+
   page(page: number): void {
     this.#send({ t: 'manifest', page })
   }

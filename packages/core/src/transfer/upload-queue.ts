@@ -8,7 +8,9 @@
 
 /** Turns of urgent peers for each turn of the others. */
 const URGENT_TURNS = 4
-/** A request that was passed over so often is served next in any case. */
+/** Peers in line that are compared; more would cost more than it brings. */
+const MAX_COMPARED = 64
+/** A request, or a peer, that was passed over so often is served next in any case. */
 const MAX_PASSED = 32
 
 export type Request =
@@ -17,6 +19,8 @@ export type Request =
 
 export interface Queue {
   readonly urgent: boolean
+  /** turns in which another was preferred */
+  passed: number
   readonly requests: Request[]
   /** how often each chunk of this version was sent, saturating; shared by all peers that ask for it */
   readonly sent: Uint8Array
@@ -49,7 +53,7 @@ export function takeRequest(queue: Queue): Request | undefined {
 }
 
 /** Peers that wait for their turn, urgent ones apart. */
-export class Turns<Peer extends { readonly urgent: boolean }> {
+export class Turns<Peer extends Queue> {
   readonly #urgent = new Set<Peer>()
   readonly #others = new Set<Peer>()
   #turn = 0
@@ -68,16 +72,55 @@ export class Turns<Peer extends { readonly urgent: boolean }> {
     this.#others.delete(peer)
   }
 
-  next(): Peer | undefined {
-    const turnOfOthers = this.#turn % (URGENT_TURNS + 1) === URGENT_TURNS
-    const [first, second] = turnOfOthers ? [this.#others, this.#urgent] : [this.#urgent, this.#others]
-    for (const line of [first, second]) {
-      for (const peer of line) {
-        line.delete(peer)
-        this.#turn += 1
-        return peer
-      }
-    }
-    return undefined
+  /**
+   * @param others who of those that nobody waits for may be served: all, only who asks for what has not left yet, or none
+   */
+  next(others: 'all' | 'fresh' | 'none'): Peer | undefined {
+    const isTurnOfOthers = this.#turn % (URGENT_TURNS + 1) === URGENT_TURNS || this.#urgent.size === 0
+    const other = isTurnOfOthers && others !== 'none' ? freshest(this.#others, others === 'fresh') : undefined
+    const peer = other ?? firstOf(this.#urgent)
+    if (peer === undefined) return undefined
+    this.delete(peer)
+    this.#turn += 1
+    return peer
   }
+}
+
+function firstOf<Peer>(line: ReadonlySet<Peer>): Peer | undefined {
+  for (const peer of line) return peer
+  return undefined
+}
+
+/**
+ * The first that asks for what was sent least often. What has left once is passed on by whom it went to, so that sending
+ * it again is the worst that can be done with an uplink while others ask for what has not left yet.
+ */
+function freshest<Peer extends Queue>(line: ReadonlySet<Peer>, onlyFresh: boolean): Peer | undefined {
+  let best: Peer | undefined
+  let fewest = Number.POSITIVE_INFINITY
+  let seen = 0
+  const passed: Peer[] = []
+  for (const peer of line) {
+    if (seen++ >= MAX_COMPARED) break
+    const times = peer.passed >= MAX_PASSED ? -1 : leastSent(peer)
+    if (times < fewest && (times <= 0 || !onlyFresh)) {
+      if (best !== undefined) passed.push(best)
+      fewest = times
+      best = peer
+      if (times <= 0) break
+    }
+  }
+  for (const peer of passed) peer.passed += 1
+  if (best !== undefined) best.passed = 0
+  return best
+}
+
+function leastSent({ requests, sent }: Queue): number {
+  if (requests.length === 0) return -1 // what it asked for was cancelled: out of the line with it
+  let least = Number.POSITIVE_INFINITY
+  for (const request of requests) {
+    const times = request.t === 'challenge' ? -1 : (sent[request.index] ?? 0)
+    if (times < least) least = times
+  }
+  return least
 }
