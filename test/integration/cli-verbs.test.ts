@@ -169,8 +169,9 @@ describe('this node', () => {
     const { items } = await verbs.json(one, ['doctor'])
     expect(itemsOf({ items }).filter(({ state }) => state === 'problem')).toEqual([])
     expect(itemsOf({ items }).find(({ name }) => name === 'database')?.state).toBe('ok')
-    const doctor = await verbs.text(one, ['doctor'])
+    const doctor = await verbs.text(one, ['doctor', '--chunks'])
     expect(doctor).toMatch(/^ok +database: /m)
+    expect(doctor).toMatch(/^ok +chunks: every chunk was as it was sealed when last looked through \(/m)
     expect(doctor).toMatch(/^ok +disk: \d+\.\d [MG]iB used, \d+\.\d [MG]iB free$/m)
   })
 

@@ -13,8 +13,9 @@ import { eventually } from './eventually.ts'
 
 const MIB = 1024 * 1024
 const SEALED = MIB + 28
-/** Chunks that were on their way, or were asked for twice at the end of a fetch. */
-const TWICE_MAX = 4
+/** Chunks that were on their way at the kill; and the last of a fetch are asked for twice, of a small file so are many. */
+const ON_THE_WAY = 4
+const TWICE = 1.5
 const DEADLINE_MS = 60_000
 /** Fewer branches than hold a copy are left: all but two. */
 export const CAMPAIGN_MEMBERS = 4
@@ -116,6 +117,14 @@ export async function crashCampaign({ cluster, seed, kills, say }: CampaignInit)
     })
   }
 
+  /** Nothing else comes over the network to a branch of which it is counted what does. */
+  const idle = (branch: Branch) =>
+    soon(`${branch.name} has fetched what it was fetching`, async () =>
+      (await branch.api('/transfers')).items.every(({ state }: Json) =>
+        ['done', 'failed', 'cancelled'].includes(state),
+      ),
+    )
+
   async function isEqualAt(reader: Branch, { id, content }: KnownFile): Promise<void> {
     await soon(`${reader.name} lists ${id}`, () => reader.api(`/files/${id}`).catch(() => false))
     if (!(await contentOf(reader, id)).equals(bytesOf(content)))
@@ -195,7 +204,7 @@ export async function crashCampaign({ cluster, seed, kills, say }: CampaignInit)
   async function assertResumed(victim: Branch, content: Content, had: number): Promise<void> {
     const metrics = await (await victim.fetch('/metrics')).text()
     const received = Number(/^malote_transfer_received_bytes_total (\d+)/m.exec(metrics)?.[1])
-    const allowed = (Math.ceil(content.size / MIB) - had + TWICE_MAX) * SEALED
+    const allowed = ((Math.ceil(content.size / MIB) - had) * TWICE + ON_THE_WAY) * SEALED
     if (!(received <= allowed))
       throw new Error(`fetched ${received} bytes anew, having ${had} chunks of ${content.size}`)
   }
@@ -210,6 +219,7 @@ export async function crashCampaign({ cluster, seed, kills, say }: CampaignInit)
       }
       return false
     })
+    await idle(victim)
     const before = new Set(storedIn(victim))
     return {
       victim,
@@ -235,6 +245,8 @@ export async function crashCampaign({ cluster, seed, kills, say }: CampaignInit)
     const owner = any(branches)
     const victim = any(others(owner))
     const content = newContent(8, 12)
+    for (const each of files) await replicated(each)
+    await idle(victim)
     const before = new Set(storedIn(victim))
     let file: KnownFile | undefined
     return {

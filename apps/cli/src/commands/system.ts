@@ -141,7 +141,7 @@ export const systemCommands: readonly CommandSpec[] = [
     usage: 'doctor',
     summary: 'check clock, ports, reachability, disk, chunks, database and versions',
     examples: ['malote doctor', 'malote doctor --chunks'],
-    options: (command) => command.option('--chunks', 'look through the whole store first (a minute for some 50 GB)'),
+    options: (command) => command.option('--chunks', 'look through the whole store first: takes as long as reading it'),
     async run(context, _args, { chunks }) {
       const client = await context.client()
       const query = chunks === true ? { chunks: true } : {}

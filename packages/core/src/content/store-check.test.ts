@@ -125,6 +125,14 @@ describe('a look through the store', () => {
     expect(new Set(lost)).toEqual(new Set([first, second]))
   })
 
+  it('takes a disk that was pulled out for no loss', async () => {
+    const { disk, store, lost, check } = await setUp()
+    const { root } = await seal(store, bytesOf(2 * CHUNK))
+    await disk.remove('/s')
+    await expect(check().now()).rejects.toThrow(/lost or cannot read/)
+    expect([store.stat(root)?.complete, lost]).toEqual([true, []])
+  })
+
   it('tells of boxes, page by page', async () => {
     const found: BoxHash[] = []
     const pages = new Map([

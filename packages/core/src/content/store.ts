@@ -8,7 +8,7 @@ import { type Random, systemRandom } from '../random.ts'
 import { openAnew, removeAnew } from './anew.ts'
 import { bitfieldBytes, fullBitfield } from './bitfield.ts'
 import { type Disk, nodeDisk, readWhole, writeDurable } from './disk.ts'
-import { ManifestWrongError, StoreStoppedError, VersionRemovedError } from './errors.ts'
+import { DiskFaultError, ManifestWrongError, StoreStoppedError, VersionRemovedError } from './errors.ts'
 import { createHandlePool } from './handle-pool.ts'
 import { encodeHave, HAVE_HEADER_BYTES } from './have-file.ts'
 import {
@@ -276,6 +276,8 @@ export async function createStore(init: StoreInit): Promise<ContentStore> {
     if (record === undefined) return 'right' // removed meanwhile
     const paths = pathsOf(root)
     if ((await disk.sizeOf(paths.sealed)) !== sealedSize(record)) {
+      // a disk that was pulled out has lost nothing
+      if ((await disk.sizeOf(paths.folder)) === null) throw new DiskFaultError(paths.folder, 'the folder is gone')
       await remove(root)
       return 'gone'
     }

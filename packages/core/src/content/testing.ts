@@ -200,7 +200,7 @@ export function createMemoryDisk(names = new Map<string, Inode>(), folders = new
     },
     async sizeOf(path) {
       await enter('sizeOf', path)
-      return names.get(path)?.bytes.length ?? null
+      return names.get(path)?.bytes.length ?? (folders.has(path) ? 0 : null)
     },
     sizeOfNow: (path) => names.get(path)?.bytes.length ?? null,
     readNow: (path) => names.get(path)?.bytes.slice() ?? null,

@@ -127,6 +127,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
     const version = state.versionOfRoot(root)
     if (version !== null && version.file !== file) return
     if (store.stat(root) === null && transfers.byRoot(root) === null) return
+    holdings.say(root, 'none') // before it is true, never after
     await transfers.cancelRoot(root)
     await store.remove(root)
     holdings.say(root, 'none')

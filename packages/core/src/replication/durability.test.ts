@@ -93,6 +93,7 @@ describe('durability', () => {
     for (const node of [honest, liar]) at.claims.add(node)
     at.durability.check(root)
     await at.settle()
+    await at.pass(SPOT_EVERY_MS)
     expect([at.durability.isDurable(root), at.durability.isDoubted(root, liar)]).toEqual([false, true])
     expect(at.doubts).toEqual([[liar]])
     // another stands in
@@ -100,7 +101,18 @@ describe('durability', () => {
     at.has.set(other, at.all)
     at.durability.check(root)
     await at.settle()
+    await at.pass(2 * SPOT_EVERY_MS)
     expect([at.durability.isDurable(root), at.durability.isDoubted(root, liar)]).toEqual([true, true])
+  })
+
+  it('holds nothing against one that has dropped its copy meanwhile', async () => {
+    const at = setUp()
+    at.claims.add(honest)
+    at.durability.check(root)
+    await at.settle()
+    at.claims.delete(honest)
+    await at.pass(SPOT_EVERY_MS)
+    expect([at.asked, at.doubts]).toEqual([[honest], []])
   })
 })
 

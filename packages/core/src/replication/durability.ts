@@ -3,7 +3,7 @@
  * can only answer with the sealed bytes at hand; and what holders claim is asked about for good.
  * Spec: docs/specs/placement.md, section "Durability".
  */
-import type { Clock } from '../clock.ts'
+import { type Clock, sleep } from '../clock.ts'
 import type { NodeId, Root } from '../ids.ts'
 import { type Random, shuffled } from '../random.ts'
 import type { LiveVersion } from './types.ts'
@@ -12,7 +12,7 @@ import type { LiveVersion } from './types.ts'
 export const DURABLE_HOLDERS = 2
 /** Challenges of new copies that wait for an answer at once. */
 const ASKING_MAX = 4
-/** After a member has come: others may come with it, ms. */
+/** For what is on its way: others that come with a member, the word that a copy is given up (ms). */
 const RETRY_MS = 1000
 /** Between two spot checks, ms, and up to as much again. */
 export const SPOT_EVERY_MS = 30_000
@@ -132,7 +132,13 @@ export function createDurability(init: DurabilityInit): Durability {
     const verdict = await init.challenge(holder, version, ended.signal).catch((): Verdict => 'unknown')
     if (ended.signal.aborted) return
     if (verdict === 'right') believe(version, holder)
-    else if (verdict !== 'unknown') suspect(version, holder, verdict)
+    if (verdict === 'right' || verdict === 'unknown') return
+    if (verdict === 'wrong') {
+      // it may have dropped its copy, and the word of that be on its way
+      await sleep(clock, RETRY_MS, ended.signal)
+      if (!init.claimants(version.shape.root).includes(holder)) return
+    }
+    suspect(version, holder, verdict)
   }
 
   async function askOnce(version: LiveVersion, holder: NodeId): Promise<void> {
@@ -140,7 +146,9 @@ export function createDurability(init: DurabilityInit): Durability {
     if (asking.has(name) || ended.signal.aborted) return
     asking.add(name)
     await ask(version, holder)
-      .catch(init.onProblem)
+      .catch((error: unknown) => {
+        if (!ended.signal.aborted) init.onProblem(error)
+      })
       .finally(() => asking.delete(name))
   }
 

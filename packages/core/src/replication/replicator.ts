@@ -141,6 +141,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       init.unwant(root)
       init.holdings.decline(root, true)
     } else if (duty === 'drop') {
+      init.holdings.say(root, 'none') // before it is true, never after
       await init.drop(version)
       init.holdings.say(root, init.local(root))
     }

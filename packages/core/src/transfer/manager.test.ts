@@ -121,7 +121,10 @@ describe('transfers', () => {
     const transfers = start(reader, [source])
     const { id, done } = transfers.want(shapeOf(file), { kind: 'fetch', fileId: FILE })
     await gate.reached
+    // whatever the disk could do besides waits for it, here and there
+    expect([transfers.isUrgent(), serving.isUrgent()]).toEqual([true, true])
     expect(await transfers.pause(id)).toMatchObject({ state: 'paused' })
+    expect(transfers.isUrgent()).toBe(false)
     await expect(transfers.resume('none')).rejects.toMatchObject({ code: 'not-found' })
     const held = (await reader.store.get(file.root))?.held ?? 0
     expect(held).toBeLessThanOrEqual(10)
@@ -164,6 +167,7 @@ describe('transfers', () => {
     two.abort(new Error('reader left'))
     await expect(second.done).rejects.toThrow('reader left')
     expect(transfers.get(first.id)).toMatchObject({ kind: 'replicate', state: 'running' })
+    expect(transfers.isUrgent()).toBe(false)
     const end = ended(transfers, first.id)
     one.abort(new Error('no longer wanted'))
     await expect(first.done).rejects.toThrow('no longer wanted')
