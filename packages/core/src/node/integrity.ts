@@ -134,10 +134,12 @@ export function createIntegrity(init: IntegrityInit): Integrity {
     cancel = undefined
     if (running !== undefined || stopping.signal.aborted) return
     const { signal } = stopping
-    let began = clock.now()
+    // of a clock that nobody sets: one that was put forward a day would make it rest for four
+    const time = () => clock.monotonic?.() ?? clock.now()
+    let began = time()
     const pace = async () => {
-      await sleep(clock, (clock.now() - began) * (IDLE_SHARE - 1), signal)
-      began = clock.now()
+      await sleep(clock, Math.max(0, time() - began) * (IDLE_SHARE - 1), signal)
+      began = time()
     }
     running = look({ signal, pace })
       .then(
