@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- transfer [MiB]`: one file from one source's store into another's, beside two bare programs that do no
+ * `npm run bench -- transfer [MiB] [MB] [slower] [range MiB]`: one file from one source's store into another's, beside two bare programs that do no
  * more than what has to be done (`bare-pipe.ts`), in the same run on the same file system. Prints a table; asserts nothing.
  */
 import { spawn } from 'node:child_process'
@@ -12,6 +12,7 @@ import type { Branch, Json } from '../support/branch.ts'
 import { startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { cpuOf, makeFile } from './measure.ts'
+import { benchCappedLinks, type Row } from './transfer-links.ts'
 
 const MiB = 1024 * 1024
 const RUNS = 3
@@ -24,9 +25,21 @@ interface Run {
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
-export async function benchTransfer(mib = 1024): Promise<void> {
+/**
+ * @param mib of the file from one source; 0 leaves that out @param megabytes of those over capped links; 0 leaves them out
+ * @param slower makes all links slower by this factor, for a machine that is busy @param rangeMib see `benchCappedLinks`
+ */
+export async function benchTransfer(mib = 1024, megabytes = 500, slower = 1, rangeMib = 2048): Promise<void> {
   // in memory where there is such a folder: the disk is not what is measured
   process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+  const rows = [
+    ...(mib === 0 ? [] : await oneSource(mib)),
+    ...(megabytes === 0 ? [] : await benchCappedLinks(megabytes, slower, rangeMib)),
+  ]
+  console.table(rows)
+}
+
+async function oneSource(mib: number): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'malote-bench-'))
   try {
     const path = join(folder, 'source')
@@ -36,7 +49,7 @@ export async function benchTransfer(mib = 1024): Promise<void> {
     const ours = await fetches(path)
     const rate = (runs: Run[]) => mib / (median(runs.map(({ ms }) => ms)) / 1000)
     const cpu = (runs: Run[]) => (median(runs.map((run) => run.cpu)) * 1024) / mib
-    console.table([
+    return [
       {
         what: 'one source, store to store',
         figure: `${Math.round(rate(ours))} MiB/s`,
@@ -51,7 +64,7 @@ export async function benchTransfer(mib = 1024): Promise<void> {
         ratio: (cpu(ours) / cpu(bare)).toFixed(2),
         wanted: '<= 4 s',
       },
-    ])
+    ]
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -19,6 +19,7 @@ import { takeNews } from './source-news.ts'
 import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
 import type { Answer } from './source-session.ts'
+import { withWishes } from './wishes.ts'
 
 /** Housekeeping: late chunks, silent sources, new sources (ms). */
 const TICK_MS = 250
@@ -87,7 +88,7 @@ class RunningDownload implements Download {
   }
 
   prioritise(indexes: readonly number[]): void {
-    this.#priority = indexes
+    this.#priority = withWishes(this.#priority, indexes)
     this.#picker?.prioritise(indexes)
     this.#pump()
   }

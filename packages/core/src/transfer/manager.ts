@@ -20,6 +20,7 @@ import { TransferList } from './transfer-list.ts'
 import type { TransferClass, TransferStatus, Transfers, TransfersInit, Wanted, WantOptions } from './types.ts'
 import { takeUnchanged } from './unchanged.ts'
 import { KINDS } from './waiting-lines.ts'
+import { withWishes } from './wishes.ts'
 
 /** Transfers that run at once, by who waits for them. */
 export const MAX_RUNNING: Readonly<Record<TransferClass, number>> = { fetch: 4, background: 2, smallBackground: 8 }
@@ -216,7 +217,7 @@ class TransferManager implements Transfers {
   // -------------------------------------------------------------------------------------------- who wants what
 
   #setPriority(transfer: Transfer, indexes: readonly number[]): void {
-    transfer.priority = indexes
+    transfer.priority = withWishes(transfer.priority, indexes)
     transfer.run?.download.prioritise(indexes)
   }
 

@@ -12,6 +12,7 @@ import { type Random, shuffled } from '../random.ts'
 import { ChunkStates } from './chunk-state.ts'
 import { MAX_AVAILABILITY, RarityOrder } from './rarity.ts'
 import { MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
+import { withWishes } from './wishes.ts'
 
 /** Sources that may be asked for the same chunk at one time. */
 export const MAX_ASKERS = 2
@@ -27,8 +28,6 @@ const MAX_COMPARED = 256
 const HELP_GAIN = 2
 /** What is expected of sources as long as none has delivered anything, when nobody waits (ms); else `LATE_MS`. */
 const UNKNOWN_MS = 5000
-/** Indexes kept as a reader's wish; more would be no order at all. */
-const MAX_PRIORITY = 256
 /** A source is silent after this long without a sign of life (ms), or the time of one chunk at the rate below. */
 const SILENT_MS = 10_000
 
@@ -195,8 +194,8 @@ export class SourcePicker<Id extends string> {
 
   /** A reader's position: these first, in this order. */
   prioritise(indexes: readonly number[]): void {
-    const fresh = indexes.filter((index) => index < this.states.count && this.states.of(index) !== 'here')
-    this.#priority = [...new Set([...fresh, ...this.#priority])].slice(0, MAX_PRIORITY)
+    const isMissing = (index: number) => index < this.states.count && this.states.of(index) !== 'here'
+    this.#priority = withWishes(this.#priority, indexes).filter(isMissing)
     this.#changes += 1
   }
 
