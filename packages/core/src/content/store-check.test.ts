@@ -179,6 +179,29 @@ describe('a look through the store', () => {
     await one.stop()
   })
 
+  it('is not kept from looking for ever by one who waits for ever, and hardly by one when it was asked for', async () => {
+    const { clock, store, check } = await setUp({ isBusy: () => true })
+    await seal(store, bytesOf(3 * CHUNK))
+    const one = check()
+    one.start()
+    clock.advance(FIRST_CHECK_MS)
+    const began = clock.now()
+    await until(() => {
+      clock.advance(1000)
+      return one.bytes() > 0
+    })
+    expect(clock.now() - began).toBeGreaterThanOrEqual(60_000)
+    const asked = one.now()
+    const askedAt = clock.now()
+    await until(() => {
+      clock.advance(100)
+      return one.place()?.ended != null
+    })
+    await asked
+    expect(clock.now() - askedAt).toBeLessThan(60_000)
+    await one.stop()
+  })
+
   it('goes on after a restart where it stood', async () => {
     const { clock, store, saved, check } = await setUp({ bytesPerSecond: 64 * KIB })
     for (const seed of [1, 2, 3]) await seal(store, bytesOf(4 * CHUNK, seed))

@@ -19,6 +19,11 @@ export const FIRST_CHECK_MS = 60_000
 const SAVE_MS = 60_000
 /** How soon it is asked again whether somebody still waits, ms. */
 const BUSY_MS = 1000
+/**
+ * After so many it looks at one chunk all the same: a film that somebody has paused waits for hours, and a chunk in a
+ * minute is felt by nobody.
+ */
+const WAITS_MAX = 60
 /** One version is looked at out of turn at most this often, ms. */
 const LOOK_AGAIN_MS = 600_000
 const LOOKS_MAX = 1024
@@ -106,7 +111,8 @@ export function createStoreCheck(init: StoreCheckInit): StoreCheck {
   /** Until nobody waits, and so many bytes may be read. */
   async function turn(bytes: number, isPaced: boolean, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    while (init.isBusy()) await sleep(clock, BUSY_MS, signal)
+    const waits = isPaced ? WAITS_MAX : 1
+    for (let waited = 0; init.isBusy() && waited < waits; waited++) await sleep(clock, BUSY_MS, signal)
     if (!isPaced) return
     const now = clock.now()
     // a clock that was set must not hold it up
