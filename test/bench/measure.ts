@@ -28,17 +28,18 @@ export function peakOf(branch: Branch): number {
 
 /** Begins to watch the processor. @returns a function that tells how busy it was since, by all and by these branches */
 export function watchProcessor(branches: readonly Branch[]): () => { all: number; ours: number } {
-  const began = { ...machine(), at: performance.now(), ours: sum(branches) }
+  const pids = new Map(branches.map((branch) => [branch.pid, cpuOf(branch)]))
+  const began = { ...machine(), at: performance.now() }
   return () => {
     const now = machine()
     const seconds = (performance.now() - began.at) / 1000
     const all = (now.busy - began.busy) / Math.max(1, now.total - began.total)
-    return { all, ours: (sum(branches) - began.ours) / seconds / availableParallelism() }
+    // what a killed one has taken is lost with it
+    const living = branches.filter(({ isRunning, pid }) => isRunning && pids.has(pid))
+    const ours = living.reduce((sum, branch) => sum + cpuOf(branch) - (pids.get(branch.pid) ?? 0), 0)
+    return { all, ours: ours / seconds / availableParallelism() }
   }
 }
-
-const sum = (branches: readonly Branch[]) =>
-  branches.filter(({ isRunning }) => isRunning).reduce((seconds, branch) => seconds + cpuOf(branch), 0)
 
 function machine(): { busy: number; total: number } {
   const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0] = (

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
+import { leastMs, startSwarm } from '../../packages/core/src/transfer/swarm/testing.ts'
 import type { Branch, Json } from '../support/branch.ts'
 import { startCluster } from '../support/cluster.ts'
 import { createLinks, linksMissing } from '../support/links.ts'
@@ -30,8 +31,10 @@ export async function benchSwarm(megabytes = 100, members = 0, slower = 1): Prom
   if (why !== null) throw new Error(`no capped links here: ${why}`)
   process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const rows: Json[] = []
-  for (const each of CASES.filter((one) => members === 0 || one.members === members))
+  for (const each of CASES.filter((one) => members === 0 || one.members === members)) {
     rows.push(await run({ ...each, up: each.up / slower, down: each.down / slower }, megabytes))
+    rows.push(await model(each))
+  }
   console.table(rows)
 }
 
@@ -39,6 +42,23 @@ export async function benchSwarm(megabytes = 100, members = 0, slower = 1): Prom
 function leastSeconds({ members, up, down }: Case, megabytes: number): number {
   const megabits = megabytes * 8
   return Math.max(megabits / up, megabits / down, (members * megabits) / (up + members * up))
+}
+
+/** The same with 96 chunks in virtual time, whatever this machine is doing: what the way of sending makes of it. */
+async function model({ members, up, down, wanted }: Case): Promise<Json> {
+  const init = { chunks: 96, owner: { up, down }, others: Array(members).fill({ up, down }), seed: 1 }
+  const { clock, others, owner, bytes } = startSwarm(init)
+  await clock.run(() => others.every(({ doneAt }) => doneAt !== null), 3_600_000)
+  const ends = others.map(({ doneAt }) => (doneAt ?? 0) / 1000)
+  const least = leastMs(init) / 1000
+  return {
+    what: `modelled: 1 to ${members}, ${up}/${down} Mbit/s, 101 MB`,
+    'first, last (s)': `${Math.min(...ends).toFixed(1)}, ${Math.max(...ends).toFixed(1)}`,
+    'bound (s)': least.toFixed(1),
+    ratio: (Math.max(...ends) / least).toFixed(2),
+    'owner sent': `${(owner.sent / bytes).toFixed(2)} x`,
+    wanted,
+  }
 }
 
 async function run(of: Case, megabytes: number): Promise<Json> {

@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { Branch, foundNetwork, type Json, type Place, type Policy } from './branch.ts'
 import { eventually } from './eventually.ts'
 
+/** for each branch of a large network, on a machine that has few cores */
+const MEETING_MS = 6_000
+
 export interface Cluster {
   readonly root: string
   readonly branches: readonly Branch[]
@@ -42,10 +45,11 @@ export async function startCluster(
   try {
     for (const branch of branches) prepare?.(branch)
     const { recoveryKey } = await foundNetwork(branches, undefined, flags, policy)
-    await eventually('every branch sees every branch', async () => {
+    const allSeen = async () => {
       const views = await Promise.all(branches.map((branch) => branch.api('/nodes')))
       return views.every((view) => view.items.length === size && view.items.every((node: Json) => node.connected))
-    })
+    }
+    await eventually('every branch sees every branch', allSeen, Math.max(20_000, size * MEETING_MS))
     return { root, branches, recoveryKey, path: (name) => join(root, name), settled: () => settled(branches), close }
   } catch (error) {
     const logs = branches.map((branch) => `--- ${branch.name}\n${branch.log}`).join('\n')

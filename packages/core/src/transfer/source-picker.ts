@@ -11,7 +11,8 @@ import { clearBit, getBit, setBit } from '../content/index.ts'
 import { type Random, shuffled } from '../random.ts'
 import { ChunkStates } from './chunk-state.ts'
 import { MAX_AVAILABILITY, RarityOrder } from './rarity.ts'
-import { MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
+import { mixed, seedOf } from './shares.ts'
+import { expectedMs, MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
 import { withWishes } from './wishes.ts'
 
 /** Sources that may be asked for the same chunk at one time. */
@@ -479,26 +480,6 @@ export class SourcePicker<Id extends string> {
   }
 }
 
-/** FNV-1a */
-function seedOf(id: string): number {
-  let hash = 0x811c9dc5
-  for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193)
-  return hash >>> 0
-}
-
-/** Spreads well over 32 bits (the finaliser of MurmurHash3). */
-function mixed(seed: number, index: number): number {
-  let hash = seed ^ Math.imul(index + 1, 0x9e3779b1)
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
-}
-
 function has<Id>(source: Source<Id>, index: number): boolean {
   return source.bits === null || getBit(source.bits, index)
-}
-
-/** How much longer it will take (ms): as usual; once that is over, as long again as it is late. */
-function expectedMs(usual: number, age: number): number {
-  return Math.max(usual - age, age - usual, usual / 4)
 }

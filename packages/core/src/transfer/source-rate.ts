@@ -65,3 +65,8 @@ export class SourceRate {
     return Math.max(Math.min(MIN_WINDOW, limit), Math.min(wanted, limit, MAX_WINDOW))
   }
 }
+
+/** How much longer it will take (ms): as usual; once that is over, as long again as it is late. */
+export function expectedMs(usual: number, age: number): number {
+  return Math.max(usual - age, age - usual, usual / 4)
+}
