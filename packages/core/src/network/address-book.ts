@@ -10,10 +10,10 @@ export const MAX_ADDRESSES = 16
 const MAX_PEERS = 16_384
 
 export class AddressBook {
-  readonly #store: PeerStore
+  readonly #store: Pick<PeerStore, 'get' | 'merge' | 'patch'>
   readonly #known = new Map<NodeId, string[]>()
 
-  constructor(store: PeerStore) {
+  constructor(store: Pick<PeerStore, 'get' | 'merge' | 'patch'>) {
     this.#store = store
   }
 

@@ -16,6 +16,8 @@ import { protocolId } from './protocols.ts'
 
 /** How often the LAN is asked, milliseconds. */
 const MDNS_INTERVAL_MS = 10_000
+/** Questions of one member to the routing table at a time. */
+const DHT_STREAMS = 4
 
 export interface DiscoveryInit {
   components: Components
@@ -50,6 +52,8 @@ export async function startDiscovery(init: DiscoveryInit): Promise<Discovery> {
     protocol: protocolId(init.network, 'dht'),
     // every member serves: there are no others, and branches have private addresses
     clientMode: false,
+    // each holds a message of up to 4 MiB until it is whole or 10 s are over
+    maxInboundStreams: DHT_STREAMS,
     peerInfoMapper: passthroughMapper,
     logPrefix: 'malote:dht',
     // a first query before any peer is known must fail at once, not wait

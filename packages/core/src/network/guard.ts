@@ -4,18 +4,21 @@
  * member. (`registrar.use` would be the documented place, but libp2p 3.3 appends the handler to the stored middleware
  * at every stream, so that each later stream would run it once more.)
  */
-import type { Connection, PeerId, Topology } from '@libp2p/interface'
+import type { Connection, PeerId, Stream, Topology } from '@libp2p/interface'
 import type { Libp2pInit } from 'libp2p'
+import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import { NotMemberError, QuarantinedPeerError } from './errors.ts'
+import { NotMemberError, PeerLimitError, QuarantinedPeerError, StreamBrokenError } from './errors.ts'
 import { nodeIdOf } from './gater.ts'
 import type { Gate, HandlerInit, ProtocolName } from './types.ts'
+import { AFTER_END_BYTES, END_MS } from './until-ended.ts'
 
 /** The parts of a libp2p node, as its services get them. */
 export type Components = Parameters<NonNullable<Libp2pInit['services']>[string]>[0]
 
 /** Open to strangers: without identify no connection can be used, and it tells no more than the handshake did. */
 const OPEN_PROTOCOLS = /^\/ipfs\/id\//
+const RELAY_PROTOCOLS = /^\/libp2p\/circuit\/relay\//
 /** What a quarantined member may still do: control entries pass, so that it can answer, and it can be seen. */
 const QUARANTINE_PROTOCOLS: ReadonlySet<ProtocolName> = new Set(['ledger', 'presence'])
 /** Notices about peers that are not members yet, kept until they are. */
@@ -38,6 +41,7 @@ export interface RegistrarGuard {
 export function guardRegistrar(
   registrar: Components['registrar'],
   isTrusted: (peer: NodeId) => boolean,
+  clock: Clock,
 ): RegistrarGuard {
   const handle = registrar.handle.bind(registrar)
   const register = registrar.register.bind(registrar)
@@ -45,12 +49,16 @@ export function guardRegistrar(
   let postponed: { topology: Topology; peer: PeerId; connection: Connection }[] = []
 
   registrar.handle = async (protocol, handler, options) => {
-    if (exempted.has(protocol) || OPEN_PROTOCOLS.test(protocol)) return await handle(protocol, handler, options)
+    if (exempted.has(protocol)) return await handle(protocol, handler, options)
     await handle(
       protocol,
       (stream, connection) => {
         const peer = nodeIdOf(connection.remotePeer)
-        if (isTrusted(peer) || isHopConnect(protocol)) return handler(stream, connection)
+        if (OPEN_PROTOCOLS.test(protocol) || isTrusted(peer) || isHopConnect(protocol)) {
+          const done = handler(stream, connection)
+          // what goes on over these afterwards is a circuit
+          return RELAY_PROTOCOLS.test(protocol) ? done : endAfter(done, stream, clock)
+        }
         stream.abort(new NotMemberError(peer))
       },
       options,
@@ -78,6 +86,26 @@ export function guardRegistrar(
         else void notice.topology.onConnect?.(notice.peer, notice.connection)
       }
     },
+  }
+}
+
+/**
+ * libp2p leaves a stream open that its handler has done with and the other side has not ended, and keeps up to 5 MiB of
+ * what comes on it. The same end as for exchanges of our own: `until-ended.ts`.
+ */
+async function endAfter(done: void | Promise<void>, stream: Stream, clock: Clock): Promise<void> {
+  try {
+    await done
+  } finally {
+    if (stream.status === 'open' || stream.status === 'closing') {
+      let bytes = 0
+      const cancel = clock.after(END_MS, () => stream.abort(new StreamBrokenError('not ended')))
+      stream.addEventListener('close', cancel)
+      stream.addEventListener('message', ({ data }) => {
+        bytes += data.byteLength
+        if (bytes > AFTER_END_BYTES) stream.abort(new PeerLimitError('bytes after the end'))
+      })
+    }
   }
 }
 

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
+import type { Connection, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { DecodeError } from '../codec/index.ts'
 import { generateSigningKey } from '../crypto/index.ts'
 import { codeOf } from '../errors.ts'
-import type { NetworkId } from '../ids.ts'
+import { type NetworkId, nodeIdFromPublicKey } from '../ids.ts'
 import {
   DisconnectedError,
   ListenError,
@@ -18,11 +19,13 @@ import {
 } from './errors.ts'
 import type { Components } from './guard.ts'
 import { startLibp2p } from './libp2p-node.ts'
-import { MAX_STRANGERS, STRANGER_GRACE_MS } from './strangers.ts'
+import { MAX_STRANGER_BYTES, MAX_STRANGERS, STRANGER_GRACE_MS } from './strangers.ts'
 import { ManualClock, peerEvent, startTestHost, type TestHost } from './testing.ts'
 import type { HandlerInit, ProtocolName } from './types.ts'
+import { END_MS } from './until-ended.ts'
 
 const ALL: ProtocolName[] = ['register', 'presence', 'facts', 'ledger', 'boxes', 'keys', 'transfer']
+const IDENTIFY = '/ipfs/id/1.0.0'
 const HANDLER: HandlerInit = { maxFrameBytes: 1000, timeoutMs: 5_000 }
 const OPTIONS = { maxFrameBytes: 1000, timeoutMs: 3_000 }
 
@@ -54,6 +57,18 @@ function serveAll({ host }: TestHost): void {
       await stream.read()
       await stream.write(new Uint8Array([protocol.length]))
     })
+  }
+}
+
+/** Asks who they are; libp2p itself does too, and one at a time is answered. The answer stays unread. */
+async function identifyStream(connection: Connection): Promise<Stream> {
+  for (;;) {
+    const stream = await connection.newStream(IDENTIFY)
+    const settled = new Promise((resolve) => {
+      for (const event of ['remoteCloseWrite', 'close'] as const) stream.addEventListener(event, resolve)
+    })
+    if (stream.status === 'open' && stream.remoteWriteStatus === 'writable') await settled
+    if (stream.status === 'open') return stream
   }
 }
 
@@ -167,6 +182,48 @@ describe('who gets in', () => {
     clock.advance(1)
     await gone
     expect(member.host.connections()).toHaveLength(0)
+  })
+
+  it('closes a stranger that has sent too much, of whatever', async () => {
+    const member = await start({ clock: new ManualClock() })
+    const [address] = member.host.addresses()
+    const stranger = await startLibp2p({ ...BARE, signingKey: generateSigningKey() })
+    const connection = await stranger.dial(multiaddr(address as string))
+    const closed = new Promise((resolve) => connection.addEventListener('close', resolve))
+    while (connection.status === 'open') {
+      const stream = await identifyStream(connection).catch(() => undefined)
+      stream?.send(new Uint8Array(60_000))
+    }
+    await closed
+    await expect.poll(() => member.host.connections()).toEqual([])
+    await stranger.stop()
+  })
+
+  it('ends what a member leaves open of libp2p’s own, and does not keep what it says there', async () => {
+    const clock = new ManualClock()
+    const { host, gate } = await start({ clock })
+    const key = generateSigningKey()
+    gate.members.add(nodeIdFromPublicKey(key.publicKey))
+    const peer = await startLibp2p({ ...BARE, signingKey: key })
+    const connection = await peer.dial(multiaddr(host.addresses()[0] as string))
+    const open = async () => {
+      const stream = await identifyStream(connection)
+      return { stream, closed: new Promise((resolve) => stream.addEventListener('close', resolve)) }
+    }
+    const first = await open()
+    await expect
+      .poll(() => {
+        clock.advance(END_MS)
+        return first.stream.status
+      })
+      .toBe('reset')
+    await first.closed
+    const second = await open()
+    second.stream.send(new Uint8Array(2 * MAX_STRANGER_BYTES))
+    await second.closed
+    expect(second.stream.status).toBe('reset')
+    expect(connection.status).toBe('open')
+    await peer.stop()
   })
 
   it('keeps a stranger that has become a member', async () => {

@@ -30,6 +30,7 @@ import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
 import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
 import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
+import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
@@ -55,6 +56,7 @@ interface Parts {
   readonly node: Libp2p
   readonly components: Components
   readonly guard: RegistrarGuard
+  readonly records: PeerRecords
   readonly book: AddressBook
   readonly connections: Connections
 }
@@ -134,6 +136,7 @@ class Libp2pHost implements NetworkHost {
   async start(): Promise<void> {
     let components: Components | undefined
     let guard: RegistrarGuard | undefined
+    let records: PeerRecords | undefined
     const node = await startLibp2p({
       signingKey: this.#init.signingKey,
       listen: this.#init.listen.map((address) => parseMultiaddr(address).toString()),
@@ -148,12 +151,14 @@ class Libp2pHost implements NetworkHost {
       lanes: { clock: this.#clock, accept: (socket) => this.#lanes.accept(socket) },
       onComponents: (parts) => {
         components = parts
-        guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer))
+        guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer), this.#clock)
+        records = boundPeerRecords(parts, (peer) => this.isMember(peer) || this.#invited.has(peer))
       },
     })
-    if (components === undefined || guard === undefined) throw new TypeError('libp2p built no services')
+    if (components === undefined || guard === undefined || records === undefined)
+      throw new TypeError('libp2p built no services')
     const connections = new Connections(node, this.id, this.#clock, this.#peerListeners)
-    this.#parts = { node, components, guard, book: new AddressBook(components.peerStore), connections }
+    this.#parts = { node, components, guard, records, book: new AddressBook(records.store), connections }
     this.#tendLater()
   }
 
@@ -421,8 +426,9 @@ class Libp2pHost implements NetworkHost {
   }
 
   #tend(): void {
-    const { guard, connections } = this.#running()
+    const { guard, records, connections } = this.#running()
     this.#hostile.tend()
+    records.tend()
     guard.catchUp()
     this.#lanes.end((peer) => this.#gate?.mayConnect(peer) === false)
     connections

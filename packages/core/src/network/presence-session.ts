@@ -58,10 +58,16 @@ export class Session {
   #proofs = 0
   #asked: { against: Uint8Array; resolve: (proof: RunProof | null) => void } | undefined
   #cancelBeat: () => void = () => {}
+  #fault: DecodeError | undefined
 
   constructor(init: SessionInit) {
     this.#init = init
     this.peer = init.stream.peer
+  }
+
+  /** What the other side has said that is no message of this protocol; undefined when it kept to it. */
+  get fault(): DecodeError | undefined {
+    return this.#fault
   }
 
   /** Runs until it ends; never rejects. */
@@ -78,6 +84,7 @@ export class Session {
         if (end !== undefined) return end
       }
     } catch (error) {
+      if (error instanceof DecodeError) this.#fault = error
       return error instanceof TimeoutError ? 'silent' : 'broken'
     } finally {
       this.#cancelBeat()

@@ -9,7 +9,7 @@ import { Dialler } from './dialler.ts'
 import { MAX_FACT_VALUE } from './fact-store.ts'
 import { PeerSessions } from './peer-sessions.ts'
 import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
-import { type Hello, Session } from './presence-session.ts'
+import { type Hello, Session, type SessionEnd } from './presence-session.ts'
 import { type PresenceState, PresenceStates } from './presence-states.ts'
 import type { ClockDifference, MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
 import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
@@ -242,6 +242,14 @@ class PresenceKeeper implements Presence {
     state.aloneSince = null
     state.patience.worked()
     const end = await session.run(this.#stopped.signal)
+    await this.#onEnd(session, end)
+    // counts against the peer, which the room's handlers see to
+    if (session.fault !== undefined) throw session.fault
+  }
+
+  async #onEnd(session: Session, end: SessionEnd): Promise<void> {
+    const { peer, stream } = session
+    const state = this.#states.of(peer)
     const isLast = state.sessions.remove(session)
     if (!isLast) {
       if (end === 'silent') this.#init.host.cut(stream)

@@ -10,6 +10,11 @@ import { PeerLimitError } from './errors.ts'
 export const MAX_STRANGERS = 64
 /** A stranger that opens no `register` stream within this time is closed, milliseconds. */
 export const STRANGER_GRACE_MS = 10_000
+/**
+ * What a stranger may send in all, whatever it is: handshake, identify, `register`, talk that nobody reads. libp2p keeps
+ * up to 5 MiB of a stream that nobody reads, and what it asks a stranger for itself is such a stream.
+ */
+export const MAX_STRANGER_BYTES = 256 * 1024
 /** What a stranger gets whose way to a member leads over us: one circuit, this long, milliseconds. */
 export const STRANGER_CIRCUIT_MS = 60_000
 export const MAX_STRANGER_CIRCUITS = 8
@@ -49,6 +54,7 @@ export class Strangers {
     record.cancel = this.#init.clock.after(STRANGER_GRACE_MS, () => this.#onGraceOver(record))
     this.#records.set(connection, record)
     connection.addEventListener('close', () => this.#drop(record))
+    this.#count(record)
     return true
   }
 
@@ -84,6 +90,21 @@ export class Strangers {
 
   stop(): void {
     for (const record of [...this.#records.values()]) this.#drop(record)
+  }
+
+  /** Until it is admitted. */
+  #count(record: Stranger): void {
+    const { peer, connection } = record
+    let bytes = 0
+    const onMessage = ({ data }: { data: { byteLength: number } }) => {
+      bytes += data.byteLength
+      if (bytes <= MAX_STRANGER_BYTES && this.#records.has(connection)) return
+      connection.removeEventListener('message', onMessage)
+      if (this.#init.isMember(peer) || !this.#records.has(connection)) return
+      this.#drop(record)
+      connection.abort(new PeerLimitError('bytes before being admitted'))
+    }
+    connection.addEventListener('message', onMessage)
   }
 
   #of(peer: NodeId): Stranger[] {

@@ -5,7 +5,7 @@ import type { FrameStream } from './types.ts'
 /** After our end the other side has this long for its own, unless somebody still reads (ms). */
 export const END_MS = 30_000
 /** What may still come after everything was said, and is thrown away. */
-const AFTER_END_BYTES = 64 * 1024
+export const AFTER_END_BYTES = 64 * 1024
 const AFTER_END_FRAMES = 64
 
 /** Our side has ended, and nothing is expected: waits for the end of the other side. One that goes on talking is reset. */
