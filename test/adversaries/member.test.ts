@@ -25,6 +25,8 @@ import type { Branch, Json } from '../support/branch.ts'
 import { type ChangedNode, startChanged } from '../support/changed-node.ts'
 import { type Cluster, contentOf, share, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import { FORMS, protocolsOf, tryForm } from '../support/hostile-frames.ts'
+import { startStranger } from '../support/stranger.ts'
 
 const LATER = 'depois-da-saida.txt'
 const RENAMED = 'com-outro-nome.txt'
@@ -231,7 +233,9 @@ describe('a member that signs what is not its to decide', () => {
 })
 
 describe('the same member, thrown out, with all its keys and its whole folder', () => {
-  const PROTOCOLS: ProtocolName[] = ['presence', 'facts', 'ledger', 'boxes', 'keys', 'transfer']
+  /** those that a branch handles itself, as it tells whoever connects; and everything that it handles at all */
+  let protocols: ProtocolName[]
+  let handled: string[]
   let copy: string
   let secrets: Uint8Array[]
   let readable: string[]
@@ -242,6 +246,11 @@ describe('the same member, thrown out, with all its keys and its whole folder', 
   const now = () => Object.values(files).map((id) => sharedRows(owner.data, id))
 
   beforeAll(async () => {
+    const passer = await startStranger()
+    handled = await protocolsOf(await passer.dial(owner.ready?.addresses[0] as string))
+    await passer.stop()
+    const own = handled.map((id) => /^\/malote\/[0-9a-f]{16}\/([a-z]+)\/1$/.exec(id)?.[1])
+    protocols = own.filter((name) => name !== undefined) as ProtocolName[]
     copy = keepCopy(liar.data, cluster.path('everything-it-ever-had'))
     secrets = secretsIn(copy)
     readable = await openable(network, { as: copy, secrets }, folders())
@@ -286,12 +295,29 @@ describe('the same member, thrown out, with all its keys and its whole folder', 
     for (const branch of honest()) {
       const peer = branch.ready?.id as NodeId
       node.host.learn(peer, branch.ready?.addresses ?? [])
-      for (const protocol of PROTOCOLS)
+      for (const protocol of protocols)
         await expect(node.host.open(peer, protocol, { maxFrameBytes: 1024 }), protocol).rejects.toThrow()
       await expect(sync.fetch(peer)).rejects.toThrow()
     }
     expect([ledger.count(), node.host.connections()]).toEqual([held + 1, []])
     await node.stop()
+    // nor may it send anything on any of them: there is no connection to send it on
+    expect(protocols).toContain('lane')
+    const bareWire = await startStranger(copy)
+    try {
+      for (const branch of honest()) {
+        const connection = await bareWire.dial(branch.ready?.addresses[0] as string).catch(() => null)
+        if (connection === null) continue
+        const delimiter = 'frame' as const
+        const tries = handled.flatMap((protocol) =>
+          FORMS.map((form) => tryForm(connection, { protocol, form, delimiter, deadlineMs: 10_000 })),
+        )
+        for (const { bytes, afterMs } of await Promise.all(tries))
+          expect([bytes.length, afterMs === null], branch.name).toEqual([0, false])
+      }
+    } finally {
+      await bareWire.stop()
+    }
     // and without our software between it and the wire
     const bare = await startAdversary(copy, network)
     try {

@@ -15,11 +15,25 @@ import { encodeRequest as encodeTransferRequest } from '../../packages/core/src/
 import { Branch, type Json } from '../support/branch.ts'
 import { type Cluster, contentOf, share, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
+import {
+  type Delimiter,
+  FORMS,
+  type Form,
+  HANDLED,
+  protocolsOf,
+  tryForm,
+  tryLane,
+  tryPort,
+} from '../support/hostile-frames.ts'
 import { ask, type Stranger, startStranger, untilClosed } from '../support/stranger.ts'
 
 /** The grace of a stranger that does not register, the deadline of a handshake, and what the machine may add. */
 const PATIENCE_MS = 10_000 + 5_000
+/** For what a member does not finish: 30 s, and what the machine may add. */
+const MEMBER_PATIENCE_MS = 30_000 + 15_000
 const IDENTIFY = '/ipfs/id/1.0.0'
+/** Our own protocols, by their names. */
+const OURS = /^\/malote\/[0-9a-f]{16}\/([a-z]+)\/1$/
 const HOP = '/libp2p/circuit/relay/0.2.0/hop'
 /** HopMessage of 2 bytes {type: RESERVE} */
 const RESERVE = Uint8Array.of(2, 8, 0)
@@ -111,6 +125,36 @@ async function expectUnaffected(before: string[]): Promise<void> {
   expect(await digests()).toEqual(before)
 }
 
+/** What a stranger may hear, whatever it says: that registering failed, what the handshake says, and a relay's refusal. */
+function expectNothingTold(name: string, protocol: string, bytes: Buffer): void {
+  if (protocol === 'register') {
+    const [frame] = new FrameDecoder(1024).push(bytes)
+    if (frame !== undefined) expect([name, decodeCbor(frame, 1024)]).toEqual([name, { t: 'error', code: 'timeout' }])
+  } else if (protocol === IDENTIFY) expect([name, secretsIn(bytes)]).toEqual([name, []])
+  else expect([name, bytes.length]).toEqual([name, protocol === HOP ? Math.min(bytes.length, 6) : 0])
+}
+
+const secretsIn = (bytes: Buffer) =>
+  ['Rede de teste', 'Filial', network, two.ready?.id, three.ready?.id].filter((each) => bytes.includes(each as string))
+
+const tried = (name: string, form: Form) => ({
+  form,
+  protocol: name.startsWith('/') ? name : protocol(name),
+  delimiter: HANDLED[name] as Delimiter,
+})
+
+/** Members see each other's files meanwhile, and nothing has gone wrong that nobody awaits. */
+async function expectServed(branches = [one, two]): Promise<void> {
+  const [from, to] = branches as [Branch, Branch]
+  const content = `meanwhile ${randomBytes(4).toString('hex')}`
+  const { id } = await share(from, [to], `${content}.txt`, Buffer.from(content))
+  expect((await contentOf(to, id)).toString()).toBe(content)
+  for (const branch of branches) {
+    expect(peakMemory(branch), `${branch.name}: memory, MiB`).toBeLessThan(300)
+    expect(branch.log, branch.name).not.toMatch(/^\s+at |unhandled|uncaught/im)
+  }
+}
+
 describe('a stranger', () => {
   let stranger: Stranger
   beforeAll(async () => {
@@ -139,9 +183,7 @@ describe('a stranger', () => {
   it('is told at the handshake who it talks to, and of nobody else', async () => {
     const { bytes } = await ask(await stranger.dial(addressOf(one)), IDENTIFY, new Uint8Array(0))
     expect(bytes.length).toBeGreaterThan(0)
-    for (const secret of ['Rede de teste', 'Filial', network, two.ready?.id, three.ready?.id]) {
-      expect(bytes.includes(secret as string), secret).toBe(false)
-    }
+    expect(secretsIn(bytes)).toEqual([])
     for (const other of [two, three]) expect(bytes.includes(String(portOf(other)))).toBe(false)
   })
 
@@ -149,11 +191,6 @@ describe('a stranger', () => {
     const { bytes } = await ask(await stranger.dial(addressOf(one)), HOP, RESERVE, { untilAnswered: true })
     // HopMessage of 5 bytes {type: STATUS, status: PERMISSION_DENIED (202)}: no reservation, no voucher, no address
     expect([...bytes]).toEqual([5, 8, 2, 0x28, 0xca, 0x01])
-  })
-
-  it('is sent away when it does nothing', async () => {
-    const connection = await stranger.dial(addressOf(two))
-    expect(await untilClosed(connection, PATIENCE_MS)).toBeGreaterThan(1_000)
   })
 })
 
@@ -172,39 +209,53 @@ describe('hostile peers', () => {
     }
   }
 
-  const header = (length: number) => {
-    const bytes = Buffer.alloc(4)
-    bytes.writeUInt32BE(length)
-    return bytes
-  }
-
-  it.each(['register', 'presence', 'facts', 'ledger', 'boxes', 'keys', 'transfer'])(
-    'a frame of 4 GiB on %s is refused at its header',
-    async (name) => {
-      await withStranger(async (connection) => {
-        const heard = await ask(connection, protocol(name), Buffer.concat([header(0xffff_ffff), randomBytes(60_000)]))
-        expect(heard.bytes.length).toBe(0)
-        expect(heard.ending).toBe('reset')
-      })
-      await expectUnaffected(before)
-    },
-  )
-
-  it('a frame that never ends is not waited for', async () => {
+  it('there is no protocol that they were not tried on', async () => {
     await withStranger(async (connection) => {
-      const stream = await connection.newStream(protocol('register'))
-      stream.send(header(1000))
-      const drip = setInterval(() => {
-        if (stream.status === 'open') stream.send(Uint8Array.of(0))
-      }, 100)
-      try {
-        await untilClosed(connection, 2 * PATIENCE_MS)
-      } finally {
-        clearInterval(drip)
-      }
+      const names = (await protocolsOf(connection)).map((id) => id.replace(OURS, '$1'))
+      expect(names.sort()).toEqual(Object.keys(HANDLED).sort())
     })
+  })
+
+  it('too much, too little, and never the end, on every protocol', async () => {
+    const strangers: Stranger[] = []
+    try {
+      const tries = FORMS.flatMap((form) => [
+        { form, names: Object.keys(HANDLED).filter((name) => name !== 'register') },
+        // whoever has tried to register in vain is sent away
+        { form, names: ['register'] },
+      ]).map(async ({ form, names }) => {
+        const stranger = await startStranger()
+        strangers.push(stranger)
+        const connection = await stranger.dial(addressOf(one))
+        const outcomes = names.map(async (name) => {
+          const outcome = await tryForm(connection, { ...tried(name, form), deadlineMs: PATIENCE_MS })
+          return { name: `${name}, ${form}`, protocol: name, ...outcome }
+        })
+        const all = await Promise.all(outcomes)
+        await untilClosed(connection, PATIENCE_MS)
+        return all
+      })
+      const [outcomes] = await Promise.all([Promise.all(tries), expectServed()])
+      for (const { name, protocol, bytes, afterMs } of outcomes.flat()) {
+        expect([name, afterMs === null]).toEqual([name, false])
+        expectNothingTold(name, protocol, bytes)
+      }
+    } finally {
+      await Promise.all(strangers.map((stranger) => stranger.stop()))
+    }
+    await cluster.settled()
+    before = await digests()
     await expectUnaffected(before)
   }, 90_000)
+
+  it('the same where a lane might begin', async () => {
+    const forms = [...FORMS, 'noise'] as const
+    const outcomes = await Promise.all(forms.map((form) => tryPort(portOf(one), form, PATIENCE_MS)))
+    // nobody is awaited: not even a word of TLS
+    for (const [at, { bytes, afterMs }] of outcomes.entries())
+      expect([forms[at], bytes.length, afterMs === null]).toEqual([forms[at], 0, false])
+    await expectUnaffected(before)
+  }, 60_000)
 
   it('small frames without end are too many bytes at some point', async () => {
     await withStranger(async (connection) => {
@@ -245,7 +296,7 @@ describe('hostile peers', () => {
     await expectUnaffected(before)
   }, 90_000)
 
-  it('a hundred strangers that stay, without a word', async () => {
+  it('a hundred strangers that stay, and talk where nobody listens', async () => {
     const strangers = await Promise.all(Array.from({ length: 100 }, () => startStranger()))
     try {
       const connections: Connection[] = []
@@ -255,7 +306,9 @@ describe('hostile peers', () => {
       }
       // the last step of a handshake is ours: who is refused finds out a moment later
       await expectUnaffected(before)
-      expect(connections.filter(({ status }) => status === 'open').length).toBeLessThanOrEqual(64)
+      const open = connections.filter(({ status }) => status === 'open')
+      expect(open.length).toBeLessThanOrEqual(64)
+      await Promise.all(open.map((connection) => flood(connection, IDENTIFY, 6 * 1024 * 1024)))
       await Promise.all(connections.map((connection) => untilClosed(connection, 2 * PATIENCE_MS)))
     } finally {
       await Promise.all(strangers.map((stranger) => stranger.stop()))
@@ -419,6 +472,121 @@ describe('a member that has left', () => {
   }, 120_000)
 })
 
+describe('a member that does not make sense', () => {
+  const addressesOf = () => new Map([one, two, three].map((branch) => [branch, addressOf(branch)]))
+  const framed = Object.keys(HANDLED).filter((name) => HANDLED[name] === 'frame')
+  const others = Object.keys(HANDLED).filter((name) => HANDLED[name] !== 'frame')
+  let addresses: ReturnType<typeof addressesOf>
+  beforeAll(() => {
+    addresses = addressesOf()
+  })
+
+  /** How often a branch says this of exchanges of that protocol. */
+  const told = (branch: Branch, name: string, by: string, what = '') =>
+    branch.log.split(`${name} with ${by} ended: ${what}`).length - 1
+
+  async function asMember(branch: Branch, act: (dial: (to: Branch) => Promise<Connection>) => Promise<void>) {
+    const member = await startStranger(branch.data)
+    try {
+      await act((to) => member.dial(addresses.get(to) as string))
+    } finally {
+      await member.stop()
+    }
+  }
+
+  it('and leaves off in the middle of everything is not waited for', async () => {
+    await three.end()
+    await asMember(three, async (dial) => {
+      const [at, beside] = [await dial(one), await dial(two)]
+      const deadlineMs = MEMBER_PATIENCE_MS
+      const attempt = async (to: Connection, name: string, form: Form) => {
+        const { afterMs } = await tryForm(to, { ...tried(name, form), deadlineMs })
+        return [`${name}, ${form}`, afterMs !== null] as const
+      }
+      const slow = ['endless', 'silent'] as const
+      const port = portOf(one)
+      const lane = async (form: Form) => {
+        const { afterMs } = await tryLane(at, { protocol: protocol('lane'), port, form, deadlineMs })
+        return [`over a lane, ${form}`, afterMs !== null] as const
+      }
+      /** a ticket is out, so TLS is begun with whoever comes */
+      const stranger = async (form: Form | 'noise') => {
+        const { bytes, afterMs } = await tryPort(port, form, deadlineMs)
+        // at most the alert that it was no handshake
+        return [`on the port, ${form}`, afterMs !== null && bytes.length <= 7] as const
+      }
+      const outcomes = await Promise.all([
+        ...slow.flatMap((form) =>
+          framed.filter((name) => name !== 'presence' && name !== 'register').map((name) => attempt(at, name, form)),
+        ),
+        // who is silent there is cut off with all that it has
+        ...slow.map((form) => attempt(beside, 'presence', form)),
+        attempt(at, 'register', 'endless'),
+        attempt(beside, 'register', 'silent'),
+        // of most of them one stream at a time
+        ...others.map(async (name) => {
+          const outcomes: (string | boolean)[] = []
+          const forms = name === IDENTIFY ? (['endless'] as const) : (['oversized', 'cut', 'endless'] as const)
+          for (const form of forms) outcomes.push(...(await attempt(at, name, form)))
+          return outcomes
+        }),
+        ...others.map((name) => attempt(name === HOP ? at : beside, name, 'silent')),
+        lane('silent').then(async (first) => {
+          const more = (['endless', 'cut'] as const).map(lane)
+          return [...first, ...(await Promise.all([...more, ...[...FORMS, 'noise' as const].map(stranger)])).flat()]
+        }),
+        expectServed().then(() => ['served meanwhile', true]),
+      ])
+      expect(outcomes.flat().filter((each) => each !== true && typeof each !== 'string')).toEqual([])
+      expect(outcomes.flat(), 'ended').not.toContain(false)
+      // each by its own deadline
+      for (const name of framed.filter((each) => each !== 'presence' && each !== 'register'))
+        expect(told(one, name, three.ready?.id as string), name).toBeGreaterThanOrEqual(2)
+    })
+    await expectServed()
+  }, 120_000)
+
+  it('is heard four times, and then no more', async () => {
+    // four of these each, from one member to another
+    const cases = (['oversized', 'cut'] as const).flatMap((form) => framed.map((name) => ({ name, form })))
+    const send = async (from: Branch, to: Branch, dial: (to: Branch) => Promise<Connection>) => {
+      const connection = await dial(to)
+      for (const { name, form } of cases.splice(0, 4)) {
+        const what = form === 'cut' ? 'the stream ended inside a frame' : 'frame of 4294967295 bytes'
+        const before = told(to, name, from.ready?.id as string, what)
+        const { afterMs } = await tryForm(connection, { ...tried(name, form), deadlineMs: PATIENCE_MS })
+        expect([name, form, afterMs === null]).toEqual([name, form, false])
+        await eventually(`${name}: ${what}`, () => told(to, name, from.ready?.id as string, what) > before)
+        expect([name, form, connection.status]).toEqual([name, form, 'open'])
+      }
+      return connection
+    }
+    await asMember(three, async (dial) => {
+      for (const to of [one, two]) await send(three, to, dial)
+    })
+    await three.up()
+    addresses = addressesOf()
+    await expectServed([one, three])
+    await two.end()
+    await asMember(two, async (dial) => {
+      await send(two, three, dial)
+      const connection = await send(two, one, dial)
+      expect(cases).toEqual([])
+      const init = {
+        protocol: protocol('lane'),
+        port: portOf(one),
+        form: 'oversized',
+        deadlineMs: PATIENCE_MS,
+      } as const
+      expect((await tryLane(connection, init)).afterMs).not.toBeNull()
+      await untilClosed(connection, PATIENCE_MS)
+      const again = await dial(one).catch(() => undefined)
+      if (again !== undefined) await untilClosed(again, PATIENCE_MS)
+    })
+    await expectServed([one, three])
+  }, 120_000)
+})
+
 async function registerGuest(name: string): Promise<Branch> {
   const guest = new Branch(name, cluster.path(name))
   await guest.up()
@@ -438,6 +606,16 @@ async function asStartedAgain(outsider: Branch, unknownFile: string): Promise<vo
   expect((await outsider.api('/status')).members.connected).toBeLessThanOrEqual(1)
   expect((await outsider.fetch(`/files/${unknownFile}`)).status).toBe(404)
   expect(await digests()).toEqual(before)
+}
+
+/** Sends that much without waiting to be heard; less where the other side ends it. */
+async function flood(connection: Connection, id: string, bytes: number): Promise<void> {
+  const stream = await connection.newStream(id)
+  const part = randomBytes(64 * 1024)
+  for (let sent = 0; sent < bytes && stream.status === 'open'; sent += part.length) {
+    stream.send(part)
+    await new Promise(setImmediate)
+  }
 }
 
 function openSocket(port: number): Promise<Socket> {
