@@ -27,6 +27,7 @@ export const up: CommandSpec = {
       .option('--relay', 'serve as relay for other members')
       .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
       .option('--no-mdns', 'do not look for members on the LAN')
+      .option('--no-lanes', 'carry everything over libp2p, for a firewall that lets nothing else through')
       .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize)
       .option(
         '--handoffs <rule>',
@@ -60,6 +61,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
   const node = await createNode({
     dataDir: context.dataDir,
     mdns: options.mdns !== false,
+    lanes: options.lanes !== false,
     relay: options.relay === true,
     rebuild: options.rebuild === true,
     signal: context.signal,

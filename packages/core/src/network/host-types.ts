@@ -14,6 +14,8 @@ export interface HostInit {
   relay?: boolean
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
+  /** carry bulk over sockets of their own where a path is direct (spec: lane.md) @default true */
+  lanes?: boolean
   clock: Clock
   log?: (message: string, error?: unknown) => void
 }

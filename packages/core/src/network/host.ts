@@ -112,7 +112,7 @@ class Libp2pHost implements NetworkHost {
         this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),
       maxFrameBytes: (protocol) => {
         const registered = this.#spoken.registered(protocol)
-        return registered?.init.lane === true ? registered.init.maxFrameBytes : null
+        return this.#hasLanes && registered?.init.lane === true ? registered.init.maxFrameBytes : null
       },
       serve: (protocol, stream) => {
         const registered = this.#spoken.registered(protocol)
@@ -215,7 +215,7 @@ class Libp2pHost implements NetworkHost {
         connection = connections.best(peer)
         if (connection === undefined && options.connectedOnly === true) throw new UnreachableError(peer)
         connection ??= await this.#dialPeer(peer, signal)
-        if (options.bulk === true) {
+        if (options.bulk === true && this.#hasLanes) {
           const lane = await this.#lanes.open(peer, protocol, { maxFrameBytes: options.maxFrameBytes, signal })
           if (lane !== null) return lane
         }
@@ -376,6 +376,10 @@ class Libp2pHost implements NetworkHost {
     this.#lanes.stop()
     await this.hangUp()
     await stopLibp2p(node, components)
+  }
+
+  get #hasLanes(): boolean {
+    return this.#init.lanes !== false
   }
 
   #running(): Parts {

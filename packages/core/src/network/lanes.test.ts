@@ -9,6 +9,7 @@ import { type NodeId, toHex } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { StreamBrokenError, TimeoutError } from './errors.ts'
 import type { NetworkHost } from './host-types.ts'
+import { LaneStream } from './lane-stream.ts'
 import { Lanes } from './lanes.ts'
 import { ManualClock, peerEvent, startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
 import type { FrameStream, HandlerInit } from './types.ts'
@@ -98,6 +99,24 @@ describe('a lane', () => {
     ] as const) {
       const stream = await from.host.open(to.host.id, 'transfer', OPTIONS)
       expect(lanesOf(from.host)).toBe(0)
+      await stream.write(Uint8Array.of(1))
+      expect([...((await stream.read()) ?? [])]).toEqual([7, 1])
+      await stream.close()
+    }
+  })
+
+  it('gives way to a stream where either of the two wants none', async () => {
+    const first = await start({ lanes: false })
+    const second = await start({ members: [first] })
+    for (const { host } of [first, second]) host.handle('transfer', HANDLER, echo)
+    await meet(second.host, first.host)
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      const stream = await from.host.open(to.host.id, 'transfer', OPTIONS)
+      expect(stream).not.toBeInstanceOf(LaneStream)
+      expect([lanesOf(from.host), lanesOf(to.host)]).toEqual([0, 0])
       await stream.write(Uint8Array.of(1))
       expect([...((await stream.read()) ?? [])]).toEqual([7, 1])
       await stream.close()

@@ -406,7 +406,7 @@ class Runtime {
   }
 
   #createHost(): Promise<NetworkHost> {
-    const { listen, port = DEFAULT_PORT, announce, relay, mdns } = this.#init
+    const { listen, port = DEFAULT_PORT, announce, relay, mdns, lanes } = this.#init
     return createHost({
       signingKey: this.#identity.signing,
       listen: listen ?? [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`],
@@ -415,6 +415,7 @@ class Runtime {
       ...(announce === undefined ? {} : { announce }),
       ...(relay === undefined ? {} : { relay }),
       ...(mdns === undefined ? {} : { mdns }),
+      ...(lanes === undefined ? {} : { lanes }),
     })
   }
 

@@ -297,6 +297,8 @@ export interface NodeInit {
   relay?: boolean
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
+  /** carry bulk over sockets of their own (spec: lane.md); false: all of it over libp2p, either way @default true */
+  lanes?: boolean
   /** bytes that this node offers to the network; null = what the disk has, less the free-space floor */
   capacity?: number | null
   /** told of what went wrong without anybody having asked; names and keys are never part of it @default nobody */
