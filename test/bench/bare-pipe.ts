@@ -1,6 +1,7 @@
 /**
  * The baseline of a transfer, as two programs: file -> node:net -> BLAKE3 of each mebibyte -> file. No checks, no
- * protocol. `bare-pipe.ts send FILE` prints its port; `bare-pipe.ts receive PORT FILE` ends when all has been written.
+ * protocol. `bare-pipe.ts send FILE` prints its port; `bare-pipe.ts receive PORT FILE` ends when all has been
+ * written. Both tell what it took, without their start.
  */
 import { open } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
@@ -55,6 +56,9 @@ async function receive(port: number, path: string): Promise<void> {
   await file.close()
 }
 
+const began = { at: performance.now(), cpu: process.cpuUsage() }
 await (what === 'send' ? send(first) : receive(Number(first), second))
-const { user, system } = process.cpuUsage()
-process.on('exit', () => process.stdout.write(`${JSON.stringify({ cpu: (user + system) / 1e6 })}\n`))
+process.on('exit', () => {
+  const { user, system } = process.cpuUsage(began.cpu)
+  process.stdout.write(`${JSON.stringify({ ms: performance.now() - began.at, cpu: (user + system) / 1e6 })}\n`)
+})

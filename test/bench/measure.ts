@@ -20,6 +20,13 @@ export function cpuOf(branch: Branch): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+/** Seconds that programs which this process has started, and which have ended, took of it (fields 16 and 17). */
+export function cpuOfEnded(): number {
+  const stat = readFileSync('/proc/self/stat', 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[13]) + Number(fields[14])) / 100
+}
+
 /** MiB of memory at its highest. */
 export function peakOf(branch: Branch): number {
   const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${branch.pid}/status`, 'utf8'))?.[1]
@@ -50,6 +57,8 @@ function machine(): { busy: number; total: number } {
   const busy = user + nice + system + irq + soft + steal
   return { busy, total: busy + idle + wait }
 }
+
+export const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number
 
 export const percent = (share: number) => `${Math.round(share * 100)} %`
 
