@@ -478,7 +478,21 @@ describe('files', () => {
     expect(server.node.calls.some(({ verb }) => verb === 'setBlacklist')).toBe(false)
     expect(await json(['blacklist', 'set', 'a.png', 'Olinda'])).toMatchObject({ items: [{ node: other }] })
     expect(await json(['blacklist', 'rm', 'a.png', 'Olinda'])).toMatchObject({ items: [], file: { denied: [] } })
-    expect((await run(['blacklist', 'set', 'a.png'])).out).toBe('a.png: nobody is denied\n')
+    expect(await run(['blacklist', 'set', 'a.png'])).toMatchObject({ out: 'a.png: nobody is denied\n', err: '' })
+  })
+
+  it('are denied, and it is told who could read them before', async () => {
+    const { id } = server.node.addFile('a.png', Buffer.from('a'))
+    const lost = /^Olinda had access until \S+Z, may have kept a copy\n$/
+    for (const verb of ['add', 'set']) {
+      const { out, err } = await run(['blacklist', verb, id, 'Olinda'])
+      expect(out).toBe('a.png: denied to Olinda\n')
+      expect(err).toMatch(lost)
+    }
+    // denied from the start: it never could
+    const { seenBy } = server.node.files
+    server.node.files.seenBy = (ref) => ({ ...seenBy(ref), hadAccess: [] })
+    expect((await run(['blacklist', 'add', id, 'Olinda'])).err).toBe('')
   })
 })
 

@@ -11,6 +11,13 @@ export function nodeOf(client: MaloteClient, ref: string): Promise<NodeView> {
   return client.ask(client.api.GET('/nodes/{id}', { params: { path: { id: ref } } }))
 }
 
+/** For its owner, who of those that may not read it could before: a line each. */
+export function lostAccess({ hadAccess, knownSince }: FileDetails['seenBy']): string[] {
+  if (hadAccess === null) return []
+  const lines = hadAccess.map(({ branch, until }) => `${branch} had access until ${until}, may have kept a copy`)
+  return knownSince === null ? lines : [...lines, `who could before ${knownSince} is not known here`]
+}
+
 /** The file's id for a call that may reach files which cannot be shown; there the reference stands for itself. */
 export async function fileIdOf(client: MaloteClient, ref: string): Promise<string> {
   try {

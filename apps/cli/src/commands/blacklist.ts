@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Column, showText } from '../output/terminal.ts'
-import { branchNames, fileOf, nodeOf } from '../references.ts'
+import { branchNames, fileOf, lostAccess, nodeOf } from '../references.ts'
 
 interface Item {
   readonly fileId: string
@@ -48,6 +48,12 @@ async function tell(context: Context, client: MaloteClient, file: FileView): Pro
   )
 }
 
+/** Who could read it before: not everybody on the list could, and nothing takes back what somebody has read. */
+async function noteLost(context: Context, client: MaloteClient, fileId: string): Promise<void> {
+  const { seenBy } = await fileOf(client, fileId)
+  for (const line of lostAccess(seenBy)) context.note(showText(line))
+}
+
 /** All of them are looked up before the first change: an unknown one must not leave half of it done. */
 async function resolve(client: MaloteClient, nodes: readonly string[]): Promise<string[]> {
   const ids: string[] = []
@@ -61,7 +67,7 @@ async function deny(context: Context, ref: string, refs: readonly string[], rese
   const body = { fileId, node: await resolve(client, refs), ...(reseal ? { reseal } : {}) }
   const { file } = await client.ask(client.api.POST('/files/blacklist', { body }))
   await tell(context, client, file)
-  context.note('They had access until now and may have kept a copy.')
+  await noteLost(context, client, fileId)
 }
 
 async function allow(context: Context, ref: string, refs: readonly string[], reseal: boolean): Promise<void> {
@@ -83,6 +89,7 @@ async function replace(context: Context, ref: string, nodes: string[], reseal: b
     client.api.PUT('/files/blacklist/{fileId}', { params: { path: { fileId: ref } }, body }),
   )
   await tell(context, client, file)
+  await noteLost(context, client, file.id)
 }
 
 function change(

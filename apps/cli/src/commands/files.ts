@@ -4,7 +4,7 @@ import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
-import { type FileDetails, fileIdOf, fileOf } from '../references.ts'
+import { type FileDetails, fileIdOf, fileOf, lostAccess } from '../references.ts'
 import { blacklistCommand } from './blacklist.ts'
 
 /** Enough of an id to name the file by. Characters. */
@@ -69,9 +69,10 @@ function fileText(file: FileDetails): string {
     ['name', file.name],
     ['id', file.id],
     ['size', `${formatBytes(file.size)} (${file.size} bytes), ${file.type}`],
-    ['version', `${file.version}, of ${file.updatedAt}`],
+    ['version', String(file.version)],
     ['owner', `${owner.branch} (${owner.id})`],
     ['shared', file.createdAt],
+    ['changed', file.updatedAt],
     ['campaign', file.campaign ?? '-'],
     ['tags', file.tags.join(', ') || '-'],
     ...seenByLines(file.seenBy),
@@ -85,14 +86,8 @@ function fileText(file: FileDetails): string {
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
 }
 
-/** Who can see it, and for its owner who could: nothing takes back what somebody has read. */
-function seenByLines({ text, hadAccess, knownSince }: FileDetails['seenBy']): [string, string][] {
-  const before = (hadAccess ?? []).map(({ branch, until }): [string, string] => [
-    '',
-    `${branch} had access until ${until}, may have kept a copy`,
-  ])
-  if (hadAccess !== null && knownSince !== null) before.push(['', `who could before ${knownSince} is not known here`])
-  return [['seen by', text], ...before]
+function seenByLines(seenBy: FileDetails['seenBy']): [string, string][] {
+  return [['seen by', seenBy.text], ...lostAccess(seenBy).map((line): [string, string] => ['', line])]
 }
 
 export const fileCommands: readonly CommandSpec[] = [

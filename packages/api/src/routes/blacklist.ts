@@ -20,7 +20,8 @@ export const blacklistRoutes = [
     path: '/files/blacklist',
     operationId: 'denyNode',
     summary: 'Deny a file to a branch, or to several',
-    description: 'Owner only. A node stands for its branch. It had access until now and may have kept a copy.',
+    description:
+      'Owner only. A node stands for its branch. Whoever could read the file until now may have kept a copy.',
     tag: 'blacklist',
     body: closed({ fileId: fileRef, node: nodes, reseal }),
     status: 201,

@@ -463,7 +463,7 @@ export interface paths {
         put?: never;
         /**
          * Deny a file to a branch, or to several
-         * @description Owner only. A node stands for its branch. It had access until now and may have kept a copy.
+         * @description Owner only. A node stands for its branch. Whoever could read the file until now may have kept a copy.
          */
         post: operations["denyNode"];
         delete?: never;

@@ -2,8 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { read, received, share, testNodes, until } from './support/nodes.ts'
+import type { MaloteNode } from './types.ts'
 
 const MIB = 1024 * 1024
+/** more than is read ahead */
+const SIZE = 8 * MIB
 const nodes = testNodes({ repairIntervalMs: 200 })
 afterEach(() => nodes.close())
 
@@ -34,18 +37,36 @@ describe('a file that is sealed anew after a denial', () => {
   it('is sealed by each reader itself: no chunk goes from reader to reader', async () => {
     const [owner, reader, denied] = await nodes.network('Recife', 'Olinda', 'Natal')
     if (owner === undefined || reader === undefined || denied === undefined) throw new Error('no network')
-    const id = await share(owner, 'plano.pdf', randomBytes(3 * MIB))
+    const content = randomBytes(SIZE)
+    const id = await share(owner, 'plano.pdf', content)
     await until('all hold it', () => owner.files.get(id).copies.held === 3)
     const [before, atDenied] = [received(reader), received(denied)]
+    const begun = await Promise.all([owner, reader, denied].map((node) => begunReading(node, id)))
     await owner.files.deny(id, ['Natal'], { reseal: true })
     await until('the reader has the new seal', () => {
       const { local, denied } = reader.files.get(id)
       return denied.length === 1 && local === 'complete'
     })
-    expect((await read(reader, id)).length).toBe(3 * MIB)
+    expect((await read(reader, id)).equals(content)).toBe(true)
     expect(received(reader)).toBe(before)
     // the denied branch never had the new key: it holds the new seal, which has to come over the wire
     await until('the denied branch holds the new seal', () => owner.files.get(id).copies.held === 3)
-    expect(received(denied)).toBeGreaterThan(atDenied + 3 * MIB)
+    expect(received(denied)).toBeGreaterThan(atDenied + SIZE)
+    // who was in the middle of reading reads on, whichever seal it began with
+    const [atOwner, atReader, atFormer] = await Promise.all(begun.map((rest) => rest().catch((error) => error)))
+    expect([atOwner, atReader].map((all) => Buffer.isBuffer(all) && all.equals(content))).toEqual([true, true])
+    expect(atFormer).toMatchObject({ code: 'not-found' })
   }, 60_000)
 })
+
+/** Reads its beginning, and the rest when that is asked for. */
+async function begunReading(node: MaloteNode, file: string): Promise<() => Promise<Buffer>> {
+  const { read } = await node.files.content(file)
+  const iterator = read()[Symbol.asyncIterator]()
+  const parts: Uint8Array[] = []
+  const first = await iterator.next()
+  return async () => {
+    for (let result = first; !result.done; result = await iterator.next()) parts.push(result.value)
+    return Buffer.concat(parts)
+  }
+}

@@ -1,29 +1,20 @@
 /** `node.files`: listing, sharing, reading. Changes of who may read and who owns stand in `file-changes.ts`. */
 import { basename } from 'node:path'
+import { audienceList, EpochMovedError, FileNotFoundError } from '../catalogue/index.ts'
 import {
-  audienceList,
-  EpochMovedError,
-  FileNotFoundError,
-  type SharedVersion,
-  type VisibleFile,
-} from '../catalogue/index.ts'
-import {
-  ChunkMissingError,
   chunkSizeFor,
   chunkSizeForNext,
   exportTo,
-  openStream,
   readSourceFile,
   reseal,
   type SealedStream,
   sealStream,
-  VersionRemovedError,
 } from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
-import { type BranchId, type FileId, idBytes, type Root, toHex } from '../ids.ts'
+import type { BranchId, Root } from '../ids.ts'
+import { createContentReader, sealOf, versionNumbered } from './content-reader.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
-import { readOlder } from './older-seal.ts'
 import { resolveFile, trashOwners } from './seen.ts'
 import { seenByView } from './seen-by.ts'
 import type { Session } from './session.ts'
@@ -58,14 +49,6 @@ export function createFiles(init: FilesInit): FileVerbs {
   function get(ref: FileRef): FileView {
     const current = session()
     return fileView(current, resolveFile(current, ref))
-  }
-
-  function versionOf(current: Session, view: VisibleFile, wanted: number | undefined) {
-    const number = wanted ?? view.version
-    const version = versionNumbered(current, view.file, number)
-    const keys = version === undefined ? null : current.sharing.keyring.fileKey(view.file, version.epoch)
-    if (version === undefined || keys === null) throw new FileNotFoundError(`${view.file} version ${number}`)
-    return { version, keys }
   }
 
   async function beginUpload({ sizeHint }: BeginOptions = {}): Promise<PendingUpload> {
@@ -166,53 +149,7 @@ export function createFiles(init: FilesInit): FileVerbs {
 
   async function content(ref: FileRef, options: CallOptions & { version?: number } = {}): Promise<ContentReader> {
     const current = session()
-    const view = resolveFile(current, ref)
-    const { version, keys } = versionOf(current, view, options.version)
-    const shape = shapeOf(version)
-    return {
-      name: view.name,
-      type: view.type,
-      size: version.size,
-      version: version.version,
-      etag: toHex(idBytes(version.root).subarray(0, 16)),
-      async *read(range = { start: 0, end: version.size }, readOptions = {}) {
-        const done = current.readers.begin(version.root)
-        const ended = new AbortController()
-        const signals = [
-          ended.signal,
-          current.closing,
-          ...[options.signal, readOptions.signal].filter((each) => each !== undefined),
-        ]
-        const signal = AbortSignal.any(signals)
-        try {
-          const file = await current.store.open(shape)
-          let at = range.start
-          const older = file.complete ? null : await current.olderSeal(version.root)
-          if (older !== null) {
-            try {
-              for await (const plain of readOlder(older, range, signal)) {
-                yield plain
-                at += plain.length
-              }
-              return
-            } catch (error) {
-              // it was sealed anew meanwhile, or the disk has spoilt some of it
-              if (!(error instanceof VersionRemovedError || error instanceof ChunkMissingError)) throw error
-            }
-          }
-          if (!file.complete) {
-            const wanted = current.transfers.want(shape, { kind: 'fetch', fileId: view.file, signal })
-            // a transfer that fails must end the wait for its chunks
-            wanted.done.catch((error) => ended.abort(error))
-          }
-          const want = (index: number) => current.transfers.prioritise(version.root, index)
-          yield* openStream({ file, keys, start: at, end: range.end, signal, want })
-        } finally {
-          ended.abort()
-          done()
-        }
-      },
-    }
+    return createContentReader(current, resolveFile(current, ref), options)
   }
 
   return {
@@ -268,7 +205,7 @@ export function createFiles(init: FilesInit): FileVerbs {
     async fetch(ref: FileRef, options: CallOptions & { version?: number } = {}) {
       const current = session()
       const view = resolveFile(current, ref)
-      const { version } = versionOf(current, view, options.version)
+      const { version } = sealOf(current, view, options.version)
       current.kept.add(view.file)
       const wanted = current.transfers.want(shapeOf(version), { kind: 'fetch', fileId: view.file })
       wanted.done.then(
@@ -291,11 +228,6 @@ export function createFiles(init: FilesInit): FileVerbs {
       return get(file)
     },
   }
-}
-
-/** Conflict versions too: they have numbers of their own. */
-function versionNumbered(current: Session, file: FileId, number: number): SharedVersion | undefined {
-  return current.state.versions(file).find((each) => each.version === number)
 }
 
 function sealContent(

@@ -2,6 +2,7 @@
 import { deniedAmong, type SharedVersion, type VisibleFile } from '../catalogue/index.ts'
 import type { BranchId, NodeId, Root } from '../ids.ts'
 import type { InviteInfo, Member } from '../membership/index.ts'
+import type { LiveVersion } from '../replication/index.ts'
 import type { TransferStatus } from '../transfer/index.ts'
 import { isDisputed } from './disputes.ts'
 import type { Session } from './session.ts'
@@ -11,7 +12,7 @@ const iso = (ms: number) => new Date(ms).toISOString()
 
 export function fileView(session: Session, view: VisibleFile): FileView {
   const shared = session.state.file(view.file)
-  const version = session.liveVersion(view.file)
+  const version = session.liveVersion(view.file) ?? versionInTrash(session, view)
   return {
     id: view.file,
     name: view.name,
@@ -32,6 +33,12 @@ export function fileView(session: Session, view: VisibleFile): FileView {
     disputed: isDisputed(session, view.file),
     hasPreview: view.preview !== null,
   }
+}
+
+/** Nobody makes copies of it any more, but those that there are stay for the retention. */
+function versionInTrash(session: Session, view: VisibleFile): LiveVersion | null {
+  const version = session.state.versions(view.file).find((each) => each.version === view.version && !each.conflict)
+  return view.state !== 'deleted' || version === undefined ? null : session.asVersion(version)
 }
 
 export function versionView(session: Session, view: VisibleFile, version: SharedVersion): VersionView {
