@@ -17,6 +17,7 @@ import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
 import { createTransfers } from '../transfer/index.ts'
 import { VERSION } from '../version.ts'
+import { createAbsence } from './absence.ts'
 import { createAccess } from './access.ts'
 import { createAnewSealer } from './anew-sealer.ts'
 import { beforeEntry } from './before-entry.ts'
@@ -280,6 +281,16 @@ export async function openSession(init: SessionInit): Promise<Session> {
   const readers = createReaders((root) => reactions.lookAtRoot(root))
 
   // --- who holds what, and what each change causes
+  const absence = createAbsence({
+    clock,
+    presence,
+    graceMs: tuning.repairGraceMs,
+    self,
+    admittedAt(node) {
+      const admit = members.get(node)?.admit
+      return (admit === undefined ? undefined : ledger.get(admit)?.ms) ?? 0
+    },
+  })
   const { replicator, durability, draw, want } = createReplication({
     network,
     self,
@@ -291,6 +302,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     versions,
     access,
     presence,
+    isAway: absence.isAway,
     sharing,
     store,
     boxes,
@@ -506,6 +518,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     healing.stop()
     await integrity.stop()
     await removing
+    absence.stop()
     await presence.stop()
     await sync.stop()
     ownerUsage.stop()

@@ -44,6 +44,8 @@ export interface ReplicationWiring {
   readonly versions: Versions
   readonly access: Access
   readonly presence: Presence
+  /** not seen for longer than the grace */
+  readonly isAway: (node: NodeId) => boolean
   readonly sharing: Sharing
   readonly store: ContentStore
   readonly boxes: BoxStore
@@ -206,10 +208,8 @@ export function createReplication(rooms: ReplicationWiring): {
     liveFiles: () => state.liveFiles(),
     members: () => versions.placementMembers(),
     policy: () => state.membership().network,
-    isAway(node) {
-      const { connected, lastSeen } = presence.get(node)
-      return !connected && lastSeen !== null && clock.now() - lastSeen > tuning.repairGraceMs
-    },
+    isAway: rooms.isAway,
+    isConnected: (node) => presence.isConnected(node),
     mayHold: (version) => access.mayHold(version) && hasRoom(version),
     former(version) {
       const { root } = version.shape

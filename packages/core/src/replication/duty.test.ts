@@ -8,6 +8,7 @@ const base: DutyInput = {
   self: a,
   list: [a, b],
   completeHolders: new Set(),
+  isReachable: () => true,
   local: 'none',
   mayHold: true,
   former: 'none',
@@ -30,6 +31,11 @@ describe('decideDuty', () => {
     ],
     ['not listed, the listed all have it', { list: [b, c], local: 'all', completeHolders: new Set([b, c]) }, 'drop'],
     [
+      'not listed, one of those who have it is off',
+      { list: [b, c], local: 'all', completeHolders: new Set([b, c]), isReachable: (node) => node !== c },
+      'rest',
+    ],
+    [
       'not listed, a person wants it here',
       { list: [b, c], local: 'all', completeHolders: new Set([b, c]), isKept: true },
       'rest',
@@ -43,17 +49,22 @@ describe('decideDuty', () => {
     ['nobody is listed', { list: [], local: 'all' }, 'rest'],
   ])('%s', (_, input, duty) => expect(decideDuty({ ...base, ...input })).toBe(duty))
 
-  it('never drops while a listed member lacks it: the last copies are safe', () => {
+  it('never drops while a listed member lacks it or is off: the last copies are safe', () => {
     const nodes = [a, b, c]
     fc.assert(
       fc.property(
         fc.subarray(nodes),
         fc.subarray(nodes),
+        fc.subarray(nodes),
         fc.boolean(),
         fc.boolean(),
-        (list, holders, mayHold, isKept) => {
-          const duty = decideDuty({ ...base, list, completeHolders: new Set(holders), local: 'all', mayHold, isKept })
-          if (duty === 'drop') expect(list.length > 0 && list.every((node) => holders.includes(node))).toBe(true)
+        (list, holders, there, mayHold, isKept) => {
+          const completeHolders = new Set(holders)
+          const isReachable = (node: NodeId) => there.includes(node)
+          const duty = decideDuty({ ...base, list, completeHolders, isReachable, local: 'all', mayHold, isKept })
+          if (duty !== 'drop') return
+          expect(list.length).toBeGreaterThan(0)
+          for (const node of list) expect([holders.includes(node), there.includes(node)]).toEqual([true, true])
         },
       ),
     )

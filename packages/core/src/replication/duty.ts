@@ -8,6 +8,8 @@ export interface DutyInput {
   readonly list: readonly NodeId[]
   /** members that say they have all of it, this node not among them */
   readonly completeHolders: ReadonlySet<NodeId>
+  /** connected now */
+  readonly isReachable: (node: NodeId) => boolean
   readonly local: HoldState
   /** an older seal of the version is complete here; `readable`: with the keys to seal it anew without fetching */
   readonly former: 'none' | 'sealed' | 'readable'
@@ -26,7 +28,7 @@ export type Duty =
   | 'rest'
   /** tell the others that the next in the list has to stand in */
   | 'decline'
-  /** every listed member has it: our copy is one too many */
+  /** every listed member has it and is there: our copy is one too many */
   | 'drop'
 
 export function decideDuty(input: DutyInput): Duty {
@@ -40,6 +42,8 @@ export function decideDuty(input: DutyInput): Duty {
     return isWanting && input.local !== 'all' ? 'fetch' : 'rest'
   }
   if (input.local === 'none' && input.former === 'none') return 'rest'
-  const targetVerified = input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node))
+  // one that is off may not come back; until it does or is replaced, ours stands in for it
+  const targetVerified =
+    input.list.length > 0 && input.list.every((node) => input.completeHolders.has(node) && input.isReachable(node))
   return targetVerified ? 'drop' : 'rest'
 }

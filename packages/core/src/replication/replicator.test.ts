@@ -29,6 +29,7 @@ function setUp(over: Partial<ReplicatorInit>) {
     members: () => [{ node: self, weight: 1 }],
     policy: () => null,
     isAway: () => false,
+    isConnected: () => true,
     local: () => 'none',
     mayHold: () => true,
     former: () => 'none',
@@ -83,6 +84,30 @@ describe('createReplicator', () => {
     clock.advance(1000)
     await seen
     await replicator.stop()
+  })
+
+  it('does not count a copy of one that is gone for longer than the grace: another makes one, and only then the target is met', () => {
+    const others = [2, 3, 4].map((seed) => nodeIdFromPublicKey(new Uint8Array(32).fill(seed)))
+    const version = versionOf(first)
+    const away = new Set<NodeId>()
+    const holders = new Map<NodeId, 'all'>()
+    const { replicator } = setUp({
+      members: () => [self, ...others].map((node) => ({ node, weight: 1 })),
+      local: () => 'all',
+      holdings: { holders: () => holders, declines: () => new Set(), say: () => {}, decline: () => {} },
+      isAway: (node) => away.has(node),
+    })
+    const [kept, gone] = replicator.placement(version).filter((node) => node !== self) as [NodeId, NodeId]
+    const standIn = others.find((node) => node !== kept && node !== gone) as NodeId
+    for (const node of [kept, gone]) holders.set(node, 'all')
+    expect(replicator.copies(version)).toEqual({ held: 3, target: 3 })
+    away.add(gone)
+    expect(replicator.copies(version)).toEqual({ held: 2, target: 3 })
+    expect(replicator.placement(version)).toContain(standIn)
+    holders.set(standIn, 'all')
+    expect(replicator.copies(version)).toEqual({ held: 3, target: 3 })
+    away.delete(gone)
+    expect(replicator.copies(version), 'it is back').toEqual({ held: 4, target: 3 })
   })
 
   it('does not count a copy that its owner doubts, nor waits for its member to make one', () => {

@@ -29,6 +29,7 @@ export interface ReplicatorInit {
   policy(): CopiesPolicy | null
   /** true when a member was not seen for longer than the grace */
   isAway(node: NodeId): boolean
+  isConnected(node: NodeId): boolean
   local(root: Root): HoldState
   /** what is here of the version as it was sealed before */
   former(version: LiveVersion): DutyInput['former']
@@ -59,7 +60,7 @@ export interface Replicator {
   lookAtAll(): void
   /** Who holds the file's current version of those who should, and how many that is to be. */
   copies(version: LiveVersion): Copies
-  /** Members that hold it completely, this node among them. */
+  /** Members that hold it completely and are not gone for longer than the grace, this node among them. */
   completeHolders(version: LiveVersion): NodeId[]
   placement(version: LiveVersion): NodeId[]
   /** Live files with fewer copies than they should have. */
@@ -102,6 +103,8 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     const doubted = init.doubted(version)
     const holders = [...init.holdings.holders(version.shape.root)]
       .filter(([node, state]) => state === 'all' && current.has(node) && !doubted.has(node) && node !== init.self)
+      // its copy may come back, and is not one that can be read now
+      .filter(([node]) => !init.isAway(node))
       .map(([node]) => node)
     if (current.has(init.self) && init.local(version.shape.root) === 'all') holders.push(init.self)
     return holders
@@ -130,6 +133,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       self: init.self,
       list,
       completeHolders: new Set(completeHolders(version)),
+      isReachable: init.isConnected,
       local,
       former: init.former(version),
       mayHold,
@@ -137,6 +141,8 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       isDamaged: init.isDamaged(root),
     })
     if (duty === 'fetch') init.want(version)
+    // whom it was to stand in for is back: what has not begun need not
+    else if (duty === 'rest' && local === 'none' && !list.includes(init.self)) init.unwant(root)
     else if (duty === 'decline') {
       init.unwant(root)
       init.holdings.decline(root, true)
