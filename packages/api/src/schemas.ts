@@ -180,7 +180,14 @@ const statusFields = {
   network: nullable(Type.Object({ id: Type.String(), name: Type.String() })),
   connected: Type.Boolean(),
   members: Type.Object({ total: count(), connected: count() }),
-  files: Type.Object({ total: count(), bytes: bytes('of all live files'), atRisk: count() }),
+  files: Type.Object({
+    total: count(),
+    bytes: bytes('of all live files'),
+    atRisk: count(),
+    short: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), copies: Held }), {
+      description: 'files at risk that this branch may know of, fewest copies first; at most 100',
+    }),
+  }),
   ledger: Type.Object({
     entries: count(),
     state: Type.String(),

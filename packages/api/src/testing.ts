@@ -204,7 +204,7 @@ export function createFakeNode(): FakeNode {
     network: { id: '00ff', name: 'agency' },
     connected,
     members: { total: 2, connected: 2 },
-    files: { total: files.size, bytes: 0, atRisk: 0 },
+    files: { total: files.size, bytes: 0, atRisk: 0, short: [] },
     ledger: { entries: 1, state: 'ab', inSyncWith: 1, held: 0, waiting: 0, diverged: 0, catchingUp: null },
     reachability: { tcp: 'yes', udp: 'no', relay: 'no', nat: 'none' },
     disk: { used: 1, free: 2, capacity: null },

@@ -31,9 +31,19 @@ function statusText(status: StatusView): string {
     ['disk', network === null ? '-' : diskText(disk)],
     ['listens', status.addresses.join(', ') || '-'],
     ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
+    ...shortText(files),
     ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
   ]
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
+}
+
+function shortText({ atRisk, short }: StatusView['files']): [string, string][] {
+  const named = short.map(({ id, name, copies }): [string, string] => [
+    'at risk',
+    `${name} (${id.slice(0, 12)}): ${copies.held} of ${copies.target} copies`,
+  ])
+  const others = atRisk - short.length
+  return others > 0 ? [...named, ['at risk', `${others} more`]] : named
 }
 
 function presenceText(status: StatusView): string {

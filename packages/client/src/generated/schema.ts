@@ -1213,6 +1213,17 @@ export interface components {
                 /** @description of all live files, bytes */
                 bytes: number;
                 atRisk: number;
+                /** @description files at risk that this branch may know of, fewest copies first; at most 100 */
+                short: {
+                    id: string;
+                    name: string;
+                    copies: {
+                        /** @description verified holders */
+                        held: number;
+                        /** @description holders wanted */
+                        target: number;
+                    };
+                }[];
             };
             ledger: {
                 entries: number;
@@ -1271,6 +1282,17 @@ export interface components {
                 /** @description of all live files, bytes */
                 bytes: number;
                 atRisk: number;
+                /** @description files at risk that this branch may know of, fewest copies first; at most 100 */
+                short: {
+                    id: string;
+                    name: string;
+                    copies: {
+                        /** @description verified holders */
+                        held: number;
+                        /** @description holders wanted */
+                        target: number;
+                    };
+                }[];
             };
             ledger: {
                 entries: number;

@@ -4,6 +4,7 @@ import { CLOCK_TOLERANCE_MS } from '../ledger/index.ts'
 import type { NetworkHost } from '../network/index.ts'
 import { VERSION } from '../version.ts'
 import { bytesText, chunkChecks, chunkWarnings } from './chunk-checks.ts'
+import { copyWarnings, filesShort } from './copy-warnings.ts'
 import { disputeWarnings } from './disputes.ts'
 import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
@@ -49,7 +50,7 @@ export function statusView({
       network: null,
       connected: false,
       members: { total: 0, connected: 0 },
-      files: { total: 0, bytes: 0, atRisk: 0 },
+      files: { total: 0, bytes: 0, atRisk: 0, short: [] },
       ledger: {
         entries: joining?.ledger.count() ?? 0,
         state: '',
@@ -80,7 +81,7 @@ export function statusView({
       connected: current.filter(({ node }) => (node === session.self ? presence.isOpen() : presence.isConnected(node)))
         .length,
     },
-    files: { total: files, bytes, atRisk: replicator.atRisk() },
+    files: { total: files, bytes, atRisk: replicator.short().size, short: filesShort(session) },
     ledger: {
       entries: ledger.count(),
       state: toHex(state.digest()),
@@ -96,7 +97,7 @@ export function statusView({
 }
 
 function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] {
-  const { members, replicator, ledger, state } = session
+  const { members, ledger, state } = session
   const found: StatusView['warnings'] = []
   const warn = (code: string, message: string, advice: string | null) => found.push({ code, message, advice })
   found.push(...integrityWarnings(session), ...feedWarnings(session))
@@ -121,14 +122,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
       : 'Ask the admin to appoint a second one.'
     warn('one-admin', 'the network has only one admin', advice)
   }
-  if (replicator.atRisk() > 0) {
-    warn(
-      'files-at-risk',
-      `${replicator.atRisk()} file(s) have fewer copies than they should`,
-      'Copies are made as branches come online.',
-    )
-  }
-  found.push(...chunkWarnings(session))
+  found.push(...copyWarnings(session), ...chunkWarnings(session))
   if (ledger.held().length > 0)
     warn('held-entries', `${ledger.held().length} entries are dated in the future and wait`, null)
   for (const { node, marks, branch } of state.membership().members.values()) {

@@ -149,7 +149,14 @@ export interface StatusView {
   network: { id: string; name: string } | null
   connected: boolean
   members: { total: number; connected: number }
-  files: { total: number; bytes: number; atRisk: number }
+  files: {
+    total: number
+    bytes: number
+    /** with fewer copies than they should have */
+    atRisk: number
+    /** those of them that this branch may know of, the first hundred */
+    short: { id: string; name: string; copies: { held: number; target: number } }[]
+  }
   ledger: {
     entries: number
     state: string

@@ -63,13 +63,18 @@ export interface Replicator {
   /** Members that hold it completely and are not gone for longer than the grace, this node among them. */
   completeHolders(version: LiveVersion): NodeId[]
   placement(version: LiveVersion): NodeId[]
-  /** Live files with fewer copies than they should have. */
-  atRisk(): number
+  /** Live files with fewer copies than they should have, as they were when last looked at. */
+  short(): ReadonlyMap<FileId, ShortOf>
+}
+
+export interface ShortOf extends Copies {
+  /** holders that nobody is left to be */
+  readonly lacking: number
 }
 
 export function createReplicator(init: ReplicatorInit): Replicator {
   const queue = new Set<FileId>()
-  const short = new Set<FileId>()
+  const short = new Map<FileId, ShortOf>()
   const lastCopies = new Map<FileId, string>()
   const intervalMs = init.intervalMs ?? 60_000
   let running = false
@@ -151,12 +156,12 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       await init.drop(version)
       init.holdings.say(root, init.local(root))
     }
-    report(version)
+    report(version, list)
   }
 
-  function report(version: LiveVersion): void {
+  function report(version: LiveVersion, list: readonly NodeId[]): void {
     const now = copies(version)
-    if (now.held < now.target) short.add(version.file)
+    if (now.held < now.target) short.set(version.file, { ...now, lacking: now.target - list.length })
     else short.delete(version.file)
     const text = `${now.held}/${now.target}`
     if (lastCopies.get(version.file) === text) return
@@ -224,6 +229,6 @@ export function createReplicator(init: ReplicatorInit): Replicator {
     copies,
     completeHolders,
     placement,
-    atRisk: () => short.size,
+    short: () => short,
   }
 }
