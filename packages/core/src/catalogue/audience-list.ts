@@ -55,9 +55,9 @@ export function withDenied(list: AudienceList, branches: Iterable<BranchId>, own
   return audienceList('except', [...list.branches, ...denied], owner)
 }
 
-/** The list that no longer denies these branches; `all` makes it everyone. */
-export function withAllowed(list: AudienceList, branches: Iterable<BranchId> | 'all', owner: BranchId): AudienceList {
-  if (branches === 'all' || list.mode === 'everyone') return EVERYONE_LIST
+/** The list that no longer denies these branches. */
+export function withAllowed(list: AudienceList, branches: Iterable<BranchId>, owner: BranchId): AudienceList {
+  if (list.mode === 'everyone') return EVERYONE_LIST
   const allowed = new Set(branches)
   if (list.mode === 'only') return audienceList('only', [...list.branches, ...allowed], owner)
   return audienceList(

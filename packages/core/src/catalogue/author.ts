@@ -74,6 +74,9 @@ export interface UpdateInit extends ChangeOptions {
   readonly preview?: Preview | null
 }
 
+/** From the list that a file has; the owner is in every list. */
+export type ListChange = (list: AudienceList, owner: BranchId) => AudienceList
+
 export interface AuthorInit {
   /** of keys and boxes: what belongs together is written together, and waited for once */
   db: Pick<Database, 'write'>
@@ -101,8 +104,8 @@ export interface Author {
   epochForUpdate(file: FileId): EpochKeys
   /** @throws {EpochMovedError} when the content was sealed for an epoch that is over: seal it anew and try again */
   publishUpdate(init: UpdateInit): Promise<EntryId>
-  /** Moves the file to the audience of this list; null when it is there already. */
-  share(file: FileId, list: AudienceList, options?: ChangeOptions): Promise<EntryId | null>
+  /** Moves the file to the audience of this list; null when it is there already. A change is one of the list at its turn. */
+  share(file: FileId, to: AudienceList | ListChange, options?: ChangeOptions): Promise<EntryId | null>
   /** Changes name, type, tags or campaign; null when nothing would change. */
   describe(file: FileId, changes: Partial<FileDetails>, options?: ChangeOptions): Promise<EntryId | null>
   /** The present version's content, sealed in the present epoch. @throws {EpochMovedError} */
@@ -358,9 +361,10 @@ export function createAuthor(init: AuthorInit): Author {
         })
       }),
 
-    share: (file, list, options = {}) =>
+    share: (file, to, options = {}) =>
       inTurn(file, async () => {
         const { shared, view } = checks.owned(file, options)
+        const list = typeof to === 'function' ? to(view.list, view.owner) : to
         if (sameList(view.list, list) && isEpochUsable(shared, view)) return null
         return await openNext(file, (now) => ({ list, meta: metaFrom(now, {}, { list }) }), options)
       }),

@@ -14,6 +14,7 @@ export {
   type Author,
   type BegunFile,
   FIRST_EPOCH,
+  type ListChange,
   type SealedContent,
   type UpdateInit,
   type UploadInit,

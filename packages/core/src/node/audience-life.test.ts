@@ -80,6 +80,16 @@ describe('a branch that is denied', () => {
     }
     await until('the disk forgets', () => [folders.natal, folders.olinda].every((folder) => boxes(folder).length === 0))
   }, 30_000)
+
+  it('while another is, by somebody else at the same owner, stays denied: neither change is lost', async () => {
+    const { files } = recife
+    await files.allow(id, 'all')
+    await Promise.all([files.deny(id, ['Natal']), files.deny(id, ['Olinda'], { reseal: true })])
+    expect([...files.get(id).denied].sort()).toEqual([natal.id, olinda.id].sort())
+    await Promise.all([files.allow(id, ['Natal']), files.allow(id, ['Olinda'])])
+    expect(files.get(id).denied).toEqual([])
+    await files.deny(id, ['Natal', 'Olinda'])
+  }, 30_000)
 })
 
 describe('a machine that comes', () => {

@@ -1,9 +1,10 @@
 /** `node.files`: who may read and who owns. Each verb checks at the boundary, appends, and answers with the new view. */
 import {
-  type AudienceList,
   audienceList,
   deniedAmong,
+  EVERYONE_LIST,
   FileNotFoundError,
+  type ListChange,
   withAllowed,
   withDenied,
 } from '../catalogue/index.ts'
@@ -56,24 +57,27 @@ export function createFileChanges(init: FileChangesInit): Changes {
     }
   }
 
+  /** @param changeFor of these branches; made of the list at its turn, so that no change at the same time is lost */
   async function share(
     ref: FileRef,
-    change: (list: AudienceList, owner: BranchId) => AudienceList,
+    nodes: readonly NodeRef[],
+    changeFor: (branches: readonly BranchId[]) => ListChange,
     options: CallOptions & { reseal?: boolean },
   ): Promise<FileView> {
     options.signal?.throwIfAborted()
     const current = session()
     const view = resolve(ref)
-    const list = change(view.list, view.owner)
+    const change = changeFor(branchesOf(nodes))
+    change(view.list, view.owner) // what cannot be done is said before anything is begun
     if (options.reseal !== true) {
-      await current.sharing.author.share(view.file, list)
+      await current.sharing.author.share(view.file, change)
       return get(view.file)
     }
-    current.resealing.wish(view.file)
+    const isFirst = current.resealing.wish(view.file)
     try {
-      await current.sharing.author.share(view.file, list)
+      await current.sharing.author.share(view.file, change)
     } catch (error) {
-      current.resealing.forget(view.file)
+      if (isFirst) current.resealing.forget(view.file)
       throw error
     }
     await current.resealing.run(view.file, options.signal)
@@ -128,11 +132,13 @@ export function createFileChanges(init: FileChangesInit): Changes {
       return items
     },
     deny: (ref, nodes, options = {}) =>
-      share(ref, (list, owner) => withDenied(list, branchesOf(nodes), owner), options),
+      share(ref, nodes, (branches) => (list, owner) => withDenied(list, branches, owner), options),
     allow: (ref, nodes, options = {}) =>
-      share(ref, (list, owner) => withAllowed(list, nodes === 'all' ? 'all' : branchesOf(nodes), owner), options),
+      nodes === 'all'
+        ? share(ref, [], () => () => EVERYONE_LIST, options)
+        : share(ref, nodes, (branches) => (list, owner) => withAllowed(list, branches, owner), options),
     setBlacklist: (ref, nodes, options = {}) =>
-      share(ref, (_, owner) => audienceList('except', branchesOf(nodes), owner), options),
+      share(ref, nodes, (branches) => (_, owner) => audienceList('except', branches, owner), options),
     handoffs() {
       const current = session()
       const own = current.ownBranch()

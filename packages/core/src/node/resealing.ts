@@ -19,8 +19,8 @@ export interface ResealingInit {
 }
 
 export interface Resealing {
-  /** Before the change that makes it necessary. Durable when it returns. */
-  wish(file: FileId): void
+  /** Before the change that makes it necessary. Durable when it returns. @returns false where it was wished for already */
+  wish(file: FileId): boolean
   /** The change was not made. */
   forget(file: FileId): void
   /** Does what was wished for. The signal ends the wait, not the work. */
@@ -67,7 +67,12 @@ export function createResealing({ settings, reseal, isOwn, closing, onProblem }:
   }
 
   return {
-    wish: (file) => keep(new Set([...wishes(), file])),
+    wish(file) {
+      const before = wishes()
+      if (before.includes(file)) return false
+      keep([...before, file])
+      return true
+    },
     forget,
     async run(file, signal) {
       const work = start(file)
