@@ -333,6 +333,7 @@ describe('transfers', () => {
     expect(await verbs.text(two, ['transfers', 'pause', id])).toBe('filme.y4m: paused')
     const { bytes } = await verbs.json(two, ['transfers', 'resume', id])
     expect(bytes).toBeGreaterThan(0)
+    expect(await verbs.text(two, ['transfers', 'first', id.slice(0, 6)])).toMatch(/^filme\.y4m: \w+, goes first$/)
     expect((await verbs.json(two, ['transfers', 'pause', id])).state).toBe('paused')
     const still = itemsOf(await verbs.json(two, ['transfers'])).find((each) => each.id === id)
     expect(still.state).toBe('paused')

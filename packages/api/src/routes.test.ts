@@ -303,6 +303,8 @@ describe('every route', () => {
       state: 'running',
     })
     expect((await ask('PATCH', '/transfers/t1', { body: { state: 'done' } })).status).toBe(400)
+    expect((await ask('PATCH', '/transfers/t1', { body: { first: true } })).json).toMatchObject({ id: 't1' })
+    for (const body of [{}, { first: false }]) expect((await ask('PATCH', '/transfers/t1', { body })).status).toBe(400)
     expect((await ask('DELETE', '/transfers/t1')).json).toMatchObject({ state: 'cancelled' })
     expect((await ask('PUT', '/limits', { body: { up: 1000 } })).json).toEqual({ up: 1000, down: null })
     expect((await ask('PUT', '/limits', { body: { up: null } })).json).toEqual({ up: null, down: null })

@@ -405,6 +405,7 @@ export function createFakeNode(): FakeNode {
       }),
       pause: doesLater('pause', () => ({ ...transfer, state: 'paused' as const })),
       resume: doesLater('resume', () => transfer),
+      first: doesLater('first', () => transfer),
       cancel: doesLater('cancel', () => ({ ...transfer, state: 'cancelled' as const, finishedAt: NOW })),
       limits: does('limits', () => limits),
       setLimits: doesLater('setLimits', (patch) => {

@@ -42,6 +42,19 @@ async function listTransfers(context: Context): Promise<void> {
 
 type Verb = 'pause' | 'resume' | 'cancel'
 
+const firstCommand: CommandSpec = {
+  usage: 'first <id>',
+  summary: 'let a transfer go before all others',
+  examples: ['malote transfers first 7f3a'],
+  async run(context, [id = '']) {
+    const client = await context.client()
+    const transfer = await client.ask(
+      client.api.PATCH('/transfers/{id}', { params: { path: { id } }, body: { first: true } }),
+    )
+    context.print(transfer, `${showText(transfer.name ?? transfer.fileId)}: ${transfer.state}, goes first`)
+  },
+}
+
 /** Which states the verb changes, with `--all`. */
 const CHANGES: Readonly<Record<Verb, ReadonlySet<TransferView['state']>>> = {
   pause: new Set(['queued', 'running']),
@@ -87,6 +100,7 @@ export const transferCommands: readonly CommandSpec[] = [
       { usage: 'ls', summary: 'running and ended transfers', examples: ['malote transfers ls'], run: listTransfers },
       changeCommand('pause', 'pause a transfer'),
       changeCommand('resume', 'go on with a transfer'),
+      firstCommand,
       changeCommand('cancel', 'cancel a transfer; what has arrived stays'),
     ],
   },

@@ -95,9 +95,9 @@ async function sendContent({ node, params, query, request, reply, signal }: Cont
   if (ifNoneMatch !== undefined && matchesTag(ifNoneMatch, etag, 'weak')) return reply.code(304).send()
 
   const ifRange = request.headers['if-range']
-  const asked = rangeStillFits(typeof ifRange === 'string' ? ifRange : undefined, etag)
-    ? parseRange(request.headers.range, content.size)
-    : null
+  // a range is of GET alone (14.2)
+  const mayAsk = request.method === 'GET' && rangeStillFits(typeof ifRange === 'string' ? ifRange : undefined, etag)
+  const asked = mayAsk ? parseRange(request.headers.range, content.size) : null
   if (asked === 'unsatisfiable') throw new RangeUnsatisfiableError(content.size)
   const range = asked ?? { start: 0, end: content.size }
 

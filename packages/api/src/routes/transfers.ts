@@ -29,13 +29,25 @@ export const transferRoutes = [
     method: 'PATCH',
     path: '/transfers/:id',
     operationId: 'setTransferState',
-    summary: 'Pause or resume a transfer',
+    summary: 'Pause or resume a transfer, or let it go first',
+    description: '`first`: before all others of its kind; the last of those that run makes room for it.',
     tag: 'transfers',
     params: plainIdParams,
-    body: closed({ state: Type.Union([Type.Literal('paused'), Type.Literal('running')]) }),
+    body: Type.Object(
+      {
+        state: Type.Optional(Type.Union([Type.Literal('paused'), Type.Literal('running')])),
+        first: Type.Optional(Type.Literal(true)),
+      },
+      { additionalProperties: false, minProperties: 1 },
+    ),
     answer: ref(TransferSchema),
-    handler: ({ node, params, body }) =>
-      body.state === 'paused' ? node.transfers.pause(params.id) : node.transfers.resume(params.id),
+    async handler({ node, params, body }) {
+      if (body.first === true) {
+        const transfer = await node.transfers.first(params.id)
+        if (body.state === undefined) return transfer
+      }
+      return body.state === 'paused' ? node.transfers.pause(params.id) : node.transfers.resume(params.id)
+    },
   }),
   defineRoute({
     method: 'DELETE',

@@ -662,8 +662,8 @@ export interface paths {
         options?: never;
         head?: never;
         /**
-         * Pause or resume a transfer
-         * @description Pause or resume a transfer.
+         * Pause or resume a transfer, or let it go first
+         * @description `first`: before all others of its kind; the last of those that run makes room for it.
          */
         patch: operations["setTransferState"];
         trace?: never;
@@ -3382,7 +3382,9 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": {
-                    state: "paused" | "running";
+                    state?: "paused" | "running";
+                    /** @enum {boolean} */
+                    first?: true;
                 };
             };
         };

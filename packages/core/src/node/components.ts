@@ -247,6 +247,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       return [...new Set(nodes)].sort((a, b) => Number(presence.isConnected(b)) - Number(presence.isConnected(a)))
     },
     relatedTo: versions.related,
+    isWanted: (file) => kept.has(file) && sharing.views.gaveUp(file) === null,
     makeHere: (root) => (sealAnew.can(root) ? sealAnew.seal(root) : null),
     mayFetch: access.mayFetch,
     proofFor(root, peer) {

@@ -71,6 +71,10 @@ export function createReactions(rooms: ReactionsInit): Reactions {
     if (version !== null) replicator.look(version.file)
   }
 
+  function goOnWith(node: NodeId): void {
+    inBackground('going on with transfers', transfers.sourceCame(node))
+  }
+
   function membersChanged(gone: readonly NodeId[]): void {
     presence.refresh()
     facts.refresh()
@@ -151,7 +155,10 @@ export function createReactions(rooms: ReactionsInit): Reactions {
       else if (topic === 'hold' || topic === 'decline') {
         const root = key as Root
         lookAtRoot(root)
-        if (node !== self) transfers.refresh(root)
+        if (node !== self) {
+          transfers.refresh(root)
+          if (topic === 'hold' && presence.isConnected(node)) goOnWith(node)
+        }
         if (node !== self && topic === 'hold') rooms.onClaim(root, node)
       } else if (topic === 'doubt') {
         const root = key as Root
@@ -167,6 +174,7 @@ export function createReactions(rooms: ReactionsInit): Reactions {
       }
       if (type === 'connected') {
         transfers.refresh()
+        goOnWith(node)
         rooms.onMember()
       }
       draw.look()

@@ -20,6 +20,7 @@ export function createTransferVerbs(session: () => Session): TransferVerbs {
     },
     pause: (id) => change(({ transfers }) => transfers.pause(id)),
     resume: (id) => change(({ transfers }) => transfers.resume(id)),
+    first: (id) => change(async ({ transfers }) => transfers.first(id)),
     cancel: (id) => change(({ transfers }) => transfers.cancel(id)),
     limits: () => ({ ...session().transfers.limits() }),
     setLimits: async (limits) => ({ ...session().transfers.setLimits(limits) }),

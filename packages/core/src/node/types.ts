@@ -241,6 +241,8 @@ export interface TransferVerbs {
   get(id: string): TransferView
   pause(id: string): Promise<TransferView>
   resume(id: string): Promise<TransferView>
+  /** It goes before all others of its kind. */
+  first(id: string): Promise<TransferView>
   cancel(id: string): Promise<TransferView>
   limits(): RateLimits
   setLimits(limits: Partial<RateLimits>): Promise<RateLimits>

@@ -11,8 +11,8 @@ export class NoSourceError extends MaloteError {
     super('no-source', `no member in reach has ${missing} missing chunks of ${root.slice(0, 12)}${liars}`, {
       advice:
         faulty.length === 0
-          ? 'Wait until a branch that has the file is connected (`malote nodes` shows who is), then try again.'
-          : 'Wait until another branch that has the file is connected, then try again. Have the one that sent wrong bytes run `malote doctor`: its disk may be damaged, or its software changed.',
+          ? 'Wait until a branch that has the file is connected (`malote nodes` shows who is), then try again; what was to be fetched goes on by itself.'
+          : 'Wait until another branch that has the file is connected, then try again; what was to be fetched goes on by itself. Have the one that sent wrong bytes run `malote doctor`: its disk may be damaged, or its software changed.',
       details: { root, ...details },
     })
   }

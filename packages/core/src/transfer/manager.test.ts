@@ -172,15 +172,14 @@ describe('transfers', () => {
     one.abort(new Error('no longer wanted'))
     await expect(first.done).rejects.toThrow('no longer wanted')
     expect(await end).toMatchObject({ state: 'cancelled' })
+    await expect.poll(() => transfers.list()).toEqual([]) // nobody has cancelled it
     gate.open()
   })
 
-  it('runs so many at once, a person before the network, in the order that was asked for', async () => {
+  it('runs so many at once, a person before the network', async () => {
     const files = [await sealed(2, 5), await sealed(2, 6), await sealed(2, 7), await sealed(2, 8)]
     const gate = gateAfter(source, 0)
     const transfers = start(reader, [source], { maxRunning: { fetch: 1, background: 1, smallBackground: 1 } })
-    const order: string[] = []
-    transfers.onEnded((status) => order.push(status.id))
     const want = (at: number, kind: 'fetch' | 'replicate' | 'drain') =>
       transfers.want(shapeOf(files[at] as SealedFile), { kind, fileId: FILE })
     const first = want(0, 'fetch')
@@ -193,11 +192,44 @@ describe('transfers', () => {
       [second.id, 'queued'],
       [third.id, 'queued'],
     ])
-    transfers.order([third.id])
     gate.open()
     await Promise.all([first, second, third, background].map((each) => each.done))
-    const fetches = order.filter((id) => id !== background.id)
-    expect(fetches).toEqual([first.id, third.id, second.id])
+  })
+
+  it('lets one go first: the last that runs makes room, but none that is being read; also after a restart', async () => {
+    const files = await Promise.all([5, 6, 7, 8].map((seed) => sealed(2, seed)))
+    const gate = gateAfter(source, 0)
+    const db = database()
+    const maxRunning = { fetch: 2, background: 1, smallBackground: 1 }
+    const before = start(reader, [source], { db, maxRunning })
+    const reading = new AbortController()
+    const want = (at: number, signal?: AbortSignal) => {
+      const options = { kind: 'fetch', fileId: FILE, ...(signal === undefined ? {} : { signal }) } as const
+      const wanted = before.want(shapeOf(files[at] as SealedFile), options)
+      wanted.done.catch(() => undefined) // the restart ends it
+      return wanted.id
+    }
+    const states = (of: Transfers) => of.list().map(({ id, state }) => [id, state])
+    const [running, read, second, last] = [want(0), want(1, reading.signal), want(2), want(3)]
+    await gate.reached
+    expect(() => before.first('none')).toThrow(/no such transfer/)
+    expect(before.first(last.slice(0, 8)).id).toBe(last)
+    await expect
+      .poll(() => states(before))
+      .toEqual([
+        [read, 'running'],
+        [last, 'running'],
+        [running, 'queued'],
+        [second, 'queued'],
+      ])
+    before.first(second)
+    await expect.poll(() => before.get(second).state).toBe('running')
+    reading.abort()
+    await before.stop()
+
+    const after = start(reader, [], { db, maxRunning: { ...maxRunning, fetch: 0 } })
+    expect(states(after)).toEqual([second, last, running].map((id) => [id, 'queued']))
+    gate.open()
   })
 
   it('goes on after a restart, but not with what only a caller waited for', async () => {
@@ -215,7 +247,7 @@ describe('transfers', () => {
     await outcomes
     gate.open()
     const after = start(reader, [source], { db })
-    expect(after.get(gone.id)).toMatchObject({ state: 'cancelled' })
+    expect(() => after.get(gone.id)).toThrow(/no such transfer/)
     const again = after.want(shapeOf(kept), { kind: 'replicate', fileId: FILE })
     expect(again.id).toBe(id)
     expect(after.get(id).kind).toBe('fetch')
@@ -232,6 +264,27 @@ describe('transfers', () => {
     source.host.revive()
     const end = ended(transfers, id)
     await transfers.resume(id)
+    expect(await end).toMatchObject({ state: 'done', error: null })
+  })
+
+  it('goes on by itself with what failed without source when one comes, also after a restart, while it is wanted', async () => {
+    const file = await sealed(4, 11)
+    const db = database()
+    source.host.kill()
+    const before = start(reader, [source], { db, noSourceMs: 200 })
+    const { id, done } = before.want(shapeOf(file), { kind: 'fetch', fileId: FILE })
+    await expect(done).rejects.toMatchObject({ code: 'no-source' })
+    await before.stop()
+
+    source.host.revive()
+    let isWanted = false
+    const after = start(reader, [source], { db, isWanted: () => isWanted })
+    await after.sourceCame(reader.host.id)
+    await after.sourceCame(source.host.id)
+    expect(after.get(id).state).toBe('failed')
+    isWanted = true
+    const end = ended(after, id)
+    await after.sourceCame(source.host.id)
     expect(await end).toMatchObject({ state: 'done', error: null })
   })
 

@@ -7,7 +7,7 @@
 import type { Clock } from '../clock.ts'
 import { chunkCount, type SealedFile, type VersionShape } from '../content/index.ts'
 import { codeOf } from '../errors.ts'
-import type { Root } from '../ids.ts'
+import type { NodeId, Root } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { createBudget } from './budget.ts'
 import { createDownload } from './download.ts'
@@ -15,7 +15,7 @@ import { TransferCancelledError, TransferStateError } from './errors.ts'
 import { createLimits } from './limits.ts'
 import { Meter } from './meter.ts'
 import { createProvider } from './provider.ts'
-import { classOf, isOver, orGone, StopReason, statusOf, type Transfer, type Wish } from './transfer.ts'
+import { classOf, isBeingRead, isOver, orGone, StopReason, statusOf, type Transfer, type Wish } from './transfer.ts'
 import { TransferList } from './transfer-list.ts'
 import type { TransferClass, TransferStatus, Transfers, TransfersInit, Wanted, WantOptions } from './types.ts'
 import { takeUnchanged } from './unchanged.ts'
@@ -66,7 +66,9 @@ class TransferManager implements Transfers {
       up: this.#limits.up,
       ...(init.onDamaged === undefined ? {} : { onDamaged: init.onDamaged }),
     })
-    for (const transfer of this.#list.load()) this.#settle(transfer, { next: 'cancelled' })
+    const unwanted = this.#list.load()
+    for (const transfer of unwanted) this.#settle(transfer, { next: 'cancelled' })
+    this.#list.forget(unwanted)
   }
 
   start(): void {
@@ -139,11 +141,22 @@ class TransferManager implements Transfers {
     if (transfer !== undefined) await this.#halt(transfer, 'cancelled')
   }
 
-  order(ids: readonly string[]): void {
-    for (const transfer of ids.map((id) => this.#list.find(id)).toReversed()) {
-      this.#list.waiting.toFront(transfer)
-      this.#list.changed(transfer)
-    }
+  first(id: string): TransferStatus {
+    const transfer = this.#list.find(id)
+    if (isOver(transfer.state)) throw new TransferStateError(transfer.id, transfer.state, 'put first')
+    this.#list.waiting.toFront(transfer)
+    this.#list.changed(transfer)
+    if (transfer.state === 'queued' && !this.#hasRoom(classOf(transfer))) this.#makeRoom(transfer)
+    return statusOf(transfer)
+  }
+
+  /** The last of those that run for the same reason waits, unless somebody reads it as it comes. */
+  #makeRoom(transfer: Transfer): void {
+    const others = [...this.#running].filter(
+      (each) => each.kind === transfer.kind && classOf(each) === classOf(transfer) && !isBeingRead(each),
+    )
+    const [last] = others.sort((a, b) => b.position - a.position)
+    last?.run?.stop.abort(new StopReason('displaced'))
   }
 
   prioritise(root: Root, index: number): void {
@@ -160,6 +173,17 @@ class TransferManager implements Transfers {
     for (const transfer of this.#running) {
       if (root === undefined || transfer.version.root === root) transfer.run?.download.refresh()
     }
+  }
+
+  async sourceCame(peer: NodeId): Promise<void> {
+    if (!this.#started || this.#stopped) return
+    for (const transfer of this.#list.starved()) {
+      const sources = await this.#init.sourcesOf(transfer.version.root)
+      if (!sources.includes(peer) || this.#init.isWanted?.(transfer.fileId) === false) continue
+      // meanwhile it may have been resumed, or taken off the list
+      if (!this.#stopped && this.#list.starved().includes(transfer)) this.#list.again(transfer)
+    }
+    this.#schedule()
   }
 
   limits() {
@@ -233,7 +257,9 @@ class TransferManager implements Transfers {
 
   #unwish(transfer: Transfer, wish: Wish): void {
     if (!transfer.wishes.delete(wish) || isOver(transfer.state)) return
-    if (transfer.wishes.size === 0 && !transfer.kept) void this.#halt(transfer, 'cancelled')
+    // nobody has cancelled it: those who read a part of a film would fill the list with it
+    if (transfer.wishes.size === 0 && !transfer.kept)
+      void this.#halt(transfer, 'cancelled').then(() => this.#list.forget([transfer]))
     else this.#setKind(transfer)
     this.#schedule()
   }
@@ -336,6 +362,10 @@ class TransferManager implements Transfers {
         break
       case 'queued':
         this.#list.enqueue(transfer, true)
+        this.#list.changed(transfer)
+        break
+      case 'displaced':
+        this.#list.enqueue(transfer, false)
         this.#list.changed(transfer)
         break
       case 'stopped':

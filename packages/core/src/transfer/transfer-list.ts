@@ -7,7 +7,7 @@ import type { VersionShape } from '../content/index.ts'
 import type { Database } from '../database/index.ts'
 import type { Root } from '../ids.ts'
 import { TransferNotFoundError } from './errors.ts'
-import { isOver, newTransfer, outcome, type Transfer } from './transfer.ts'
+import { isOver, isStarved, newTransfer, outcome, type Transfer } from './transfer.ts'
 import { createTransferSaver, type TransferSaver } from './transfer-saver.ts'
 import { createTransferTable, type TransferTable } from './transfer-table.ts'
 import type { WantOptions } from './types.ts'
@@ -15,6 +15,8 @@ import { WaitingLines } from './waiting-lines.ts'
 
 /** Finished transfers that stay on the list. */
 const KEPT_FINISHED = 200
+/** Characters of an id that may stand for it. */
+const MIN_PREFIX = 4
 
 export interface TransferListInit {
   /** local database; without it nothing survives a restart */
@@ -39,11 +41,17 @@ export class TransferList {
     this.#saver = createTransferSaver({ table: this.#table, clock, onProblem })
   }
 
-  /** @throws {TransferNotFoundError} */
+  /** @param id or the beginning of one alone @throws {TransferNotFoundError} */
   find(id: string): Transfer {
-    const transfer = this.#all.get(id)
+    const transfer = this.#all.get(id) ?? this.#only(id)
     if (transfer === undefined) throw new TransferNotFoundError(id)
     return transfer
+  }
+
+  #only(prefix: string): Transfer | undefined {
+    if (prefix.length < MIN_PREFIX) return undefined
+    const found = [...this.#all.values()].filter(({ id }) => id.startsWith(prefix))
+    return found.length === 1 ? found[0] : undefined
   }
 
   /** Of the version, while it is not over. */
@@ -58,6 +66,11 @@ export class TransferList {
 
   paused(): Transfer[] {
     return [...this.#all.values()].filter(({ state }) => state === 'paused')
+  }
+
+  /** Those that failed for want of a source and are still wanted. */
+  starved(): Transfer[] {
+    return this.#finished.filter((each) => isStarved(each) && !this.#byRoot.has(each.version.root))
   }
 
   /** Newest first. */

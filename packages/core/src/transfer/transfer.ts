@@ -48,11 +48,21 @@ export function isOver(state: TransferState): boolean {
 
 /** Reasons for which this room itself ends a download. */
 export class StopReason extends Error {
-  readonly next: 'paused' | 'queued' | 'cancelled' | 'stopped'
+  readonly next: 'paused' | 'queued' | 'displaced' | 'cancelled' | 'stopped'
   constructor(next: StopReason['next']) {
     super(next)
     this.next = next
   }
+}
+
+/** A person asked for it, nobody had it, and it is to go on when somebody comes who has. */
+export function isStarved({ state, kind, kept, error }: Transfer): boolean {
+  return state === 'failed' && kind === 'fetch' && kept && error?.code === 'no-source'
+}
+
+/** Somebody reads it as it comes, and would be left in the midst of it. */
+export function isBeingRead({ wishes }: Transfer): boolean {
+  return [...wishes].some(({ signal }) => signal !== undefined)
 }
 
 /** Which limit it counts towards. */

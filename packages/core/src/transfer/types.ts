@@ -13,7 +13,8 @@ export type TransferKind = 'fetch' | 'replicate' | 'drain'
 /**
  *     queued -> running -> done | failed | cancelled
  *     queued, running -> paused -> queued        running -> queued (no source, others wait)
- *     failed -> queued (resume)                  queued, paused -> cancelled
+ *     failed -> queued (resume; no source, and one has come)      queued, paused -> cancelled
+ *     running -> queued (another of its kind goes first)
  */
 export type TransferState = 'queued' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled'
 
@@ -73,12 +74,17 @@ export interface Transfers {
   cancel(id: string): Promise<TransferStatus>
   /** Cancels whatever brings this version here; for versions that are purged or no longer to be held. */
   cancelRoot(root: Root): Promise<void>
-  /** These go first among the waiting ones of their kind, in this order. @throws {TransferNotFoundError} */
-  order(ids: readonly string[]): void
+  /**
+   * It goes before all others of its kind, the last of which makes room for it. @throws {TransferNotFoundError}
+   * @throws {TransferStateError} it is over
+   */
+  first(id: string): TransferStatus
   /** A reader is at this chunk: it and the next ones first. */
   prioritise(root: Root, index: number): void
   /** Sources may have appeared, for one version or for all. */
   refresh(root?: Root): void
+  /** A member is there that was not, or says to have what it had not: what failed for want of it goes on. */
+  sourceCame(peer: NodeId): Promise<void>
   limits(): TransferRates
   setLimits(rates: Partial<TransferRates>): TransferRates
   /** Asks `mayFetch` again for everyone who is being served: call when permissions have changed. */
@@ -114,6 +120,8 @@ export interface TransfersInit {
   readonly onDamaged?: (root: Root, index: number) => void
   /** versions that may have chunks in common with this one, best first */
   readonly relatedTo?: (root: Root) => readonly Root[]
+  /** false: nobody at this branch wants it any more, or may @default true */
+  readonly isWanted?: (file: FileId) => boolean
   /** makes a version of what is here, null where that cannot be done; what it does not yield is fetched */
   readonly makeHere?: (root: Root) => Promise<unknown> | null
   /** a version is being fetched, so that others may be told where partial copies are */
