@@ -8,15 +8,20 @@ import { benchCappedLinks } from './transfer-links.ts'
 import { benchOneSource } from './transfer-one.ts'
 
 /**
- * @param mib of the file from one source; 0 leaves that out @param megabytes of those over capped links; 0 leaves them out
- * @param slower makes all links slower by this factor, for a machine that is busy @param rangeMib see `benchCappedLinks`
+ * @param mib of the file from one source; 0 leaves that out @param megabytes and the others: see `benchCappedLinks`
+ * @param slower for a machine that is busy
  */
 export async function benchTransfer(mib = 1024, megabytes = 500, slower = 1, rangeMib = 2048): Promise<void> {
   // in memory where there is such a folder: the disk is not what is measured
   process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const rows = [
+<<<<<<< HEAD
     ...(mib === 0 ? [] : await benchOneSource(mib)),
     ...(megabytes === 0 ? [] : await benchCappedLinks(megabytes, slower, rangeMib)),
+=======
+    ...(mib === 0 ? [] : await oneSource(mib)),
+    ...(megabytes + rangeMib === 0 ? [] : await benchCappedLinks(megabytes, slower, rangeMib)),
+>>>>>>> 096849b (feat(transfer): a reader's first chunk is asked for at once, over what is there, and alone)
   ]
   console.table(rows)
 }

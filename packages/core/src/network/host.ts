@@ -200,7 +200,7 @@ class Libp2pHost implements NetworkHost {
   async open(
     peer: NodeId,
     protocol: ProtocolName,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean },
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean; laneOnly?: boolean },
   ): Promise<FrameStream> {
     const network = this.#spoken.id
     if (network === null) throw new NoNetworkError()
@@ -219,6 +219,7 @@ class Libp2pHost implements NetworkHost {
           const lane = await this.#lanes.open(peer, protocol, { maxFrameBytes: options.maxFrameBytes, signal })
           if (lane !== null) return lane
         }
+        if (options.laneOnly === true) throw new UnreachableError(`${peer} by a lane`)
         const stream = await connection.newStream(id, {
           signal,
           runOnLimitedConnection: true,

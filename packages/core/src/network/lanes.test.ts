@@ -117,6 +117,8 @@ describe('a lane', () => {
       const stream = await from.host.open(to.host.id, 'transfer', OPTIONS)
       expect(stream).not.toBeInstanceOf(LaneStream)
       expect([lanesOf(from.host), lanesOf(to.host)]).toEqual([0, 0])
+      const none = from.host.open(to.host.id, 'transfer', { ...OPTIONS, laneOnly: true })
+      await expect(none).rejects.toMatchObject({ code: 'unreachable' })
       await stream.write(Uint8Array.of(1))
       expect([...((await stream.read()) ?? [])]).toEqual([7, 1])
       await stream.close()

@@ -76,12 +76,13 @@ export interface Host {
   /**
    * Opens a stream to a member, dialling it when there is no connection.
    * @param options.bulk much will come: over a lane, where there is a direct path for one
+   * @param options.laneOnly and not at all where there is none
    * @throws {UnreachableError}
    */
   open(
     peer: NodeId,
     protocol: ProtocolName,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean },
+    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean; laneOnly?: boolean },
   ): Promise<FrameStream>
   /** One frame there, one frame back. @throws {UnreachableError} @throws {TimeoutError} */
   request(

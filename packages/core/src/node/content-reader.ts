@@ -90,7 +90,8 @@ async function* readSeal(session: Session, { version, keys }: Seal, { start, end
       }
     }
     if (!file.complete) {
-      const wanted = session.transfers.want(shape, { kind: 'fetch', fileId: version.file, signal: either })
+      const priority = at < end ? [Math.floor(at / shape.chunk)] : []
+      const wanted = session.transfers.want(shape, { kind: 'fetch', fileId: version.file, signal: either, priority })
       // a transfer that fails must end the wait for its chunks
       wanted.done.catch((error) => ended.abort(error))
     }

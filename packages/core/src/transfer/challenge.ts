@@ -42,6 +42,7 @@ export async function challenge(init: ChallengeInit): Promise<'right' | 'wrong' 
   try {
     const session = await SourceSession.open({
       host: init.host,
+      clock: init.clock,
       peer,
       root: version.root,
       rootBytes: idBytes(version.root),

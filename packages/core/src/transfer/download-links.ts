@@ -8,7 +8,8 @@ import { type Candidates, createCandidates, MAX_SOURCES } from './candidates.ts'
 import type { DownloadInit, SourceProblem } from './download-types.ts'
 import { SourceBrokenError, SourceRefusedError } from './errors.ts'
 import { IdleTalk } from './source-news.ts'
-import { type Answer, SourceSession } from './source-session.ts'
+import { SourceSession } from './source-session.ts'
+import type { Answer, FirstFlight } from './source-stream.ts'
 
 /** A source without anything for us may keep its place for so long when others could be asked (ms). */
 const USELESS_MS = 10_000
@@ -36,6 +37,8 @@ export interface LinksInit
   extends Pick<DownloadInit, 'version' | 'host' | 'clock' | 'sources' | 'proof' | 'onSourceProblem'> {
   /** a person waits for it, now */
   isUrgent(): boolean
+  /** What is to be asked of it at once, while it is being dialled; it counts as owed from now on. */
+  onDial(link: Link): FirstFlight | undefined
   onOpen(session: SourceSession): void
   /** @throws {SourceBrokenError} ends the link */
   onAnswer(link: Link, answer: Answer): void
@@ -145,9 +148,12 @@ export class Links {
     }
     const signal = AbortSignal.any([ending.signal, this.#ending.signal])
     this.#links.set(peer, link)
+    const first = init.onDial(link)
     try {
       const session = await SourceSession.open({
         host,
+        clock,
+        first,
         peer,
         root: version.root,
         rootBytes: this.#rootBytes,

@@ -7,19 +7,20 @@
  * is ended at any moment goes on later from there.
  */
 import { release } from '../codec/index.ts'
-import { chunkCount, type Manifest, type SealedFile } from '../content/index.ts'
+import { chunkCount, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
 import { ChunkCredit } from './chunk-credit.ts'
 import { type Link, Links, type OpenLink } from './download-links.ts'
 import { type Download, type DownloadInit, type DownloadProgress, NO_SOURCE_MS } from './download-types.ts'
 import { NoSourceError, SourceBrokenError } from './errors.ts'
-import { createManifestFetch } from './manifest-fetch.ts'
+import type { Asked } from './picker-source.ts'
+import { Preparation } from './preparation.ts'
 import { takeNews } from './source-news.ts'
-import { type Asked, SourcePicker, silentAfter } from './source-picker.ts'
+import { SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
-import type { Answer } from './source-session.ts'
-import { withWishes } from './wishes.ts'
+import type { Answer, FirstFlight } from './source-stream.ts'
+import { isJump, withWishes } from './wishes.ts'
 
 /** Housekeeping: late chunks, silent sources, new sources (ms). */
 const TICK_MS = 250
@@ -36,7 +37,7 @@ class RunningDownload implements Download {
   readonly #ending = new AbortController()
   readonly #links: Links
   readonly #delivered = new Map<NodeId, number>()
-  readonly #manifest: ReturnType<typeof createManifestFetch<NodeId>>
+  readonly #preparation: Preparation
   readonly #credit: ChunkCredit
   readonly #running = new Set<Promise<void>>()
   readonly #settled = Promise.withResolvers<void>()
@@ -47,8 +48,8 @@ class RunningDownload implements Download {
   #bytes = 0
   #received = 0
   #wasted = 0
-  /** the manifest is here, and what need not be fetched is being brought */
-  #preparing = false
+  /** came before the manifest, at a reader's position */
+  #early: { readonly link: Link; readonly index: number; readonly sealed: Uint8Array }[] = []
   #writing = 0
   #hadHope: number
   #cancelTick: (() => void) | undefined
@@ -60,14 +61,27 @@ class RunningDownload implements Download {
     this.#urgent = init.urgent
     this.#priority = init.priority ?? []
     this.#hadHope = init.clock.now()
-    this.#manifest = createManifestFetch(init.version)
     this.#links = new Links({
       ...init,
       isUrgent: () => this.#urgent,
       onKnown: () => this.#dialDue(),
+      onDial: (link) => this.#askFirst(link),
       onOpen: ({ peer, bits }) => this.#onOpen(peer, bits),
       onAnswer: (link, answer) => this.#onAnswer(link, answer),
       onGone: (link) => this.#onGone(link),
+    })
+    this.#preparation = new Preparation({
+      ...init,
+      links: this.#links,
+      signal: this.#ending.signal,
+      isUrgent: () => this.#urgent,
+      track: (work) => this.#track(work),
+      onCopied: (index) => this.#onCopied(index),
+      onManifest: () => this.#picker !== undefined && this.#keepEarly(this.#picker),
+      onReady: () => {
+        this.#finishWhenDone()
+        this.#pump()
+      },
     })
     this.#credit = new ChunkCredit({
       budget: init.budget,
@@ -88,8 +102,10 @@ class RunningDownload implements Download {
   }
 
   prioritise(indexes: readonly number[]): void {
+    const isNew = isJump(this.#priority, indexes)
     this.#priority = withWishes(this.#priority, indexes)
     this.#picker?.prioritise(indexes)
+    if (isNew) this.#jump(indexes[0])
     this.#pump()
   }
 
@@ -99,6 +115,8 @@ class RunningDownload implements Download {
     this.#hadHope = this.#now()
     this.#credit.setUrgent(urgent)
     this.#picker?.setSparing(!urgent)
+    if (urgent) this.#jump(this.#priority[0])
+    else this.#picker?.allAtOnce()
     this.#pump()
   }
 
@@ -133,8 +151,7 @@ class RunningDownload implements Download {
       const file = await store.open(version)
       signal.throwIfAborted()
       this.#begin(file)
-      // a crash may have come between the manifest and what was copied after it
-      if (file.manifest !== null) await this.#prepare(file)
+      await this.#preparation.begin(file)
       await this.#settled.promise
       await this.#end()
       await file.flush()
@@ -171,6 +188,7 @@ class RunningDownload implements Download {
     for (let index = 0; index < this.#count; index++) if (isHere(index)) this.#bytes += this.#plainLength(index)
     this.#picker.setSparing(!this.#urgent)
     this.#picker.prioritise(this.#priority)
+    this.#jump(this.#priority[0])
     this.#init.onFile?.(file)
     this.#finishWhenDone()
     this.#tick()
@@ -181,12 +199,8 @@ class RunningDownload implements Download {
     return Math.min(chunk, size - index * chunk)
   }
 
-  #isReady(): boolean {
-    return this.#file?.manifest != null && !this.#preparing
-  }
-
   #finishWhenDone(): void {
-    if (this.#isReady() && this.#picker?.states.isDone && this.#writing === 0) this.#settled.resolve()
+    if (this.#preparation.isReady && this.#picker?.states.isDone && this.#writing === 0) this.#settled.resolve()
   }
 
   /** Sources, silent ones, late chunks, and whether there is still hope. */
@@ -207,7 +221,7 @@ class RunningDownload implements Download {
     this.#links.rotate((peer) => picker.isUseful(peer))
     this.#links.poll()
     this.#dialDue()
-    this.#askManifest()
+    this.#preparation.ask()
     this.#pump()
   }
 
@@ -215,7 +229,7 @@ class RunningDownload implements Download {
     if (this.#writing > 0) return true
     for (const link of this.#links.all()) {
       if (link.session === undefined || picker.isSilent(link.peer)) continue
-      if (!this.#isReady() ? link.pagesOwed > 0 : picker.isUseful(link.peer)) return true
+      if (!this.#preparation.isReady ? link.pagesOwed > 0 : picker.isUseful(link.peer)) return true
     }
     return false
   }
@@ -239,19 +253,45 @@ class RunningDownload implements Download {
     void work.finally(() => this.#running.delete(work)).catch((error: unknown) => this.#settled.reject(error))
   }
 
+  /** A reader has come to this chunk from elsewhere. */
+  #jump(index: number | undefined): void {
+    if (this.#urgent && index !== undefined && this.#picker !== undefined) this.#sendCancels(this.#picker.first(index))
+  }
+
+  /**
+   * The chunk at a reader's position, and the pages that it is verified with, go to the first source that is dialled together
+   * with `open`: whether it has them it says by sending them or not.
+   */
+  #askFirst(link: Link): FirstFlight | undefined {
+    const picker = this.#picker
+    const now = this.#now()
+    const awaited = picker?.awaited(now)
+    if (picker === undefined || awaited == null || !picker.states.isMissing(awaited) || !this.#mayAsk) return undefined
+    if (!this.#credit.take()) return undefined
+    picker.addSource(link.peer, null, now)
+    if (picker.next(link.peer, now) === undefined) {
+      this.#credit.giveBack()
+      return undefined
+    }
+    link.owed += 1
+    return { pages: this.#preparation.pagesFor(link, awaited), indexes: [awaited] }
+  }
+
   #onOpen(peer: NodeId, bits: Uint8Array | null): void {
-    this.#picker?.addSource(peer, bits, this.#now())
-    this.#askManifest()
+    // one that was asked at once is known already, as having everything
+    if (!this.#picker?.sources.includes(peer)) this.#picker?.addSource(peer, bits, this.#now())
+    else if (bits !== null) this.#picker.hasOnly(peer, bits)
+    this.#preparation.ask()
     this.#pump()
   }
 
   #onGone(link: Link): void {
     this.#picker?.removeSource(link.peer)
-    this.#manifest.without(link.peer, this.#now())
+    this.#preparation.without(link.peer)
     this.#credit.giveBack(link.owed)
     link.owed = 0
     if (this.#ending.signal.aborted) return
-    this.#askManifest()
+    this.#preparation.ask()
     this.#pump()
   }
 
@@ -265,13 +305,10 @@ class RunningDownload implements Download {
         this.#onChunk(link, picker, answer.index, answer.sealed)
         break
       case 'page':
-        this.#onPage(link, answer.page, answer.bytes)
+        this.#preparation.onPage(link, answer.page, answer.bytes)
         break
       case 'no-page':
-        link.pagesOwed = Math.max(0, link.pagesOwed - 1)
-        this.#manifest.without(link.peer, now)
-        link.talk.ofNoUse(link.peer)
-        this.#askManifest()
+        this.#preparation.onNoPage(link)
         break
       case 'answer':
         throw new SourceBrokenError(link.peer, 'answered a challenge that was not made')
@@ -300,14 +337,24 @@ class RunningDownload implements Download {
       return
     }
     link.owed -= 1
-    this.#writing += 1
-    this.#track(this.#keep(link, picker, index, sealed))
+    if (this.#preparation.canKeep) this.#track(this.#keep(link, picker, index, sealed))
+    else this.#early.push({ link, index, sealed })
     this.#pump()
+  }
+
+  #keepEarly(picker: SourcePicker<NodeId>): void {
+    for (const { link, index, sealed } of this.#early.splice(0)) this.#track(this.#keep(link, picker, index, sealed))
+  }
+
+  /** Before the manifest is here, one chunk at a reader's position. */
+  get #mayAsk(): boolean {
+    return this.#preparation.isReady || (this.#urgent && this.#early.length === 0)
   }
 
   /** Verifies and writes. The reservation is given back whatever comes of it. */
   async #keep(link: Link, picker: SourcePicker<NodeId>, index: number, sealed: Uint8Array): Promise<void> {
     let isRight: boolean | undefined
+    this.#writing += 1
     try {
       isRight = await this.#file?.write(index, sealed)
     } catch (error) {
@@ -332,50 +379,10 @@ class RunningDownload implements Download {
     this.#pump()
   }
 
-  #askManifest(): void {
-    const file = this.#file
-    if (file === undefined || this.#isReady() || this.#manifest.manifest !== null) return
-    const open = this.#links.open()
-    const next = this.#manifest.next(
-      open.map((link) => link.peer),
-      this.#now(),
-    )
-    if (next === null) return
-    const link = open.find(({ peer }) => peer === next.source)
-    if (link === undefined) return
-    link.pagesOwed += 1
-    link.session.page(next.page)
-  }
-
-  #onPage(link: Link, page: number, bytes: Uint8Array): void {
-    if (link.pagesOwed === 0) throw new SourceBrokenError(link.peer, 'sent a page that was not asked for')
-    link.pagesOwed -= 1
-    const file = this.#file
-    if (file === undefined || this.#isReady()) return
-    if (!this.#manifest.page(link.peer, page, bytes)) this.#links.drop(link, { kind: 'wrong-manifest' })
-    const { manifest } = this.#manifest
-    if (manifest === null) this.#askManifest()
-    else this.#track(this.#keepManifest(file, manifest))
-  }
-
-  async #keepManifest(file: SealedFile, manifest: Manifest): Promise<void> {
-    this.#preparing = true
-    await file.setManifest(manifest)
-    await this.#prepare(file)
-  }
-
-  /** Whatever other versions here have too need not be fetched. */
-  async #prepare(file: SealedFile): Promise<void> {
-    this.#preparing = true
-    const onCopied = (index: number) => {
-      this.#bytes += this.#plainLength(index)
-      this.#picker?.landed(index)
-      this.#init.onChunk?.(index)
-    }
-    await this.#init.takeUnchanged?.(file, onCopied, this.#ending.signal)
-    this.#preparing = false
-    this.#finishWhenDone()
-    this.#pump()
+  #onCopied(index: number): void {
+    this.#bytes += this.#plainLength(index)
+    this.#picker?.landed(index)
+    this.#init.onChunk?.(index)
   }
 
   #sendCancels(cancels: readonly Asked<NodeId>[]): void {
@@ -385,9 +392,10 @@ class RunningDownload implements Download {
   /** Asks every source for as much as it has room for, one chunk each in turn. */
   #pump(): void {
     const picker = this.#picker
-    if (picker === undefined || !this.#isReady() || this.#ending.signal.aborted) return
-    const batches = new Map<OpenLink, number[]>()
     const now = this.#now()
+    if (picker === undefined || !this.#mayAsk || this.#ending.signal.aborted) return
+    if (!this.#preparation.isReady && picker.awaited(now) === null) return
+    const batches = new Map<OpenLink, number[]>()
     const byId = new Map(this.#links.open().map((link) => [link.peer, link]))
     let open = picker.inTurn([...byId.keys()]).flatMap((id) => byId.get(id) ?? [])
     while (open.length > 0) {

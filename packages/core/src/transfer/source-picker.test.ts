@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { bitfieldBytes, getBit, setBit } from '../content/index.ts'
-import { MAX_ASKERS, SourcePicker, silentAfter } from './source-picker.ts'
+import { MAX_ASKERS } from './late-chunks.ts'
+import { SourcePicker, silentAfter } from './source-picker.ts'
 import { MAX_WINDOW, MIN_WINDOW } from './source-rate.ts'
 import { seededRandom } from './testing.ts'
 
@@ -238,6 +239,36 @@ describe('SourcePicker', () => {
     expect(fill(picker, 'a', 0)).toEqual(picker.room('a') === 0 ? [] : [first])
   })
 
+  it('takes a source that was asked before it has said what it has for a complete one until then', () => {
+    const picker = pickerOf(4)
+    picker.addSource('a', null, 0)
+    picker.first(2)
+    expect(fill(picker, 'a', 0)).toEqual([2])
+    picker.hasOnly('a', bitsOf(4, [2, 3]))
+    expect(deliver(picker, 'a', 2, 10).verdict).toBe('fresh')
+    expect(fill(picker, 'a', 10)).toEqual([3])
+  })
+
+  it('asks for nothing beside the chunk at a reader position, until it has come or took too long', () => {
+    const picker = pickerOf(8)
+    for (const id of ['a', 'b']) picker.addSource(id, null, 0)
+    const before = fill(picker, 'a', 0)
+    const index = [0, 1, 2, 3].find((each) => !before.includes(each)) ?? 0
+    expect(picker.first(index)).toEqual([{ source: 'a', indexes: before }])
+    expect(fill(picker, 'a', 0)).toEqual([index])
+    expect(fill(picker, 'b', 500)).toEqual([])
+    expect(fill(picker, 'b', 700)).toEqual([index])
+    expect(picker.awaited(1_999)).toBe(index)
+    expect(fill(picker, 'b', 2_000 + CHUNK / 512).length).toBeGreaterThan(0)
+    expect(picker.awaited(2_000)).toBeNull()
+    // none of those that can be asked has it
+    const other = pickerOf(8)
+    other.addSource('a', bitsOf(8, [0, 1]), 0)
+    other.first(7)
+    expect(fill(other, 'a', 0)).toEqual([])
+    expect(fill(other, 'a', 500)).toHaveLength(MIN_WINDOW)
+  })
+
   it('calls an unasked chunk a violation', () => {
     const picker = pickerOf(3)
     picker.addSource('a', null, 0)
@@ -247,7 +278,18 @@ describe('SourcePicker', () => {
   it('fetches everything that some source has, in bounded steps, whatever happens', () => {
     const event = fc.record({
       source: fc.nat(5),
-      act: fc.constantFrom('deliver', 'deliver', 'deliver', 'wrong', 'vanish', 'gone', 'have', 'pass', 'confirm'),
+      act: fc.constantFrom(
+        'deliver',
+        'deliver',
+        'deliver',
+        'wrong',
+        'vanish',
+        'gone',
+        'have',
+        'pass',
+        'confirm',
+        'jump',
+      ),
       pick: fc.nat(1000),
     })
     fc.assert(
@@ -275,14 +317,18 @@ describe('SourcePicker', () => {
             }
           }
           const ask = (id: string, now: number) => {
+            const alone = picker.awaited(now)
             for (const index of fill(picker, id, now)) {
+              if (alone !== null) expect(index, 'asked beside the chunk at a reader position').toBe(alone)
               expect(model.get(id)?.has(index), 'asked of a source that lacks it').toBe(true)
               expect(picker.states.of(index), 'asked for what is here').not.toBe('here')
               expect(picker.states.askers(index)).toBeLessThanOrEqual(MAX_ASKERS)
               owed.get(id)?.add(index)
             }
-            expect(picker.outstanding(id), 'above its window').toBeLessThanOrEqual(MAX_WINDOW)
+            // one more after a jump: the others are being dropped
+            expect(picker.outstanding(id), 'above its window').toBeLessThanOrEqual(MAX_WINDOW + 1)
             const recalled = picker.recall(id, now)
+            if (alone !== null) expect(recalled).toBeUndefined()
             if (recalled === undefined) return
             expect(recalled.source, 'moved from and to the same').not.toBe(id)
             for (const index of recalled.indexes) expect(model.get(id)?.has(index), 'moved to who lacks it').toBe(true)
@@ -305,6 +351,13 @@ describe('SourcePicker', () => {
               mine.add(pick % count)
               picker.have(id, [pick % count], now)
               cancelled(picker.spared([pick % count]), now)
+            } else if (act === 'jump') {
+              const at = pick % count
+              picker.prioritise([at])
+              const cancels = picker.first(at)
+              expect(cancels.some(({ indexes }) => indexes.includes(at))).toBe(false)
+              // every other time nothing waits any more
+              if (now % 2 === 0) cancelled(cancels, now)
             } else if (act === 'pass') {
               now += 20_000
               cancelled(picker.sweep(now), now)

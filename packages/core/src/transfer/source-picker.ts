@@ -10,25 +10,16 @@
 import { clearBit, getBit, setBit } from '../content/index.ts'
 import { type Random, shuffled } from '../random.ts'
 import { ChunkStates } from './chunk-state.ts'
+import { FirstChunk } from './first-chunk.ts'
+import { LateChunks } from './late-chunks.ts'
+import { type Asked, has, type Source } from './picker-source.ts'
 import { MAX_AVAILABILITY, RarityOrder } from './rarity.ts'
 import { mixed, seedOf } from './shares.ts'
-import { expectedMs, MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
+import { MAX_WINDOW, SLOWEST_PER_MS, SourceRate } from './source-rate.ts'
 import { withWishes } from './wishes.ts'
 
-/** Sources that may be asked for the same chunk at one time. */
-export const MAX_ASKERS = 2
-/** A chunk for which somebody waits may take so long when nothing is known of any source (ms). */
-const LATE_MS = 200
-/** A chunk is recalled so often; then it stays where it is asked. */
-const MAX_RECALLS = 3
-/** What was recalled and was not dropped by then is on its way (ms). */
-const RECALL_MS = 300
 /** Chunks that are compared for a source that has all of them. */
 const MAX_COMPARED = 256
-/** A chunk is asked twice when that brings it so many times sooner. */
-const HELP_GAIN = 2
-/** What is expected of sources as long as none has delivered anything, when nobody waits (ms); else `LATE_MS`. */
-const UNKNOWN_MS = 5000
 /** A source is silent after this long without a sign of life (ms), or the time of one chunk at the rate below. */
 const SILENT_MS = 10_000
 
@@ -40,30 +31,6 @@ export interface PickerInit {
   readonly chunkBytes: number
   readonly isHere: (index: number) => boolean
   readonly random: Random
-}
-
-export interface Asked<Id> {
-  readonly source: Id
-  readonly indexes: number[]
-}
-
-interface Source<Id> {
-  readonly id: Id
-  /** for its share of the chunks that only complete sources have */
-  readonly seed: number
-  /** null = everything */
-  bits: Uint8Array | null
-  readonly rate: SourceRate
-  /** chunk -> when it was asked for, oldest first */
-  readonly asked: Map<number, number>
-  /** asked for, and asked to be dropped if it still waits there -> since when */
-  readonly recalled: Map<number, number>
-  /** asked for, then taken back; may still arrive until the source has confirmed */
-  readonly taken: Map<number, number>
-  lastHeard: number
-  silent: boolean
-  /** `#changes` when it was found to have nothing to give */
-  dryAt: number
 }
 
 /** How long a source may say nothing while something was asked of it (ms). */
@@ -78,10 +45,10 @@ export class SourcePicker<Id extends string> {
   readonly #random: Random
   readonly #order: RarityOrder
   readonly #sources = new Map<Id, Source<Id>>()
+  readonly #late: LateChunks<Id>
+  readonly #first: FirstChunk
   #priority: number[] = []
   #maxWindow = MAX_WINDOW
-  /** how often each chunk was recalled */
-  readonly #recalls = new Map<number, number>()
   #spares = false
   /** grows whenever a source that had nothing to give may have something again */
   #changes = 0
@@ -91,6 +58,8 @@ export class SourcePicker<Id extends string> {
     this.#seed = seedOf(init.self ?? '')
     this.#random = init.random
     this.states = new ChunkStates(init.count, init.isHere)
+    this.#late = new LateChunks(this.states, this.#sources)
+    this.#first = new FirstChunk(init.chunkBytes)
     this.#order = new RarityOrder(init.count, init.random)
     const missing: number[] = []
     for (let index = 0; index < init.count; index++) if (this.states.isMissing(index)) missing.push(index)
@@ -121,6 +90,15 @@ export class SourcePicker<Id extends string> {
     this.#sources.set(id, source)
     if (own !== null)
       for (let index = 0; index < this.states.count; index++) if (getBit(own, index)) this.#order.more(index)
+    this.#changes += 1
+  }
+
+  /** What a source has that was taken to have everything when it was added. */
+  hasOnly(id: Id, bits: Uint8Array): void {
+    const source = this.#sources.get(id)
+    if (source === undefined || source.bits !== null) return
+    source.bits = bits.slice()
+    for (let index = 0; index < this.states.count; index++) if (getBit(bits, index)) this.#order.more(index)
     this.#changes += 1
   }
 
@@ -200,6 +178,31 @@ export class SourcePicker<Id extends string> {
     this.#changes += 1
   }
 
+  /**
+   * A reader has jumped to this chunk: until it has come, or took too long, nothing else is asked for.
+   * @returns whom to ask to drop what, since it would come before
+   */
+  first(index: number): Asked<Id>[] {
+    if (index >= this.states.count || !(this.states.isMissing(index) || this.states.isAsked(index))) return []
+    this.#first.begin(index)
+    const cancel: Asked<Id>[] = []
+    for (const { id, asked } of this.#sources.values()) {
+      const others = [...asked.keys()].filter((each) => each !== index)
+      if (others.length > 0) cancel.push({ source: id, indexes: others })
+    }
+    return cancel
+  }
+
+  /** The chunk besides which nothing is asked for now. */
+  awaited(now: number): number | null {
+    return this.#first.awaited(this.states, now)
+  }
+
+  /** Nothing has to wait for the chunk at a reader's position. */
+  allAtOnce(): void {
+    this.#first.end()
+  }
+
   /** Background work makes itself small while a person waits for something else. @default MAX_WINDOW */
   setMaxWindow(chunks: number): void {
     if (chunks === this.#maxWindow) return
@@ -210,6 +213,7 @@ export class SourcePicker<Id extends string> {
   /** Nobody waits for it: links are spared rather than time. @default false */
   setSparing(spares: boolean): void {
     this.#spares = spares
+    this.#late.setSparing(spares)
   }
 
   /** Chunks that the source may be asked for now without going over its window. */
@@ -225,7 +229,7 @@ export class SourcePicker<Id extends string> {
    * it all who fetch would turn to the same ones, and the others' links would be idle.
    */
   inTurn(ids: readonly Id[]): Id[] {
-    const unknown = this.#usualMs()
+    const unknown = this.#late.usualMs()
     const cost = (id: Id) => {
       const source = this.#sources.get(id)
       return source === undefined ? 0 : (source.rate.usualMs ?? unknown) * (1 + source.asked.size)
@@ -237,8 +241,12 @@ export class SourcePicker<Id extends string> {
   /** Chooses one chunk to ask of the source, and counts it as asked. */
   next(id: Id, now: number): number | undefined {
     const source = this.#sources.get(id)
-    if (source === undefined || this.room(id) === 0) return undefined
-    const index = this.#choose(source, now)
+    if (source === undefined || source.silent) return undefined
+    const first = this.awaited(now)
+    if (first !== null) this.#first.canBeAsked(now)
+    // the others that it was asked for are being dropped: they are no reason to wait
+    if (first === null && this.room(id) === 0) return undefined
+    const index = first === null ? this.#choose(source, now) : this.#chooseFirst(source, first, now)
     if (index === undefined) return undefined
     this.states.ask(index)
     this.#order.remove(index)
@@ -287,7 +295,7 @@ export class SourcePicker<Id extends string> {
   landed(index: number): Asked<Id>[] {
     this.states.land(index)
     this.#order.remove(index)
-    this.#recalls.delete(index)
+    this.#late.landed(index)
     const cancel: Asked<Id>[] = []
     for (const source of this.#sources.values())
       if (this.#takeBack(source, index)) cancel.push({ source: source.id, indexes: [index] })
@@ -346,34 +354,20 @@ export class SourcePicker<Id extends string> {
    */
   recall(id: Id, now: number): Asked<Id> | undefined {
     const source = this.#sources.get(id)
-    if (source === undefined || this.room(id) === 0) return undefined
-    const mine = source.rate.usualMs ?? this.#usualMs()
-    let from: Source<Id> | undefined
-    let best = -1
-    let longest = mine
-    for (const other of this.#sources.values()) {
-      if (other === source) continue
-      for (const [index, askedAt] of other.asked) {
-        if (!has(source, index) || other.recalled.has(index) || this.states.askers(index) > 1) continue
-        if ((this.#recalls.get(index) ?? 0) >= MAX_RECALLS) continue
-        const left = expectedMs(other.rate.usualMs ?? this.#usualMs(), now - askedAt)
-        if (left <= longest) continue
-        longest = left
-        from = other
-        best = index
-      }
-    }
-    if (from === undefined) return undefined
-    from.recalled.set(best, now)
-    this.#recalls.set(best, (this.#recalls.get(best) ?? 0) + 1)
-    return { source: from.id, indexes: [best] }
+    if (source === undefined || this.room(id) === 0 || this.awaited(now) !== null) return undefined
+    return this.#late.recall(source, now)
+  }
+
+  #chooseFirst(source: Source<Id>, first: number, now: number): number | undefined {
+    if (!has(source, first) || source.asked.size + source.taken.size > MAX_WINDOW) return undefined
+    return this.states.isMissing(first) || this.#late.helps(source, first, now, true) ? first : undefined
   }
 
   #choose(source: Source<Id>, now: number): number | undefined {
     for (const index of this.#priority) {
       if (!has(source, index)) continue
       if (this.states.isMissing(index)) return index
-      if (this.states.isAsked(index) && this.#helps(source, index, now, true)) return index
+      if (this.states.isAsked(index) && this.#late.helps(source, index, now, true)) return index
     }
     if (source.dryAt !== this.#changes) {
       // a chunk that a partial source has is had by one partial source at least
@@ -384,7 +378,7 @@ export class SourcePicker<Id extends string> {
       if (rarest !== undefined) return rarest
       source.dryAt = this.#changes
     }
-    return this.#second(source, now)
+    return this.#late.second(source, now)
   }
 
   /**
@@ -397,55 +391,6 @@ export class SourcePicker<Id extends string> {
     for (const { bits, seed } of this.#sources.values())
       if (bits !== null && !getBit(bits, index) && mixed(seed, index) > own) better += 1
     return better
-  }
-
-  /** What another source owes and this one would bring sooner. */
-  #second(source: Source<Id>, now: number): number | undefined {
-    let best: number | undefined
-    let longest = -1
-    for (const other of this.#sources.values()) {
-      if (other === source) continue
-      for (const [index, askedAt] of other.asked) {
-        if (!has(source, index) || !this.#helps(source, index, now, false)) continue
-        const left = expectedMs(other.rate.usualMs ?? this.#usualMs(), now - askedAt)
-        if (left <= longest) continue
-        longest = left
-        best = index
-      }
-    }
-    return best
-  }
-
-  /** Would asking `source` too for a chunk that one other owes bring it sooner? */
-  #helps(source: Source<Id>, index: number, now: number, atOnce: boolean): boolean {
-    const askers = this.states.askers(index)
-    // what has arrived from another is being verified: nobody need be asked, though some still owe it
-    if (!this.states.isAsked(index)) return false
-    if (askers === 0 || askers >= MAX_ASKERS || source.asked.has(index) || source.taken.has(index)) return false
-    for (const other of this.#sources.values()) {
-      const askedAt = other.asked.get(index)
-      if (askedAt === undefined) continue
-      // what may still wait there is moved, not asked twice
-      const mayMove = !atOnce && (this.#recalls.get(index) ?? 0) < MAX_RECALLS
-      if (mayMove && now - (other.recalled.get(index) ?? now) < RECALL_MS) return false
-      const mine = source.rate.usualMs ?? this.#usualMs()
-      const theirs = other.rate.usualMs ?? this.#usualMs()
-      return HELP_GAIN * mine < expectedMs(theirs, now - askedAt)
-    }
-    return false
-  }
-
-  /** What is expected of a source that has not delivered anything yet (ms): as much as of the others. */
-  #usualMs(): number {
-    let sum = 0
-    let count = 0
-    for (const { rate } of this.#sources.values()) {
-      if (rate.usualMs === null) continue
-      sum += rate.usualMs
-      count += 1
-    }
-    if (count > 0) return sum / count
-    return this.#spares ? UNKNOWN_MS : LATE_MS
   }
 
   #unask(index: number): void {
@@ -478,8 +423,4 @@ export class SourcePicker<Id extends string> {
     source.bits = bits
     for (let index = 0; index < this.states.count; index++) this.#order.more(index)
   }
-}
-
-function has<Id>(source: Source<Id>, index: number): boolean {
-  return source.bits === null || getBit(source.bits, index)
 }

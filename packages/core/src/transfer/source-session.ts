@@ -1,164 +1,171 @@
-/** The asking side of one stream to one source: sends requests, hands on what comes. Decides nothing. */
-import { DecodeError } from '../codec/index.ts'
-import type { NodeId, Root } from '../ids.ts'
-import { type FrameStream, type Host, PeerLimitError, type Wait } from '../network/index.ts'
-import { SourceBrokenError, SourceRefusedError } from './errors.ts'
-import {
-  decodeReply,
-  encodeRequest,
-  MAX_GET,
-  maxReplyBytes,
-  type TransferReply,
-  type TransferRequest,
-} from './protocol.ts'
+/**
+ * What goes on with one source, over one stream or, for a moment, two: what was begun on the connection that there was moves
+ * to a lane when that stands. Nothing is asked for twice: the stream that is left is read until it owes nothing.
+ */
+import type { Clock } from '../clock.ts'
+import { getBit } from '../content/index.ts'
+import type { NodeId } from '../ids.ts'
+import { SourceBrokenError } from './errors.ts'
+import { type Answer, type FirstFlight, SourceStream, type StreamInit } from './source-stream.ts'
 
-/** From dialling to the first answer (ms). */
-const OPEN_MS = 15_000
 /** From this on it is worth a lane, which takes four round trips to open. */
 const BULK_BYTES = 8 * 1024 * 1024
-/** A request is small; a peer that does not take it for so long is gone (ms). */
-const SEND_MS = 30_000
+/** What is still owed on the stream that was left is asked for anew after this (ms). */
+const LEFT_MS = 30_000
 
-export interface SessionInit {
-  readonly host: Pick<Host, 'open'>
-  readonly peer: NodeId
-  readonly root: Root
-  readonly rootBytes: Uint8Array
-  /** plain bytes per chunk */
-  readonly chunk: number
-  readonly count: number
-  readonly urgent: boolean
-  readonly proof: Uint8Array | undefined
+export interface SessionInit extends StreamInit {
+  readonly clock: Clock
   /** a stream that says nothing for so long is given up (ms) */
   readonly idleMs: number
-  readonly signal: AbortSignal
+  /** somebody waits for these: asked for at once, over whatever is there; a lane is opened meanwhile */
+  readonly first?: FirstFlight | undefined
 }
 
-export type Answer = Exclude<TransferReply, { t: 'ok' } | { t: 'no' }>
+type OnAnswer = (answer: Answer) => void
 
 export class SourceSession {
   readonly peer: NodeId
-  /** what it had when the stream opened; null = everything */
+  /** what it had when the session opened; null = everything */
   readonly bits: Uint8Array | null
-  readonly #stream: FrameStream
-  readonly #idleMs: number
-  #sending: Promise<void> = Promise.resolve()
+  readonly #init: SessionInit
+  #stream: SourceStream
+  /** the one that was left */
+  #left: SourceStream | undefined
   #ended = false
 
-  private constructor(stream: FrameStream, bits: Uint8Array | null, idleMs: number) {
+  private constructor(stream: SourceStream, init: SessionInit) {
     this.peer = stream.peer
-    this.bits = bits
+    this.bits = stream.bits
     this.#stream = stream
-    this.#idleMs = idleMs
+    this.#init = init
   }
 
-  /**
-   * @throws {UnreachableError} @throws {TimeoutError}
-   * @throws {SourceRefusedError} when it does not serve this version
-   * @throws {SourceBrokenError} when its answer cannot be
-   */
+  /** @throws what `SourceStream.open` throws */
   static async open(init: SessionInit): Promise<SourceSession> {
-    const { peer, signal } = init
-    const wait = { signal, timeoutMs: OPEN_MS }
-    const bulk = init.chunk * init.count >= BULK_BYTES
-    const stream = await init.host.open(peer, 'transfer', { ...wait, maxFrameBytes: maxReplyBytes(init.chunk), bulk })
-    try {
-      const proof = init.proof === undefined ? {} : { proof: init.proof }
-      await stream.write(encodeRequest({ t: 'open', root: init.rootBytes, urgent: init.urgent, ...proof }), wait)
-      const frame = await readFrame(stream, wait)
-      if (frame === null) throw new SourceRefusedError(peer, 'busy')
-      const reply = decode(peer, frame)
-      if (reply.t === 'no') throw new SourceRefusedError(peer, reply.code)
-      if (
-        reply.t !== 'ok' ||
-        reply.count !== init.count ||
-        (reply.bits !== null && reply.bits.length !== Math.ceil(init.count / 8))
-      ) {
-        throw new SourceBrokenError(peer, 'says what cannot be of this version')
-      }
-      return new SourceSession(stream, reply.bits, init.idleMs)
-    } catch (error) {
-      stream.abort(error instanceof Error ? error : undefined)
-      throw error
-    }
+    const bulk = isBulk(init) && init.first === undefined
+    return new SourceSession(await SourceStream.open(init, { bulk, first: init.first }), init)
   }
 
   /**
-   * Hands on every answer until the stream ends. Whoever calls it ends the stream afterwards: `close`, or `abort` when
+   * Hands on every answer until the source has ended. Whoever calls it ends the session afterwards: `close`, or `abort` when
    * something is still owed.
    * @throws {SourceBrokenError} when the source broke the protocol; anything else is the path's fault
    */
-  async run(onAnswer: (answer: Answer) => void, signal: AbortSignal): Promise<void> {
-    while (!this.#ended) {
-      const frame = await readFrame(this.#stream, { signal, timeoutMs: this.#idleMs })
-      if (frame === null) return
-      const reply = decode(this.peer, frame)
-      if (reply.t === 'no') throw new SourceRefusedError(this.peer, reply.code)
-      if (reply.t === 'ok') throw new SourceBrokenError(this.peer, 'opened twice')
-      onAnswer(reply)
+  async run(onAnswer: OnAnswer, signal: AbortSignal): Promise<void> {
+    const { first } = this.#init
+    const stop = new AbortController()
+    const over = Promise.withResolvers<void>()
+    const both = AbortSignal.any([signal, stop.signal])
+    const follow = (stream: SourceStream) =>
+      this.#follow(stream, onAnswer, both).then(
+        (isOver) => isOver && over.resolve(),
+        (error: unknown) => over.reject(error),
+      )
+    const all = [follow(this.#stream)]
+    if (first !== undefined && isBulk(this.#init)) {
+      const moved = this.#move(onAnswer, both).then(
+        (stream) => (stream === null ? undefined : follow(stream)),
+        (error: unknown) => over.reject(error),
+      )
+      all.push(moved.then(() => undefined))
+    }
+    try {
+      await over.promise
+    } finally {
+      stop.abort(new Error('ended'))
+      await Promise.all(all)
     }
   }
 
   get(indexes: readonly number[]): void {
-    this.#inParts('get', indexes)
+    this.#stream.get(indexes)
   }
 
+  /** Wherever it was asked for. */
   cancel(indexes: readonly number[]): void {
-    this.#inParts('cancel', indexes)
+    this.#left?.cancel(indexes)
+    this.#stream.cancel(indexes)
   }
 
-  /** So many chunks have come: the source has no other way to know what still fills its link. */
+  /** See `SourceStream.got`. Sessions that move are urgent, and say nothing of the kind. */
   got(chunks: number): void {
-    this.#send({ t: 'got', chunks })
+    this.#stream.got(chunks)
   }
 
   page(page: number): void {
-    this.#send({ t: 'manifest', page })
+    this.#stream.page(page)
   }
 
   challenge(index: number, nonce: Uint8Array): void {
-    this.#send({ t: 'challenge', index, nonce })
+    this.#stream.challenge(index, nonce)
   }
 
   async close(): Promise<void> {
-    if (this.#ended) return
     this.#ended = true
-    await this.#stream.close()
+    await Promise.all([this.#left?.close(), this.#stream.close()])
   }
 
   abort(reason?: Error): void {
-    if (this.#ended) return
     this.#ended = true
+    this.#left?.abort(reason)
     this.#stream.abort(reason)
   }
 
-  #inParts(t: 'get' | 'cancel', indexes: readonly number[]): void {
-    for (let at = 0; at < indexes.length; at += MAX_GET) this.#send({ t, indexes: indexes.slice(at, at + MAX_GET) })
+  /** @returns whether the session is over with it */
+  async #follow(stream: SourceStream, onAnswer: OnAnswer, signal: AbortSignal): Promise<boolean> {
+    try {
+      while (!this.#ended) {
+        const answer = await stream.read({ signal, timeoutMs: this.#init.idleMs })
+        if (answer === null) break
+        // its news come on the other stream too, and must not be held against the source
+        if (stream === this.#stream || answer.t !== 'have') onAnswer(answer)
+        if (stream !== this.#stream && !stream.owes) break
+      }
+    } catch (error) {
+      if (stream === this.#stream || error instanceof SourceBrokenError || signal.aborted) throw error
+    }
+    if (stream === this.#stream || this.#ended) return true
+    this.#left = undefined
+    const owed = stream.owed()
+    if (owed.length > 0) stream.abort()
+    else await stream.close()
+    for (const answer of owed) onAnswer(answer)
+    return false
   }
 
-  /** One after the other; a failure ends the stream, which `run` notices. */
-  #send(request: TransferRequest): void {
-    if (this.#ended) return
-    this.#sending = this.#sending
-      .then(() => (this.#ended ? undefined : this.#stream.write(encodeRequest(request), { timeoutMs: SEND_MS })))
-      .catch((error: unknown) => this.abort(error instanceof Error ? error : undefined))
+  /** @returns the lane that is used from now on; null where there is none @throws {SourceBrokenError} */
+  async #move(onAnswer: OnAnswer, signal: AbortSignal): Promise<SourceStream | null> {
+    const { clock, count } = this.#init
+    let lane: SourceStream
+    try {
+      lane = await SourceStream.open({ ...this.#init, signal }, { bulk: 'only' })
+    } catch (error) {
+      if (error instanceof SourceBrokenError) throw error
+      return null // what there was goes on
+    }
+    const left = this.#stream
+    this.#stream = lane
+    this.#left = left
+    if (this.#ended) {
+      lane.abort()
+      return null
+    }
+    // the source ends its side, or answers what it owes
+    if (left.owes) {
+      const cancel = clock.after(LEFT_MS, () => left.abort())
+      signal.addEventListener('abort', cancel, { once: true })
+    } else await left.close()
+    const indexes = newlyHeld(count, left.bits, lane.bits)
+    if (indexes.length > 0) onAnswer({ t: 'have', indexes })
+    return lane
   }
 }
 
-/** @throws {SourceBrokenError} where what came is no frame that it may send: the path is authenticated, so nobody else did */
-async function readFrame(stream: FrameStream, wait: Wait): Promise<Uint8Array | null> {
-  try {
-    return await stream.read(wait)
-  } catch (error) {
-    if (!(error instanceof DecodeError || error instanceof PeerLimitError)) throw error
-    throw new SourceBrokenError(stream.peer, 'sent what is no frame of this protocol', error)
-  }
+function isBulk({ chunk, count }: SessionInit): boolean {
+  return chunk * count >= BULK_BYTES
 }
 
-function decode(peer: NodeId, frame: Uint8Array): TransferReply {
-  try {
-    return decodeReply(frame)
-  } catch (error) {
-    throw new SourceBrokenError(peer, 'sent what is not of this protocol', error)
-  }
+function newlyHeld(count: number, before: Uint8Array | null, now: Uint8Array | null): number[] {
+  const all = before === null ? [] : Array.from({ length: count }, (_, index) => index)
+  return all.filter((index) => before !== null && !getBit(before, index) && (now === null || getBit(now, index)))
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { withWishes } from './wishes.ts'
+import { isJump, withWishes } from './wishes.ts'
 
 const from = (index: number) => Array.from({ length: 8 }, (_, at) => index + at)
 
@@ -21,5 +21,21 @@ describe('withWishes', () => {
     expect([wishes.length, wishes.at(-1)]).toEqual([256, 1006])
     for (let at = 5000; at > 0; at -= 100) wishes = withWishes(wishes, from(at))
     expect([wishes.length, wishes[0]]).toEqual([256, 100])
+  })
+})
+
+describe('isJump', () => {
+  it('tells going on, also of two readers in turn, from jumping', () => {
+    let wishes: number[] = []
+    const want = (at: number) => {
+      const result = isJump(wishes, from(at))
+      wishes = withWishes(wishes, from(at))
+      return result
+    }
+    expect([0, 1, 2, 10, 500, 501, 18, 509, 900, 20].map(want)).toEqual([
+      ...[true, false, false, false],
+      ...[true, false, false, false],
+      ...[true, false],
+    ])
   })
 })

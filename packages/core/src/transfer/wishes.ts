@@ -14,3 +14,9 @@ export function withWishes(before: readonly number[], next: readonly number[]): 
   const each = [...new Set(all)]
   return goesOn ? each.slice(-MAX_WISHES) : each.slice(0, MAX_WISHES)
 }
+
+/** A reader has come from elsewhere, rather than gone on from what it, or another reader, has wished for of late. */
+export function isJump(before: readonly number[], next: readonly number[]): boolean {
+  const known = new Set(before)
+  return !next.some((index) => known.has(index) || known.has(index - 1))
+}

@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../clock.ts'
 import type { ContentStore, Manifest, SealedFile, VersionShape } from '../../content/index.ts'
+import { createManifestBuilder } from '../../content/manifest.ts'
 import { SEAL_OVERHEAD } from '../../crypto/index.ts'
 import { type NodeId, nodeIdFromPublicKey, type Root } from '../../ids.ts'
 import { StreamBrokenError, UnreachableError } from '../../network/errors.ts'
@@ -23,6 +24,10 @@ const CHUNK = 64 * 1024
 const SCALE = (1024 * 1024) / CHUNK
 /** from one end to the other, with what waits in front of a busy link (ms) */
 const DELAY_MS = 25
+export const ROUND_TRIP_MS = 2 * DELAY_MS
+/** to agree on the protocol of a stream; and for a lane also to get a ticket, for TCP and TLS */
+const STREAM_TRIPS = 1
+const LANE_TRIPS = 4
 /** what a sending socket takes before it makes the sender wait, modelled bytes */
 const SOCKET_BYTES = 1024 * 1024
 /** no step is shorter: sums of smaller ones would be lost in rounding */
@@ -282,11 +287,11 @@ class ModelFile implements SealedFile {
   readonly size: number
   readonly chunk = CHUNK
   readonly count: number
-  /** nobody has to fetch it */
-  readonly manifest = { pages: [] } as unknown as Manifest
+  manifest: Manifest | null
   readonly #here: Set<number>
 
-  constructor({ root, size }: VersionShape, here: Iterable<number> = []) {
+  constructor({ root, size }: VersionShape, manifest: Manifest | null, here: Iterable<number> = []) {
+    this.manifest = manifest
     this.root = root
     this.size = size
     this.count = Math.ceil(size / CHUNK)
@@ -298,7 +303,9 @@ class ModelFile implements SealedFile {
   get complete() {
     return this.#here.size === this.count
   }
-  async setManifest() {}
+  async setManifest(manifest: Manifest) {
+    this.manifest = manifest
+  }
   has(index: number) {
     return this.#here.has(index)
   }
@@ -316,6 +323,7 @@ class ModelFile implements SealedFile {
     return bytes
   }
   async write(index: number, sealed: Uint8Array) {
+    if (this.manifest === null) throw new Error('nothing can be verified yet')
     const isRight = new DataView(sealed.buffer, sealed.byteOffset).getUint32(0) === index
     if (isRight) this.#here.add(index)
     return isRight
@@ -333,6 +341,10 @@ export interface CappedMember {
   sent: number
   /** virtual ms at which it had everything */
   doneAt: number | null
+  /** virtual ms at which each chunk came */
+  readonly cameAt: ReadonlyMap<number, number>
+  /** streams and lanes that it has opened */
+  readonly opened: { streams: number; lanes: number }
   readonly isDown: boolean
   readonly download: Download | undefined
   /** Power cut. */
@@ -356,6 +368,13 @@ export interface SwarmInit {
   readonly complete?: number
   /** those that fetch do it for a person */
   readonly urgent?: boolean
+  /** who reads at this chunk, and has nothing yet: opening costs round trips, and the manifest has to be fetched */
+  readonly position?: number
+}
+
+/** What it takes a chunk to leave over a link of so many Mbit/s. */
+export function chunkMs(mbit: number): number {
+  return ((CHUNK + SEAL_OVERHEAD) * SCALE * 8) / 1000 / mbit
 }
 
 /** No way of sending is faster: max(F/u_s, F/d_min, N·F/(u_s+Σu_i)) (Kumar and Ross, HotMedia 2006). */
@@ -369,7 +388,9 @@ export function leastMs({ chunks, owner, others }: SwarmInit): number {
 export function startSwarm(init: SwarmInit): CappedSwarm {
   const clock = new VirtualClock()
   const sharing = new Sharing(clock)
-  const version: VersionShape = { root: '07'.repeat(32) as Root, size: init.chunks * CHUNK, chunk: CHUNK }
+  const manifest = testManifest(init.chunks)
+  const version: VersionShape = { root: manifest.root, size: manifest.size, chunk: CHUNK }
+  const isReading = init.position !== undefined
   const all = new Map<NodeId, Member>()
   const stated = new Set<NodeId>()
   const state = (member: Member) =>
@@ -387,6 +408,8 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
     rates: Rates
     sent = 0
     doneAt: number | null = null
+    readonly cameAt = new Map<number, number>()
+    readonly opened = { streams: 0, lanes: 0 }
     download: Download | undefined
     file: ModelFile | undefined
     isDown = false
@@ -410,7 +433,7 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
     }
 
     fetch(): void {
-      const file = new ModelFile(version)
+      const file = new ModelFile(version, isReading ? null : manifest)
       this.file = file
       const limits = createLimits({ clock })
       this.download = createDownload({
@@ -429,7 +452,11 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
           this.#provider.offer(opened)
           state(this)
         },
-        onChunk: (index) => this.#provider.arrived(version.root, index),
+        onChunk: (index) => {
+          this.cameAt.set(index, clock.now())
+          this.#provider.arrived(version.root, index)
+        },
+        priority: init.position === undefined ? [] : [init.position],
         signal: this.#stop.signal,
       })
       this.download.done.then(
@@ -444,8 +471,13 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
       this.#handler = handler
     }
 
-    async open(peer: NodeId): Promise<FrameStream> {
+    async open(peer: NodeId, _protocol: string, { bulk = false }: { bulk?: boolean }): Promise<FrameStream> {
       const other = all.get(peer)
+      if (isReading) {
+        const trips = bulk ? LANE_TRIPS : STREAM_TRIPS
+        await new Promise<void>((resolve) => clock.after(trips * ROUND_TRIP_MS, resolve))
+      }
+      this.opened[bulk ? 'lanes' : 'streams'] += 1
       if (this.isDown || other === undefined || other.isDown || other.#handler === undefined)
         throw new UnreachableError(peer)
       const link = (from: Member, to: Member, deliver: (frame: Uint8Array | null) => void) => {
@@ -501,7 +533,7 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
   const everything = Array.from({ length: init.chunks }, (_, index) => index)
   const members = [init.owner, ...init.others].map((rates, at) => {
     const isComplete = at === 0 || at <= (init.complete ?? 0)
-    return new Member(at, rates, isComplete ? new ModelFile(version, everything) : undefined)
+    return new Member(at, rates, isComplete ? new ModelFile(version, manifest, everything) : undefined)
   })
   for (const member of members) {
     all.set(member.id, member)
@@ -510,4 +542,10 @@ export function startSwarm(init: SwarmInit): CappedSwarm {
   for (const member of members) if (member.file === undefined) member.fetch()
   const [owner, ...others] = members as [Member, ...Member[]]
   return { clock, owner, others, bytes: init.chunks * 1024 * 1024 }
+}
+
+function testManifest(chunks: number): Manifest {
+  const builder = createManifestBuilder(CHUNK)
+  for (let index = 0; index < chunks; index++) builder.add(new Uint8Array(32).fill(index))
+  return builder.finish(chunks * CHUNK)
 }
