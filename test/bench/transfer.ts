@@ -15,13 +15,8 @@ export async function benchTransfer(mib = 1024, megabytes = 500, slower = 1, ran
   // in memory where there is such a folder: the disk is not what is measured
   process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
   const rows = [
-<<<<<<< HEAD
     ...(mib === 0 ? [] : await benchOneSource(mib)),
-    ...(megabytes === 0 ? [] : await benchCappedLinks(megabytes, slower, rangeMib)),
-=======
-    ...(mib === 0 ? [] : await oneSource(mib)),
     ...(megabytes + rangeMib === 0 ? [] : await benchCappedLinks(megabytes, slower, rangeMib)),
->>>>>>> 096849b (feat(transfer): a reader's first chunk is asked for at once, over what is there, and alone)
   ]
   console.table(rows)
 }

@@ -43,6 +43,7 @@ import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
 import { createVersions } from './session-versions.ts'
+import { nearestFirst } from './source-order.ts'
 import { createStoreCare } from './store-care.ts'
 import { isOfUse, isStillToSeal } from './stored-roots.ts'
 import { createTrust } from './trust.ts'
@@ -244,7 +245,12 @@ export async function openSession(init: SessionInit): Promise<Session> {
       const version = state.versionOfRoot(root)
       const owner = version === null ? [] : [version.author, members.branchOf(version.author)?.node ?? version.author]
       const nodes = [...holders.keys(), ...owner].filter((node) => node !== self && members.isMember(node))
-      return [...new Set(nodes)].sort((a, b) => Number(presence.isConnected(b)) - Number(presence.isConnected(a)))
+      const trips = new Map(host.connections().map(({ peer, rttMs }) => [peer, rttMs]))
+      return nearestFirst(nodes, {
+        isConnected: (node) => presence.isConnected(node),
+        hasAll: (node) => holders.get(node) === 'all',
+        tripMs: (node) => trips.get(node) ?? undefined,
+      })
     },
     relatedTo: versions.related,
     isWanted: (file) => kept.has(file) && sharing.views.gaveUp(file) === null,
