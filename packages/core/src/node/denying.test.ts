@@ -1,7 +1,7 @@
 /** Denials of files that are shared already, over real sockets: who still gets the sealed bytes, and from whom. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
-import { read, received, share, testNodes, until } from './support/nodes.ts'
+import { read, received, share, testNodes, until, update } from './support/nodes.ts'
 import type { MaloteNode } from './types.ts'
 
 const MIB = 1024 * 1024
@@ -23,6 +23,9 @@ describe('a file that was denied later, and not sealed anew', () => {
     const id = await share(owner, 'plano.pdf', randomBytes(3 * MIB), { denied: ['Natal'] })
     await until('the reader holds it', () => reader.files.get(id).local === 'complete')
     await reader.files.fetch(id) // also as a copy of its own
+    await update(owner, id, randomBytes(2 * MIB))
+    const held = () => reader.files.versions(id).filter(({ local }) => local === 'complete')
+    await until('it holds the next version, too', () => held().length === 2)
     await owner.files.deny(id, ['Olinda'])
 
     const back = await nodes.start(folder)

@@ -2,7 +2,7 @@
 import type { SharedState, Sharing } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { type BoxStore, type ContentStore, chunkCount } from '../content/index.ts'
-import type { NetworkId, NodeId, Root } from '../ids.ts'
+import type { FileId, NetworkId, NodeId, Root } from '../ids.ts'
 import type { Members } from '../membership/index.ts'
 import type { Host, Presence } from '../network/index.ts'
 import type { Random } from '../random.ts'
@@ -124,6 +124,33 @@ export function createReplication(rooms: ReplicationWiring): {
     }
   }
 
+  /**
+   * Chunks of which this branch had the key, and was denied: of other versions than the live one, and of older seals. Each
+   * goes as soon as another has all of its version.
+   */
+  async function letGo(file: FileId): Promise<void> {
+    const gaveUp = sharing.views.gaveUp(file)
+    if (gaveUp === null) return
+    const live = versions.live(file)?.shape.root
+    for (const version of state.versions(file)) {
+      const { root, epoch, formerRoots } = version
+      const isOver = epoch <= gaveUp && root !== live && state.versionOfRoot(root)?.file === file
+      const former = formerRoots.filter((each) => state.versionOfRoot(each) === null)
+      const found = [...(isOver ? [root] : []), ...former].filter((each) => store.stat(each) !== null)
+      if (found.length === 0) continue
+      const holders = replicator.completeHolders(versions.of(version)).filter((node) => node !== self)
+      if (holders.some((node) => presence.isConnected(node))) await remove(found)
+    }
+  }
+
+  async function remove(roots: readonly Root[]): Promise<void> {
+    for (const root of roots) {
+      holdings.say(root, 'none') // before it is true, never after
+      await transfers.cancelRoot(root)
+      await store.remove(root)
+    }
+  }
+
   /** this node's own, while it is live */
   function ownVersion(root: Root): LiveVersion | null {
     const file = state.versionOfRoot(root)?.file
@@ -228,12 +255,8 @@ export function createReplication(rooms: ReplicationWiring): {
     unwant(root) {
       if (!isAskedFor(root)) transfers.cancelRoot(root).catch(problem('cancelling a transfer'))
     },
-    async drop(version) {
-      for (const root of [version.shape.root, ...sealAnew.former(version.shape.root)]) {
-        await transfers.cancelRoot(root)
-        await store.remove(root)
-      }
-    },
+    drop: (version) => remove([version.shape.root, ...sealAnew.former(version.shape.root)]),
+    letGo,
     onCopies(file, copies) {
       const version = versions.live(file)
       if (version?.owner === self) durability.check(version.shape.root)

@@ -12,8 +12,11 @@ describe('isOfUse', () => {
     versionOfRoot: (root: Root) => (root === current ? version : null),
     versionReplacing: (root: Root) => (root === former ? version : null),
   }
-  const here = (complete: boolean | null) => ({
-    stat: (root: Root) => (root === current && complete !== null ? ({ complete } as StoredVersion) : null),
+  const here = (complete: boolean | null, isFormerComplete = true) => ({
+    stat(root: Root) {
+      if (root === former) return { complete: isFormerComplete } as StoredVersion
+      return root === current && complete !== null ? ({ complete } as StoredVersion) : null
+    },
   })
 
   it('holds for a root that some version has', () => {
@@ -24,6 +27,11 @@ describe('isOfUse', () => {
     expect(isOfUse(former, state, here(null))).toBe(true)
     expect(isOfUse(former, state, here(false))).toBe(true)
     expect(isOfUse(former, state, here(true))).toBe(false)
+  })
+
+  it('does not hold for a part of it: the rest is nobody’s any more', () => {
+    expect(isOfUse(former, state, here(null, false))).toBe(false)
+    expect(isOfUse(former, state, here(false, false))).toBe(false)
   })
 
   it('holds for a former root that another version has again', () => {

@@ -4,8 +4,8 @@ import type { ContentStore } from '../content/index.ts'
 import type { Root } from '../ids.ts'
 
 /**
- * Whether chunks of this root may still be of use: some version has it, or a version had it and what it was sealed anew as
- * is not complete here yet. All else was never published, or is replaced.
+ * Whether chunks of this root may still be of use: some version has it, or a version had it, all of it is here, and what it
+ * was sealed anew as is not. All else was never published, or is replaced: nobody serves the rest of a former seal.
  */
 export function isOfUse(
   root: Root,
@@ -14,7 +14,7 @@ export function isOfUse(
 ): boolean {
   if (state.versionOfRoot(root) !== null) return true
   const now = state.versionReplacing(root)
-  return now !== null && store.stat(now.root)?.complete !== true
+  return now !== null && store.stat(root)?.complete === true && store.stat(now.root)?.complete !== true
 }
 
 /**

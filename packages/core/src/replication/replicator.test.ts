@@ -40,6 +40,7 @@ function setUp(over: Partial<ReplicatorInit>) {
     want: () => {},
     unwant: () => {},
     drop: async () => {},
+    letGo: async () => {},
     onCopies: (file) => looked.get(file)?.(),
     onProblem: (error) => problems.push(error),
     ...over,

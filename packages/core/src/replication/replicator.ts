@@ -46,6 +46,8 @@ export interface ReplicatorInit {
   /** ends a transfer that is no longer wanted */
   unwant(root: Root): void
   drop(version: LiveVersion): Promise<void>
+  /** removes what must not be here of the file's other versions, and of older seals */
+  letGo(file: FileId): Promise<void>
   onCopies(file: FileId, copies: Copies): void
   /** a look failed (disk full, database closed): the file is looked at again at the next interval */
   onProblem(error: unknown): void
@@ -120,6 +122,7 @@ export function createReplicator(init: ReplicatorInit): Replicator {
   }
 
   async function lookAt(file: FileId): Promise<void> {
+    await init.letGo(file)
     const version = init.liveVersion(file)
     if (version === null) {
       short.delete(file)
@@ -152,7 +155,6 @@ export function createReplicator(init: ReplicatorInit): Replicator {
       init.unwant(root)
       init.holdings.decline(root, true)
     } else if (duty === 'drop') {
-      init.holdings.say(root, 'none') // before it is true, never after
       await init.drop(version)
       init.holdings.say(root, init.local(root))
     }
