@@ -4,8 +4,12 @@ import { getBit, type SealedFile, setBit } from '../content/index.ts'
 import type { Root } from '../ids.ts'
 import { MAX_HAVE } from './protocol.ts'
 
-/** Chunks that arrive within this are told to clients together (ms). */
+/** Chunks that arrive within this are told to clients together (ms): the least, the most. */
 const HAVE_MS = 50
+const MAX_HAVE_MS = 500
+/** For each client beyond so many: what messages cost is not to grow with the square of a swarm. */
+const FEW_CLIENTS = 8
+const HAVE_MS_PER_CLIENT = 20
 
 export interface Informed {
   readonly root: Root
@@ -47,7 +51,7 @@ export function createNews<C extends Informed>(init: {
       if (index === null) fresh.set(root, null)
       else if (known === undefined) fresh.set(root, [index])
       else known?.push(index)
-      cancel ??= init.clock.after(HAVE_MS, () => {
+      cancel ??= init.clock.after(gatheringMs(init.clients), () => {
         cancel = undefined
         const all = [...fresh]
         fresh.clear()
@@ -56,4 +60,10 @@ export function createNews<C extends Informed>(init: {
     },
     stop: () => cancel?.(),
   }
+}
+
+function gatheringMs(clients: Iterable<Informed>): number {
+  let told = 0
+  for (const client of clients) if (client.told !== null) told += 1
+  return Math.min(MAX_HAVE_MS, HAVE_MS + Math.max(0, told - FEW_CLIENTS) * HAVE_MS_PER_CLIENT)
 }
