@@ -3,12 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-
-export interface Run {
-  readonly ms: number
-  /** seconds of processor time, all processes */
-  readonly cpu: number
-}
+import type { Took } from './passes.ts'
 
 /** Debian's, whatever else is on the path: its packages are for this one */
 const PYTHON = '/usr/bin/python3'
@@ -18,13 +13,13 @@ const LIBTORRENT = join(import.meta.dirname, 'by_libtorrent.py')
  * One of `bare-pipe.ts` and `bare-libp2p.ts`: the second program starts when the first has said where it is.
  * @param to is removed again
  */
-export async function runBare(name: 'bare-pipe' | 'bare-libp2p', from: string, to: string): Promise<Run> {
+export async function runBare(name: 'bare-pipe' | 'bare-libp2p', from: string, to: string): Promise<Took> {
   const program = join(import.meta.dirname, `${name}.ts`)
   const sender = start(process.execPath, [program, 'send', from])
   const place = await sender.line()
   const receiver = start(process.execPath, [program, 'receive', place, to])
-  const received = JSON.parse(await receiver.line()) as Run
-  const sent = JSON.parse(await sender.line()) as Run
+  const received = JSON.parse(await receiver.line()) as Took
+  const sent = JSON.parse(await sender.line()) as Took
   await Promise.all([receiver.ended, sender.ended])
   rmSync(to)
   return { ms: received.ms, cpu: received.cpu + sent.cpu }
@@ -44,15 +39,15 @@ export function findLibtorrent(): string | null {
 }
 
 /** From connecting to all verified and written. @param folder for what it makes; removed again */
-export async function runLibtorrent(from: string, folder: string): Promise<Run> {
+export async function runLibtorrent(from: string, folder: string): Promise<Took> {
   mkdirSync(folder)
   const torrent = join(folder, 'torrent')
   const seed = start(PYTHON, [LIBTORRENT, 'seed', from, torrent])
   const port = await seed.line()
   const leech = start(PYTHON, [LIBTORRENT, 'leech', torrent, folder, port])
-  const received = JSON.parse(await leech.line()) as Run
+  const received = JSON.parse(await leech.line()) as Took
   seed.endInput()
-  const sent = JSON.parse(await seed.line()) as Run
+  const sent = JSON.parse(await seed.line()) as Took
   await Promise.all([leech.ended, seed.ended])
   rmSync(folder, { recursive: true })
   return { ms: received.ms, cpu: received.cpu + sent.cpu }

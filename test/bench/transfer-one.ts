@@ -9,8 +9,9 @@ import { setTimeout } from 'node:timers/promises'
 import type { Branch, Json } from '../support/branch.ts'
 import { startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { findLibtorrent, type Run, runBare, runLibtorrent } from './bare.ts'
+import { findLibtorrent, runBare, runLibtorrent } from './bare.ts'
 import { cpuOf, cpuOfEnded, makeFile, median } from './measure.ts'
+import type { Took } from './passes.ts'
 import type { Row } from './transfer-links.ts'
 
 const MiB = 1024 * 1024
@@ -20,9 +21,9 @@ const POLICY = { maxCopies: 1 }
 
 interface Compared {
   readonly what: string
-  readonly ours: readonly Run[]
+  readonly ours: readonly Took[]
   readonly name: string
-  readonly theirs: readonly Run[]
+  readonly theirs: readonly Took[]
   readonly wanted: string
   /** of the processor time */
   readonly wantedCpu?: string
@@ -36,7 +37,7 @@ export async function benchOneSource(mib: number): Promise<Row[]> {
     makeFile(path, mib * MiB)
     const copy = join(folder, 'copy')
     const libtorrent = findLibtorrent()
-    const [pipe, stored, out, torrent]: Run[][] = [[], [], [], []]
+    const [pipe, stored, out, torrent]: Took[][] = [[], [], [], []]
     await between([], async (owner, reader) => {
       // in turns, so that what else the machine does meets all alike
       for (let run = 0; run < RUNS; run++) {
@@ -46,7 +47,7 @@ export async function benchOneSource(mib: number): Promise<Row[]> {
         out?.push(await measured(owner, reader, path, (id) => toPath(reader, id, copy)))
       }
     })
-    const [bare, streamed]: Run[][] = [[], []]
+    const [bare, streamed]: Took[][] = [[], []]
     await between(['--no-lanes'], async (owner, reader) => {
       for (let run = 0; run < RUNS; run++) {
         bare?.push(await runBare('bare-libp2p', path, copy))
@@ -73,8 +74,8 @@ export async function benchOneSource(mib: number): Promise<Row[]> {
 }
 
 function compare({ what, ours, name, theirs, wanted, wantedCpu = '' }: Compared, mib: number): Row[] {
-  const rate = (runs: readonly Run[]) => mib / (median(runs.map(({ ms }) => ms)) / 1000)
-  const cpu = (runs: readonly Run[]) => (median(runs.map((run) => run.cpu)) * 1024) / mib
+  const rate = (runs: readonly Took[]) => mib / (median(runs.map(({ ms }) => ms)) / 1000)
+  const cpu = (runs: readonly Took[]) => (median(runs.map((run) => run.cpu)) * 1024) / mib
   return [
     {
       what,
@@ -110,7 +111,7 @@ async function measured(
   reader: Branch,
   path: string,
   fetch: (id: string) => Promise<void>,
-): Promise<Run> {
+): Promise<Took> {
   const file: Json = await owner.json('upload', path)
   await eventually('it shows', () => reader.api(`/files/${file.id}`).catch(() => false))
   const used = () => cpuOf(owner) + cpuOf(reader) + cpuOfEnded()
