@@ -10,6 +10,9 @@ import { pipeline } from 'node:stream/promises'
 import { clashKey, safeFileName } from '@malote/core/file-names'
 import { OutputError } from '../errors.ts'
 
+/** How much is written at once. */
+const WRITE_BYTES = 1024 * 1024
+
 /** `direct`: a device or a pipe, where nothing can be put beside. `shown`: the path in the caller's words. */
 export type Destination =
   | { readonly kind: 'stdout' }
@@ -76,14 +79,42 @@ export async function writeTo(
   }
 }
 
+/** Pieces come 64 KiB at a time: written together, and while the next ones come. */
 async function fill(handle: FileHandle, source: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<void> {
+  let writing: Promise<unknown> = Promise.resolve()
+  let pieces: Uint8Array[] = []
+  let size = 0
+  const flush = async () => {
+    await writing
+    writing = writeAll(handle, pieces)
+    writing.catch(() => undefined) // told when the next ones follow
+    pieces = []
+    size = 0
+  }
   try {
     for await (const piece of source) {
       signal.throwIfAborted()
-      await handle.writeFile(piece) // from where the last one ended, and all of it
+      pieces.push(piece)
+      size += piece.length
+      if (size >= WRITE_BYTES) await flush()
     }
+    await flush()
+    await writing
   } finally {
+    await writing.catch(() => undefined) // the first failure is the one to tell
     await handle.close()
+  }
+}
+
+/** From where the last ones ended. */
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  if (pieces.length === 0) return
+  let { bytesWritten } = await handle.writev(pieces)
+  for (const piece of pieces) {
+    const written = Math.min(bytesWritten, piece.length)
+    bytesWritten -= written
+    // a disk that is all but full takes a part, and says why when asked for the rest
+    if (written < piece.length) await handle.writeFile(piece.subarray(written))
   }
 }
 

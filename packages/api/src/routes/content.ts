@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { ContentReader } from '@malote/core'
+import { type ContentReader, release } from '@malote/core'
 import { Type } from 'typebox'
 import { attachment, safeMediaType } from '../disposition.ts'
 import { PreconditionFailedError, RangeUnsatisfiableError } from '../errors.ts'
@@ -125,5 +125,19 @@ async function begin(content: ContentReader, range: ContentRange, signal: AbortS
       await iterator.return?.()
     }
   }
-  return Readable.from(rest(), { objectMode: false, highWaterMark: 64 * 1024 })
+  // each chunk by itself: joined with the next it would have been copied
+  const body = Readable.from(rest(), { objectMode: true, highWaterMark: 1 })
+  body.pipe = (to) => pipeAndRelease(body, to)
+  return body
+}
+
+/** Left to the collector, a chunk's memory takes longer than opening it did: given back when the socket has taken it. */
+function pipeAndRelease<T extends NodeJS.WritableStream>(from: Readable, to: T): T {
+  from.on('data', (chunk: Uint8Array) => {
+    if (to.write(chunk, () => release(chunk))) return
+    from.pause()
+    to.once('drain', () => from.resume())
+  })
+  from.once('end', () => to.end())
+  return to
 }

@@ -183,7 +183,10 @@ export interface ContentReader {
   version: number
   /** opaque, changes with the content */
   etag: string
-  /** Plain bytes of [start, end), chunk by chunk as they arrive from disk or from other members. */
+  /**
+   * Plain bytes of [start, end), chunk by chunk as they arrive from disk or from other members. The chunks are the
+   * caller's: `release` gives back their memory sooner than the collector would.
+   */
   read(range?: { start: number; end: number }, options?: CallOptions): AsyncIterable<Uint8Array>
 }
 
