@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fakeError, startTestServer, type TestServer } from './testing.ts'
@@ -104,6 +105,17 @@ describe('content', () => {
     const answer = await get()
     expect(answer.json).toMatchObject({ code: 'no-source', status: 503 })
     expect(answer.headers['content-disposition']).toBeUndefined()
+  })
+
+  it('gives back the memory of what has gone out, and of nothing that has not', async () => {
+    const long = randomBytes(3 * 1024 * 1024 + 5)
+    const { id } = server.node.addFile('long', long)
+    const given: Uint8Array[] = []
+    server.node.setReading({ piece: 1024 * 1024, given: (piece) => given.push(piece) })
+    const answer = await server.ask('GET', `/api/v1/files/${id}/content`)
+    expect(answer.body.equals(long)).toBe(true)
+    // the last is too small to be a burden
+    await expect.poll(() => given.map(({ length }) => length)).toEqual([0, 0, 0, 5])
   })
 
   it('cuts the connection when the source is lost in the middle', async () => {

@@ -22,6 +22,13 @@ const NOW = '2026-01-02T03:04:05.000Z'
 const SELF = { id: '12D3KooWSelfSelfSelfSelf', branch: 'Recife' }
 const OTHER = { id: '12D3KooWOtherOtherOther', branch: 'Olinda' }
 
+interface Reading {
+  piece: number
+  gate: () => Promise<void>
+  /** sees each piece that a reader gets */
+  given: (piece: Uint8Array) => void
+}
+
 export interface FakeNode extends MaloteNode {
   /** what was called, newest last */
   readonly calls: { verb: string; args: unknown[] }[]
@@ -34,7 +41,7 @@ export interface FakeNode extends MaloteNode {
   addFile(name: string, content: Uint8Array, patch?: Partial<FileView>): FileView
   emit<K extends EventName>(type: K, data: EventMap[K]): void
   /** Content is read in pieces of so many bytes, each after `gate` has resolved. */
-  setReading(options: { piece?: number; gate?: () => Promise<void> }): void
+  setReading(options: Partial<Reading>): void
   /** bytes handed out by content readers so far */
   readonly bytesRead: number
   /** resolves when the verb is called next */
@@ -61,7 +68,7 @@ export function createFakeNode(): FakeNode {
   const aborted: string[] = []
   const events: NodeEvent[] = []
   const wakers = new Set<() => void>()
-  let reading: { piece: number; gate: () => Promise<void> } = { piece: 1000, gate: async () => undefined }
+  let reading: Reading = { piece: 1000, gate: async () => undefined, given: () => undefined }
   let bytesRead = 0
   let stopped = false
   let connected = true
@@ -353,8 +360,10 @@ export function createFakeNode(): FakeNode {
             for (let at = range.start; at < range.end; at += reading.piece) {
               await reading.gate()
               options.signal?.throwIfAborted()
-              const piece = content.subarray(at, Math.min(range.end, at + reading.piece))
+              // the reader's own, with which it may do as it likes
+              const piece = new Uint8Array(content.subarray(at, Math.min(range.end, at + reading.piece)))
               bytesRead += piece.length
+              reading.given(piece)
               yield piece
             }
           },

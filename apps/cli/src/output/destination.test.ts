@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -44,6 +45,15 @@ describe('a path', () => {
     await writeTo(await destinationOf(at('a.bin'), 'other'), pieces('one', 'two'), { signal })
     expect(await readFile(at('a.bin'), 'utf8')).toBe('onetwo')
     expect(await readdir(folder)).toEqual(['a.bin'])
+  })
+
+  it('gets all that came in many pieces, in their order', async () => {
+    const content = randomBytes(5 * 1024 * 1024 + 3)
+    async function* many() {
+      for (let from = 0; from < content.length; from += 50_000) yield content.subarray(from, from + 50_000)
+    }
+    await writeTo(await destinationOf(at('a'), 'a'), many(), { signal })
+    expect((await readFile(at('a'))).equals(content)).toBe(true)
   })
 
   it('keeps what it had until the new content is whole', async () => {
