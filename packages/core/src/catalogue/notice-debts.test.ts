@@ -19,7 +19,7 @@ import {
 import type { Branch, Member } from '../membership/types.ts'
 import { type AudienceList, audienceList, EVERYONE_LIST, entitled } from './audience-list.ts'
 import { createNoticeDebts, type NoticeDebts } from './notice-debts.ts'
-import { createWorld, type TestNode, until, type World } from './support/testing.ts'
+import { type TestNode, threeMembers, until, type World } from './support/testing.ts'
 import type { SharedEpoch, SharedFile } from './types.ts'
 
 describe('in a network', () => {
@@ -29,11 +29,7 @@ describe('in a network', () => {
   let caio: TestNode
 
   beforeEach(async () => {
-    world = createWorld()
-    ana = await world.add('ana')
-    bia = await world.add('bia')
-    caio = await world.add('caio')
-    await ana.sharing.audiences.ensureEveryone()
+    ;({ world, ana, bia, caio } = await threeMembers())
   })
   afterEach(() => world.close())
 

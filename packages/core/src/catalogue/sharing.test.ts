@@ -5,7 +5,7 @@ import { verifyKeyProof } from '../crypto/index.ts'
 import { type EntryId, EVERYONE, type FileId, idBytes, type Root } from '../ids.ts'
 import { controlBodies } from '../membership/index.ts'
 import { audienceList, EVERYONE_LIST, withDenied } from './audience-list.ts'
-import { createWorld, type TestNode, until, type World } from './support/testing.ts'
+import { type TestNode, threeMembers, until, type World } from './support/testing.ts'
 
 let world: World
 let ana: TestNode
@@ -13,11 +13,7 @@ let bia: TestNode
 let caio: TestNode
 
 beforeEach(async () => {
-  world = createWorld()
-  ana = await world.add('ana')
-  bia = await world.add('bia')
-  caio = await world.add('caio')
-  await ana.sharing.audiences.ensureEveryone()
+  ;({ world, ana, bia, caio } = await threeMembers())
 })
 
 afterEach(() => world.close())

@@ -437,6 +437,14 @@ function streamFor(peer: NodeId, frame: Uint8Array, answers: Uint8Array[]): Fram
   }
 }
 
+/** Ana, whom the key of everyone is from, Bia and Caio. */
+export async function threeMembers(): Promise<{ world: World; ana: TestNode; bia: TestNode; caio: TestNode }> {
+  const world = createWorld()
+  const [ana, bia, caio] = [await world.add('ana'), await world.add('bia'), await world.add('caio')]
+  await ana.sharing.audiences.ensureEveryone()
+  return { world, ana, bia, caio }
+}
+
 /** Resolves when the node sees the file, hides it, and so on; fails when that takes longer than a test may. */
 export function until(node: TestNode, isTrue: () => boolean): Promise<void> {
   if (isTrue()) return Promise.resolve()
