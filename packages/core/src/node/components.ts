@@ -15,7 +15,7 @@ import { createCommands, createMembers, SoftwareTooOldError, serveRegister } fro
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
-import { createTransfers } from '../transfer/index.ts'
+import { challenge, createTransfers } from '../transfer/index.ts'
 import { VERSION } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { createAccess } from './access.ts'
@@ -24,6 +24,7 @@ import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
+import { createFaultySources } from './faulty-sources.ts'
 import { openDatabases } from './folder-databases.ts'
 import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
@@ -42,7 +43,7 @@ import { createRetention } from './retention.ts'
 import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
-import { createVersions } from './session-versions.ts'
+import { createVersions, shapeOf } from './session-versions.ts'
 import { nearestFirst } from './source-order.ts'
 import { createStoreCare } from './store-care.ts'
 import { isOfUse, isStillToSeal } from './stored-roots.ts'
@@ -234,6 +235,20 @@ export async function openSession(init: SessionInit): Promise<Session> {
     authorOf: (entry) => ledger.get(entry)?.author ?? null,
     onFalse: (peer, what) => log(`source ${peer}: false-${what}`),
   })
+  const faultySources = createFaultySources({
+    clock,
+    log,
+    async hasLost(peer, root, index, signal) {
+      const version = state.versionOfRoot(root)
+      if (version === null) return false
+      const proof = access.proofFor(root, peer)
+      const shown = proof === undefined ? {} : { proof }
+      // nothing here to compare with: what counts is whether it still says that it has it
+      const [nonce, expected] = [random.bytes(32), random.bytes(32)]
+      const asked = { host, clock, peer, version: shapeOf(version), index, nonce, expected, signal, ...shown }
+      return (await challenge(asked)) === 'missing'
+    },
+  })
   const transfers = createTransfers({
     db: localDb,
     store,
@@ -246,7 +261,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
       const owner = version === null ? [] : [version.author, members.branchOf(version.author)?.node ?? version.author]
       const nodes = [...holders.keys(), ...owner].filter((node) => node !== self && members.isMember(node))
       const trips = new Map(host.connections().map(({ peer, rttMs }) => [peer, rttMs]))
-      return nearestFirst(nodes, {
+      const asked = faultySources.without(root, [...new Set(nodes)])
+      return nearestFirst(asked, {
         isConnected: (node) => presence.isConnected(node),
         hasAll: (node) => holders.get(node) === 'all',
         tripMs: (node) => trips.get(node) ?? undefined,
@@ -269,7 +285,11 @@ export async function openSession(init: SessionInit): Promise<Session> {
     },
     onStarted: (root) => holdings.say(root, 'partial'),
     onDamaged: (root) => reactions.lookAtRoot(root),
-    onSourceProblem: ({ peer, kind, root }) => log(`source ${peer}: ${kind} of ${root.slice(0, 12)}`),
+    onSourceProblem(problem) {
+      const { peer, kind, root } = problem
+      log(`source ${peer}: ${kind} of ${root.slice(0, 12)}`)
+      faultySources.told(problem)
+    },
     onProblem: (error) => log('transfers', error),
   })
 
@@ -453,6 +473,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     durability,
     healing,
     storeCheck,
+    faultySources,
     kept,
     readers,
     bell,
@@ -536,6 +557,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       durability.stop(),
       facts.stop(),
       transfers.stop(),
+      faultySources.stop(),
       resealing.stop(),
     ])
     wiring.stop()

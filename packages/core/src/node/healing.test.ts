@@ -83,15 +83,19 @@ it('is found on a node that runs and on one that was stopped, and healed from an
   expect((await read(other, file)).equals(content)).toBe(true)
 }, 60_000)
 
-it('is said where no other branch has it, and the file is at risk', async () => {
+it('is found by who is sent it and says so; told where no other branch has it, and the file is at risk', async () => {
   const folder = nodes.emptyFolder()
   const alone = await nodes.start(folder)
   await alone.network.init({ name: 'Agência', branch: 'Recife' })
   await share(alone, 'único.bin', bytesOf(2 * MIB, 5))
+  expect(await chunks(alone, true)).toMatch(/^ok/)
   flip(folder, rootIn(folder), 'sealed', 77)
-  expect(await chunks(alone, true)).toMatch(
+  const other = await nodes.join(alone, 'Natal')
+  await until('the damage is known', () => alone.status().warnings.some(({ code }) => code === 'damaged-chunks'))
+  expect(await chunks(alone)).toMatch(
     /^problem: "único.bin", version 1: 1 of 2 chunks damaged on this disk; no other branch says that it has it whole: the file is at risk/,
   )
+  await until('it is forgiven', () => other.status().warnings.every(({ code }) => code !== 'wrong-bytes'))
   await until('counted', () => alone.status().files.atRisk === 1)
 })
 

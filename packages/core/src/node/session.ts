@@ -10,6 +10,7 @@ import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator }
 import type { Transfers } from '../transfer/index.ts'
 import type { AnewTotals } from './anew-sealer.ts'
 import type { Bell } from './bell.ts'
+import type { FaultySources } from './faulty-sources.ts'
 import type { Healing } from './healing.ts'
 import type { Integrity } from './integrity.ts'
 import type { Kept } from './local-state.ts'
@@ -37,6 +38,7 @@ export interface Session {
   readonly durability: Durability
   readonly healing: Healing
   readonly storeCheck: StoreCheck
+  readonly faultySources: FaultySources
   readonly kept: Kept
   readonly readers: Readers
   /** rings after every change that somebody may wait for */

@@ -7,6 +7,7 @@ import { bytesText, chunkChecks, chunkWarnings } from './chunk-checks.ts'
 import { copyWarnings, filesShort } from './copy-warnings.ts'
 import { disputeWarnings } from './disputes.ts'
 import type { EventHub } from './events.ts'
+import { faultyWarnings } from './faulty-sources.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
 import { keyChecks } from './key-checks.ts'
@@ -122,7 +123,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
       : 'Ask the admin to appoint a second one.'
     warn('one-admin', 'the network has only one admin', advice)
   }
-  found.push(...copyWarnings(session), ...chunkWarnings(session))
+  found.push(...copyWarnings(session), ...chunkWarnings(session), ...faultyWarnings(session))
   if (ledger.held().length > 0)
     warn('held-entries', `${ledger.held().length} entries are dated in the future and wait`, null)
   for (const { node, marks, branch } of state.membership().members.values()) {
