@@ -11,6 +11,7 @@ import type { WantedKey } from '../../packages/core/src/catalogue/keys-format.ts
 import type { SharedEpoch } from '../../packages/core/src/catalogue/types.ts'
 import { newAudienceKey, SEAL_OVERHEAD, sealTo } from '../../packages/core/src/crypto/index.ts'
 import type { FileId, NetworkId, NodeId, Root } from '../../packages/core/src/ids.ts'
+import type { FrameStream } from '../../packages/core/src/network/index.ts'
 import { createFiles } from '../../packages/core/src/node/files.ts'
 import { decodeRequest, encodeControl, maxReplyBytes } from '../../packages/core/src/transfer/protocol.ts'
 import { chunkOnDisk, secretsIn, sharedRows } from '../support/adversary.ts'
@@ -24,6 +25,7 @@ const CHUNKS = 2
 const SIZE = CHUNKS * MIB
 /** Whole files are worth less: what a source may be asked for before anything of it was looked at, and what lies in windows. */
 const TAKEN_MAX = 8 * MIB
+const CONTROL = 0
 const CHUNK = 1
 const PAGE = 2
 
@@ -109,7 +111,7 @@ let liesAboutBoxes = false
 const answered = { boxes: 0, tickets: 0 }
 const falseKeys: Uint8Array[] = []
 
-const transfer: ChangedHandler = (stream, honest) => {
+const transfer: ChangedHandler = async (stream, honest) => {
   let root = ''
   const alter: Alter = async (frame, say) => {
     const known = told.get(root) ?? (liesAboutAll ? { lie: lies['other bytes']?.lie as Lie, bytes: 0 } : undefined)
@@ -117,15 +119,41 @@ const transfer: ChangedHandler = (stream, honest) => {
     told.set(root, known)
     await known.lie(root, frame, async (each) => {
       await say(each)
-      known.bytes += each.length
+      // what an honest node says besides, to a challenge, is no lie
+      if (frame[0] !== CONTROL) known.bytes += each.length
     })
   }
-  return honest(
-    altered(stream, alter, (frame) => {
-      const request = decodeRequest(frame)
-      if (request.t === 'open') root = Buffer.from(request.root).toString('hex')
-    }),
-  )
+  const first = await stream.read({ timeoutMs: 10_000 })
+  const request = first === null ? null : decodeRequest(first)
+  if (request?.t !== 'open') return
+  root = Buffer.from(request.root).toString('hex')
+  if (claimed.has(root)) return await claimAll(stream)
+  let isFirst = true
+  const lying = altered(stream, alter)
+  await honest({
+    ...lying,
+    read(wait) {
+      if (!isFirst) return lying.read(wait)
+      isFirst = false
+      return Promise.resolve(first)
+    },
+  })
+}
+
+/** roots of which it says to have all, and has nothing */
+const claimed = new Set<string>()
+
+/** It has everything, answers every challenge, and is slow with what it is asked for. */
+async function claimAll(stream: FrameStream): Promise<void> {
+  const wait = { timeoutMs: 60_000 }
+  await stream.write(encodeControl({ t: 'ok', count: CHUNKS, bits: null }), wait)
+  for (;;) {
+    const frame = await stream.read(wait)
+    if (frame === null) return
+    const asked = decodeRequest(frame)
+    if (asked.t !== 'challenge') continue
+    await stream.write(encodeControl({ t: 'answer', index: asked.index, hash: randomBytes(32) }), wait)
+  }
 }
 
 /** Other bytes, then another box, then more than one without end. */
@@ -280,6 +308,13 @@ describe('a source that lies about chunks', () => {
       }
       // it was not asked again
       expect(taken()).toEqual(before)
+      const { warnings } = (await fetcher.api('/status')) as { warnings: { code: string; message: string }[] }
+      for (const name of names) {
+        const warning = warnings.find(
+          ({ code, message }) => code === 'wrong-bytes' && message.includes(`"${name}.bin"`),
+        )
+        expect(warning?.message, name).toContain(liar.name)
+      }
     },
     60_000,
   )
@@ -290,6 +325,25 @@ describe('who comes back, or comes in, by a member that lies', () => {
     await keeper.up()
     await eventually('it holds what it cannot read', () => chunkOnDisk(keeper.data, sealed.root) !== null, 30_000)
     expect((await keeper.fetch(`/files/${sealed.id}`)).status).toBe(404)
+  }, 60_000)
+
+  it('is told how many copies there are without the one that a member only says it has', async () => {
+    // does nothing of what others do about a file, and says so all the same
+    await node.session.replicator.stop()
+    const { id } = await share(owner, [keeper, fetcher], 'guardado.bin', randomBytes(SIZE))
+    const { root } = sharedRows(owner.data, id)
+    await eventually('it knows the file', () => node.session.state.versionOfRoot(root as Root) !== null)
+    claimed.add(root)
+    node.session.facts.set('hold', root, Uint8Array.of(1))
+    const doubt = () => node.session.facts.get(idOf(owner) as NodeId, 'doubt', root)
+    await eventually('the owner has asked, and says that it does not believe it', () => doubt() !== null)
+    const copies = (at: Branch) => at.api(`/files/${id}`).then((file) => file.copies)
+    for (const branch of [owner, keeper, fetcher])
+      await eventually(`counted by ${branch.name}`, async () => (await copies(branch)).held === 2)
+    // the only other one offers no room
+    const { files: counted, warnings } = await owner.api('/status')
+    expect(counted.short).toContainEqual({ id, name: 'guardado.bin', copies: { held: 2, target: 3 } })
+    expect(warnings.map(({ code }: Json) => code)).toContain('no-room-for-copies')
   }, 60_000)
 
   it('gets its keys from others', async () => {
