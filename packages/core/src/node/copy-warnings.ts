@@ -1,10 +1,12 @@
-/** What `status` says of files with fewer copies than they should have, and of why. */
+/** What `status` says of files with fewer copies than they should have, and of why; and of sources that are at fault. */
 import { targetCopies } from '../replication/index.ts'
 import type { Session } from './session.ts'
 import type { StatusView } from './types.ts'
 
 /** Files that are named; of the others the number. */
 const NAMED_MAX = 100
+/** Sources that are named. */
+const SOURCES_MAX = 10
 
 /** Those that this branch may know of, and have fewest copies, first. */
 export function filesShort({ replicator, sharing }: Session): StatusView['files']['short'] {
@@ -44,4 +46,19 @@ export function copyWarnings({ replicator, members, state }: Session): StatusVie
     found.push({ code: 'few-copies-allowed', message, advice: null })
   }
   return found
+}
+
+export function faultyWarnings({ faultySources, members, state, sharing }: Session): StatusView['warnings'] {
+  const found = faultySources.list().slice(-SOURCES_MAX)
+  return found.map(({ peer, root }) => {
+    const branch = members.get(peer)?.branch
+    const file = state.versionOfRoot(root)?.file
+    const name = file === undefined ? undefined : sharing.views.get(file)?.name
+    const of = name === undefined ? `version ${root.slice(0, 12)}` : JSON.stringify(name)
+    return {
+      code: 'wrong-bytes',
+      message: `${branch === undefined ? peer : members.branchLabel(branch)} sent wrong bytes of ${of}; nothing of them was kept`,
+      advice: 'Have it run `malote doctor --chunks`: its disk may be damaged, or its software changed.',
+    }
+  })
 }

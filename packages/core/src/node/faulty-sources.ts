@@ -7,8 +7,6 @@ import type { Clock } from '../clock.ts'
 import { codeOf } from '../errors.ts'
 import type { NodeId, Root } from '../ids.ts'
 import type { SourceProblem } from '../transfer/index.ts'
-import type { Session } from './session.ts'
-import type { StatusView } from './types.ts'
 
 /** So long a source is passed over for a version of which it sent something else (ms). */
 export const REMEMBERED_MS = 10 * 60_000
@@ -16,8 +14,6 @@ export const REMEMBERED_MS = 10 * 60_000
 const REMEMBERED_MAX = 1024
 /** Sources that are asked once more at the same time; of more, the damage waits for the next look at the disk. */
 const ASKED_MAX = 4
-/** That `status` names. */
-const NAMED_MAX = 10
 
 export interface FaultySourcesInit {
   readonly clock: Clock
@@ -79,19 +75,4 @@ export function createFaultySources({ clock, hasLost, log }: FaultySourcesInit):
       await Promise.all(asking)
     },
   }
-}
-
-export function faultyWarnings({ faultySources, members, state, sharing }: Session): StatusView['warnings'] {
-  const found = faultySources.list().slice(-NAMED_MAX)
-  return found.map(({ peer, root }) => {
-    const branch = members.get(peer)?.branch
-    const file = state.versionOfRoot(root)?.file
-    const name = file === undefined ? undefined : sharing.views.get(file)?.name
-    const of = name === undefined ? `version ${root.slice(0, 12)}` : JSON.stringify(name)
-    return {
-      code: 'wrong-bytes',
-      message: `${branch === undefined ? peer : members.branchLabel(branch)} sent wrong bytes of ${of}; nothing of them was kept`,
-      advice: 'Have it run `malote doctor --chunks`: its disk may be damaged, or its software changed.',
-    }
-  })
 }
