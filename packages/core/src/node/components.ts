@@ -261,7 +261,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
       const owner = version === null ? [] : [version.author, members.branchOf(version.author)?.node ?? version.author]
       const nodes = [...holders.keys(), ...owner].filter((node) => node !== self && members.isMember(node))
       const trips = new Map(host.connections().map(({ peer, rttMs }) => [peer, rttMs]))
-      const asked = faultySources.without(root, [...new Set(nodes)])
+      const asked = faultySources.without(root, nodes)
       return nearestFirst(asked, {
         isConnected: (node) => presence.isConnected(node),
         hasAll: (node) => holders.get(node) === 'all',
