@@ -8,6 +8,9 @@ import type { Session } from './session.ts'
 import { shapeOf } from './session-versions.ts'
 import type { CallOptions, ContentReader } from './types.ts'
 
+/** For whoever is reading; a file that is opened is there or not. */
+const KEY_WAIT_MS = 20_000
+
 interface Seal {
   readonly version: SharedVersion
   readonly keys: EpochKeys
@@ -57,14 +60,31 @@ export function createContentReader(
           }
           return
         } catch (error) {
-          if (signal.aborted) throw error
           // its chunks go when it was sealed anew meanwhile: the same plain bytes, from there on
-          const anew = sealOf(session, view, version)
-          if (anew.version.root === now.version.root) throw error
-          now = anew
+          if (signal.aborted || versionNumbered(session, view.file, version)?.root === now.version.root) throw error
+          await untilKeyIsHere(session, view.file, version, signal)
+          now = sealOf(session, view, version)
         }
       }
     },
+  }
+}
+
+/** The entry that tells of the new seal may be here before its key is. Not waited for by whom the owner has denied it. */
+async function untilKeyIsHere(session: Session, file: FileId, number: number, signal: AbortSignal): Promise<void> {
+  const { keyring, views } = session.sharing
+  const patience = new AbortController()
+  const cancel = session.clock.after(KEY_WAIT_MS, () => patience.abort())
+  const isKnown = () => {
+    const epoch = versionNumbered(session, file, number)?.epoch
+    return epoch === undefined || keyring.fileKey(file, epoch) !== null || views.gaveUp(file) !== null
+  }
+  try {
+    await session.until(isKnown, AbortSignal.any([signal, patience.signal]))
+  } catch (error) {
+    if (!patience.signal.aborted) throw error
+  } finally {
+    cancel()
   }
 }
 
