@@ -444,6 +444,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
   })
 
   const resealing = createResealing({
+    clock,
     settings,
     reseal: createResealer({ state, sharing, store, sealer, transfers }),
     isOwn: (file) => state.file(file)?.owner === members.get(self)?.branch,

@@ -1,17 +1,19 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { FileId } from '../ids.ts'
-import { memorySettings } from '../ledger/testing.ts'
-import { createResealing } from './resealing.ts'
+import { ManualClock, memorySettings } from '../ledger/testing.ts'
+import { createResealing, RETRY_MS } from './resealing.ts'
 
 const [one, two] = ['1'.repeat(32), '2'.repeat(32)] as [FileId, FileId]
 
 function run(settings = memorySettings(), own: readonly FileId[] = [one, two]) {
+  const clock = new ManualClock(0)
   const closing = new AbortController()
   const sealed: FileId[] = []
   const problems: unknown[] = []
   const waiting = new Map<FileId, PromiseWithResolvers<void>>()
   const begun = async (file: FileId) => await vi.waitUntil(() => waiting.get(file))
   const resealing = createResealing({
+    clock,
     settings,
     isOwn: (file) => own.includes(file),
     closing: closing.signal,
@@ -23,7 +25,7 @@ function run(settings = memorySettings(), own: readonly FileId[] = [one, two]) {
       await work.promise
     },
   })
-  return { settings, closing, sealed, problems, waiting, begun, resealing }
+  return { clock, settings, closing, sealed, problems, waiting, begun, resealing }
 }
 
 describe('a wish to seal anew', () => {
@@ -63,6 +65,37 @@ describe('a wish to seal anew', () => {
     expect(second.problems).toHaveLength(1)
     second.resealing.forget(one)
     expect(second.settings.values.size).toBe(0)
+  })
+
+  it('is taken up again after a while where the work failed, until it is done or the node stops', async () => {
+    const { resealing, clock, sealed, waiting, begun, problems, settings } = run()
+    resealing.wish(one)
+    const failed = resealing.run(one, undefined)
+    ;(await begun(one)).reject(new Error('the list has changed again'))
+    await expect(failed).rejects.toThrow('the list has changed again')
+    for (let tries = 2; tries < 4; tries++) {
+      waiting.clear()
+      clock.advance(RETRY_MS - 1)
+      expect(sealed).toHaveLength(tries - 1)
+      clock.advance(1)
+      const work = await begun(one)
+      expect(sealed).toHaveLength(tries)
+      if (tries === 2) {
+        work.reject(new Error('disk full'))
+        await vi.waitUntil(() => problems.length === 1)
+      } else work.resolve()
+    }
+    await vi.waitUntil(() => settings.values.size === 0)
+    clock.advance(10 * RETRY_MS)
+    expect(sealed).toHaveLength(3)
+
+    resealing.wish(two)
+    const last = resealing.run(two, undefined)
+    ;(await begun(two)).reject(new Error('disk full'))
+    await expect(last).rejects.toThrow('disk full')
+    await resealing.stop()
+    clock.advance(10 * RETRY_MS)
+    expect(sealed).toHaveLength(4)
   })
 
   it('goes on when nobody waits any more, and stays while one that came later is not done', async () => {

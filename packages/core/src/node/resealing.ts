@@ -1,14 +1,19 @@
 /**
  * Files that this branch has asked to be sealed anew. The wish outlives a crash: it is written before the denial that it
- * belongs to, goes when the new seal is published, and is taken up again at the next start.
+ * belongs to, goes when the new seal is published, and is taken up again at the next start. What failed is tried again
+ * after a while: a full disk, or a list that changed faster than it was sealed.
  */
+import type { Clock } from '../clock.ts'
 import { type FileId, idBytes, idFrom } from '../ids.ts'
 import type { LocalSettings } from '../ledger/index.ts'
 
 const WISHES = 'node/reseals'
 const ID_BYTES = 16
+/** What failed is tried again after this (ms). */
+export const RETRY_MS = 5 * 60_000
 
 export interface ResealingInit {
+  readonly clock: Clock
   readonly settings: LocalSettings
   /** seals the current version in the newest access epoch; nothing to do where it is there already */
   readonly reseal: (file: FileId, signal: AbortSignal) => Promise<void>
@@ -31,8 +36,10 @@ export interface Resealing {
   stop(): Promise<void>
 }
 
-export function createResealing({ settings, reseal, isOwn, closing, onProblem }: ResealingInit): Resealing {
+export function createResealing(init: ResealingInit): Resealing {
+  const { settings, reseal, isOwn, closing, onProblem } = init
   const running = new Map<FileId, Promise<void>>()
+  let cancelRetry: (() => void) | undefined
 
   function wishes(): FileId[] {
     const bytes = settings.getSetting(WISHES) ?? new Uint8Array(0)
@@ -62,8 +69,28 @@ export function createResealing({ settings, reseal, isOwn, closing, onProblem }:
       .finally(() => {
         if (running.get(file) === started) running.delete(file)
       })
+    started.catch(() => retryLater())
     running.set(file, started)
     return started
+  }
+
+  function retryLater(): void {
+    if (closing.aborted) return
+    cancelRetry ??= init.clock.after(RETRY_MS, () => {
+      cancelRetry = undefined
+      resume()
+    })
+  }
+
+  function resume(): void {
+    for (const file of wishes()) {
+      if (running.has(file)) continue
+      if (isOwn(file))
+        start(file).catch((error: unknown) => {
+          if (!closing.aborted) onProblem(error)
+        })
+      else forget(file)
+    }
   }
 
   return {
@@ -89,16 +116,9 @@ export function createResealing({ settings, reseal, isOwn, closing, onProblem }:
         signal.removeEventListener('abort', abort)
       }
     },
-    resume() {
-      for (const file of wishes()) {
-        if (isOwn(file))
-          start(file).catch((error: unknown) => {
-            if (!closing.aborted) onProblem(error)
-          })
-        else forget(file)
-      }
-    },
+    resume,
     async stop() {
+      cancelRetry?.()
       await Promise.allSettled(running.values())
     },
   }
