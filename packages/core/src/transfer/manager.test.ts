@@ -176,6 +176,22 @@ describe('transfers', () => {
     gate.open()
   })
 
+  it('is there for a reader that comes while the last one leaves', async () => {
+    const file = await sealed(30, 4)
+    const gate = gateAfter(source, 3)
+    const transfers = start(reader, [source])
+    const [one, two] = [new AbortController(), new AbortController()]
+    const options = { kind: 'fetch', fileId: FILE } as const
+    const first = transfers.want(shapeOf(file), { ...options, signal: one.signal })
+    await gate.reached
+    one.abort(new Error('jumped'))
+    await expect(first.done).rejects.toThrow('jumped')
+    const second = transfers.want(shapeOf(file), { ...options, signal: two.signal })
+    gate.open()
+    expect((await second.done).complete).toBe(true)
+    expect(transfers.list()).toMatchObject([{ id: second.id, state: 'done' }])
+  })
+
   it('runs so many at once, a person before the network', async () => {
     const files = [await sealed(2, 5), await sealed(2, 6), await sealed(2, 7), await sealed(2, 8)]
     const gate = gateAfter(source, 0)

@@ -257,9 +257,7 @@ class TransferManager implements Transfers {
 
   #unwish(transfer: Transfer, wish: Wish): void {
     if (!transfer.wishes.delete(wish) || isOver(transfer.state)) return
-    // nobody has cancelled it: those who read a part of a film would fill the list with it
-    if (transfer.wishes.size === 0 && !transfer.kept)
-      void this.#halt(transfer, 'cancelled').then(() => this.#list.forget([transfer]))
+    if (transfer.wishes.size === 0 && !transfer.kept) void this.#halt(transfer, 'unwanted')
     else this.#setKind(transfer)
     this.#schedule()
   }
@@ -356,6 +354,18 @@ class TransferManager implements Transfers {
         this.#finish(transfer, 'cancelled', null)
         transfer.outcome.reject(new TransferCancelledError(transfer.id))
         break
+      case 'unwanted':
+        // who jumps in a film ends one reading and begins another before the first has let go
+        if (transfer.wishes.size > 0) {
+          this.#setKind(transfer)
+          this.#list.enqueue(transfer, false)
+          break
+        }
+        this.#finish(transfer, 'cancelled', null)
+        transfer.outcome.reject(new TransferCancelledError(transfer.id))
+        // nobody has cancelled it: those who read a part of a film would fill the list with it
+        this.#list.forget([transfer])
+        break
       case 'paused':
         transfer.state = 'paused'
         this.#list.changed(transfer)
@@ -376,14 +386,15 @@ class TransferManager implements Transfers {
     this.#schedule()
   }
 
-  /** queued, running, paused -> paused, cancelled */
-  async #halt(transfer: Transfer, next: 'paused' | 'cancelled'): Promise<void> {
+  /** queued, running, paused -> paused, cancelled; where it is unwanted, only while it is */
+  async #halt(transfer: Transfer, next: 'paused' | 'cancelled' | 'unwanted'): Promise<void> {
     const { run } = transfer
     if (run !== null) {
       run.stop.abort(new StopReason(next))
       await run.ended
       // meanwhile it may have ended by itself, or for another reason
-      if (!isOver(transfer.state) && transfer.state !== next) await this.#halt(transfer, next)
+      const isWanted = next === 'unwanted' && transfer.wishes.size > 0
+      if (!isOver(transfer.state) && transfer.state !== next && !isWanted) await this.#halt(transfer, next)
       return
     }
     this.#list.waiting.remove(transfer)

@@ -48,7 +48,7 @@ export function isOver(state: TransferState): boolean {
 
 /** Reasons for which this room itself ends a download. */
 export class StopReason extends Error {
-  readonly next: 'paused' | 'queued' | 'displaced' | 'cancelled' | 'stopped'
+  readonly next: 'paused' | 'queued' | 'displaced' | 'cancelled' | 'unwanted' | 'stopped'
   constructor(next: StopReason['next']) {
     super(next)
     this.next = next
