@@ -2,7 +2,9 @@
  * Rows of `npm run bench -- transfer` over capped links: one file from four sources, alike or not, one of which dies; and the
  * first byte of a range of a file that is not here. Each beside what the links offer.
  */
+import { spawn } from 'node:child_process'
 import { loadavg } from 'node:os'
+import { join } from 'node:path'
 import type { Branch, Json } from '../support/branch.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
@@ -18,6 +20,8 @@ export interface Row {
 }
 
 const SOURCES = 4
+const BARE_REACH = join(import.meta.dirname, 'bare-reach.ts')
+const BARE_PORT = '4999'
 const FAST = { up: 1000, down: 1000 }
 /** bytes after which a fetch is taken to have begun to receive its file, and what else there is may come to in a second */
 const BEGUN_BYTES = 64 * 1024
@@ -44,7 +48,7 @@ export async function benchCappedLinks(megabytes = 500, slower = 1, rangeMib = 2
         rows.push(await fromFour(cluster, links, megabytes, [50, 50, 50, 50], slower))
         rows.push(await fromFour(cluster, links, megabytes, [80, 40, 20, 10], slower, 1))
       }
-      if (rangeMib > 0) rows.push(await firstByte(cluster, links, rangeMib))
+      if (rangeMib > 0) rows.push(await firstByte(cluster, links, rangeMib, slower))
       return [...rows, memory(cluster)]
     } finally {
       await cluster.close()
@@ -142,33 +146,56 @@ function watchTraffic(links: CappedLinks, reader: Branch) {
   }
 }
 
-/** Over links on which a chunk takes far longer than a round trip, so that what is not the chunk shows. */
-async function firstByte(cluster: Cluster, links: CappedLinks, mib: number): Promise<Row> {
-  const rate = 100
+/**
+ * Over links on which a chunk takes far longer than a round trip, so that what is not the chunk shows. The links add no
+ * delay: the round trip is what the members' own heartbeat measures, or a bare connection, whichever takes longer.
+ */
+async function firstByte(cluster: Cluster, links: CappedLinks, mib: number, slower: number): Promise<Row> {
+  const rate = 100 / slower
   const path = cluster.path('long')
   makeFile(path, mib * 1024 * 1024)
   const [owner] = cluster.branches as [Branch]
   const { id } = await owner.json('upload', path)
   const reader = await whoLacks(cluster, id)
   for (const at of cluster.branches.keys()) links.setRates(at, { up: rate, down: 1000 })
+  const at = cluster.branches.indexOf(reader)
+  const bare = await bareReach(links, at === 0 ? 1 : 0, at)
   const from = Math.floor((mib * 1024 * 1024 * 2) / 3)
+  const load = loadavg()[0]?.toFixed(1)
   const began = performance.now()
   const answer = await reader.fetch(`/files/${id}/content`, { headers: { range: `bytes=${from}-` } })
   const body = (answer.body as ReadableStream<Uint8Array>).getReader()
   await body.read()
   const ms = performance.now() - began
   await body.cancel()
-  const chunkMs = (1024 * 1024 * 8) / 1000 / rate
   const nodes: Json = await reader.api('/nodes')
   const rtts = nodes.items.flatMap(({ rttMs }: Json) => (typeof rttMs === 'number' ? [rttMs] : []))
-  const rtt = Math.max(1, ...rtts)
+  const rtt = Math.max(bare.rttMs, Math.min(...rtts))
   await owner.json('rm', id, '--purge')
   return {
     what: `first byte of a range of ${mib} MiB that are not here, links of ${rate} Mbit/s`,
     figure: `${ms.toFixed(0)} ms`,
-    baseline: `3 round trips of at most ${rtt} ms and a chunk of ${chunkMs.toFixed(0)} ms`,
-    ratio: (ms / (3 * rtt + chunkMs)).toFixed(2),
+    baseline: `3 round trips of ${rtt.toFixed(1)} ms (bare: ${bare.rttMs.toFixed(1)}) and a mebibyte over a bare connection, ${bare.mebibyteMs.toFixed(0)} ms; load ${load}`,
+    ratio: (ms / (3 * rtt + bare.mebibyteMs)).toFixed(2),
     wanted: '<= 1',
+  }
+}
+
+/** The path from one branch to another by two bare programs. */
+async function bareReach(links: CappedLinks, from: number, to: number): Promise<{ rttMs: number; mebibyteMs: number }> {
+  const host = links.place(from).listen.split('/')[2] as string
+  const run = (at: number, mode: string) => {
+    const [command = '', ...args] = [...links.place(at).command, process.execPath]
+    return spawn(command, [...args, BARE_REACH, mode, host, BARE_PORT], { stdio: ['ignore', 'pipe', 'ignore'] })
+  }
+  const server = run(from, 'serve')
+  try {
+    return await eventually('the bare server answers', async () => {
+      const said = Buffer.concat(await run(to, 'ask').stdout.toArray()).toString()
+      return said === '' ? false : JSON.parse(said)
+    })
+  } finally {
+    server.kill()
   }
 }
 
