@@ -9,7 +9,7 @@ import type { Branch, Json } from '../support/branch.ts'
 import { type Cluster, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { type CappedLinks, createLinks, linksMissing } from '../support/links.ts'
-import { arrival, makeFile, peakOf, percent, watchProcessor } from './measure.ts'
+import { arrival, cpuOf, makeFile, peakOf, percent, watchProcessor } from './measure.ts'
 
 export interface Row {
   readonly what: string
@@ -159,6 +159,7 @@ async function firstByte(cluster: Cluster, links: CappedLinks, mib: number, slow
   const reader = await whoLacks(cluster, id)
   for (const at of cluster.branches.keys()) links.setRates(at, { up: rate, down: 1000 })
   const at = cluster.branches.indexOf(reader)
+  await settled(cluster)
   const bare = await bareReach(links, at === 0 ? 1 : 0, at)
   const from = Math.floor((mib * 1024 * 1024 * 2) / 3)
   const load = loadavg()[0]?.toFixed(1)
@@ -179,6 +180,18 @@ async function firstByte(cluster: Cluster, links: CappedLinks, mib: number, slow
     ratio: (ms / (3 * rtt + bare.mebibyteMs)).toFixed(2),
     wanted: '<= 1',
   }
+}
+
+/** What the copies leave to do is over: nobody reads in the second in which a file is copied. */
+async function settled(cluster: Cluster): Promise<void> {
+  const used = () => cluster.branches.reduce((sum, branch) => sum + cpuOf(branch), 0)
+  let before = used()
+  const isQuiet = () => {
+    const [was, now] = [before, used()]
+    before = now
+    return now - was < 0.1
+  }
+  await eventually('the branches have come to rest', isQuiet, 60_000, 1_000)
 }
 
 /** The path from one branch to another by two bare programs. */
