@@ -98,10 +98,11 @@ export class Links {
     this.#candidates.poll()
   }
 
-  /** Dials who is due; each promise settles when the link has ended. */
-  dial(): Promise<void>[] {
+  /** Dials who is due, so many at most; each promise settles when the link has ended. */
+  dial(most: number): Promise<void>[] {
     if (this.#ending.signal.aborted) return []
-    return this.#candidates.due([...this.#links.keys()]).map((peer) => this.#run(peer))
+    const due = this.#candidates.due([...this.#links.keys()])
+    return due.slice(0, most).map((peer) => this.#run(peer))
   }
 
   /** Makes room for sources that were not tried yet, when all links are taken and one of them has nothing for us. */

@@ -10,6 +10,7 @@ import { release } from '../codec/index.ts'
 import { chunkCount, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
+import { MAX_SOURCES } from './candidates.ts'
 import { ChunkCredit } from './chunk-credit.ts'
 import { type Link, Links, type OpenLink } from './download-links.ts'
 import { type Download, type DownloadInit, type DownloadProgress, NO_SOURCE_MS } from './download-types.ts'
@@ -50,6 +51,8 @@ class RunningDownload implements Download {
   #wasted = 0
   /** came before the manifest, at a reader's position */
   #early: { readonly link: Link; readonly index: number; readonly sealed: Uint8Array }[] = []
+  /** was asked at once, and has not answered */
+  #first: NodeId | undefined
   #writing = 0
   #hadHope: number
   #cancelTick: (() => void) | undefined
@@ -220,6 +223,7 @@ class RunningDownload implements Download {
     }
     this.#links.rotate((peer) => picker.isUseful(peer))
     this.#links.poll()
+    this.#first = undefined
     this.#dialDue()
     this.#preparation.ask()
     this.#pump()
@@ -244,8 +248,12 @@ class RunningDownload implements Download {
     }
   }
 
+  /** Others are dialled when the one that is asked first has answered, or did not for a tick: handshakes take processor time. */
   #dialDue(): void {
-    if (this.#picker !== undefined) for (const link of this.#links.dial()) this.#track(link)
+    const picker = this.#picker
+    if (picker === undefined || this.#first !== undefined) return
+    const isAlone = picker.awaited(this.#now()) !== null && this.#links.size === 0
+    for (const link of this.#links.dial(isAlone ? 1 : MAX_SOURCES)) this.#track(link)
   }
 
   #track(work: Promise<void>): void {
@@ -274,6 +282,7 @@ class RunningDownload implements Download {
       return undefined
     }
     link.owed += 1
+    this.#first = link.peer
     return { pages: this.#preparation.pagesFor(link, awaited), indexes: [awaited] }
   }
 
@@ -283,6 +292,7 @@ class RunningDownload implements Download {
     else if (bits !== null) this.#picker.hasOnly(peer, bits)
     this.#preparation.ask()
     this.#pump()
+    this.#answeredFirst(peer)
   }
 
   #onGone(link: Link): void {
@@ -293,6 +303,13 @@ class RunningDownload implements Download {
     if (this.#ending.signal.aborted) return
     this.#preparation.ask()
     this.#pump()
+    this.#answeredFirst(link.peer)
+  }
+
+  #answeredFirst(peer: NodeId): void {
+    if (this.#first !== peer) return
+    this.#first = undefined
+    this.#dialDue()
   }
 
   /** @throws {SourceBrokenError} ends the link */
