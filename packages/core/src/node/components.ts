@@ -2,8 +2,8 @@
  * The composition root: the only file that knows all rooms. Makes one session (one node in one network) out of them and
  * wires what a room needs from its right as functions.
  *
- * What each change causes stands in `reactions.ts`, who holds what in `replication-wiring.ts`, what is told to the
- * outside in `event-wiring.ts`.
+ * What each change causes stands in `reactions.ts`, who holds what in `replication-wiring.ts`, where it comes from in
+ * `transfer-wiring.ts`, how newcomers get in in `admission-wiring.ts`, what is told to the outside in `event-wiring.ts`.
  */
 import { join } from 'node:path'
 import { createSharedState, createSharing, DEFAULT_WEIGHT, foldControlInTurns, kindInfo } from '../catalogue/index.ts'
@@ -11,26 +11,23 @@ import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
-import { createCommands, createMembers, SoftwareTooOldError, serveRegister } from '../membership/index.ts'
+import { createMembers, SoftwareTooOldError } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
-import { challenge, createTransfers } from '../transfer/index.ts'
 import { VERSION } from '../version.ts'
 import { createAbsence } from './absence.ts'
 import { createAccess } from './access.ts'
+import { createAdmission } from './admission-wiring.ts'
 import { createAnewSealer } from './anew-sealer.ts'
-import { beforeEntry } from './before-entry.ts'
 import { createBell } from './bell.ts'
 import { wireEvents } from './event-wiring.ts'
 import type { EventHub } from './events.ts'
-import { createFaultySources } from './faulty-sources.ts'
 import { openDatabases } from './folder-databases.ts'
 import { handoffsOf } from './handoffs.ts'
 import { createHoldings } from './holdings.ts'
 import type { Identity } from './identity.ts'
 import { createIntegrity } from './integrity.ts'
-import { controlWithVouchers } from './joining.ts'
 import { createLeaver } from './leaver.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { createKept, createSettings } from './local-state.ts'
@@ -43,10 +40,10 @@ import { createRetention } from './retention.ts'
 import { createOwnerUsage, roomOf } from './room.ts'
 import { createSealAnew } from './seal-anew.ts'
 import type { Session } from './session.ts'
-import { createVersions, shapeOf } from './session-versions.ts'
-import { nearestFirst } from './source-order.ts'
+import { createVersions } from './session-versions.ts'
 import { createStoreCare } from './store-care.ts'
 import { isOfUse, isStillToSeal } from './stored-roots.ts'
+import { createTransferring } from './transfer-wiring.ts'
 import { createTrust } from './trust.ts'
 import type { HandoffPolicy, Tuning } from './types.ts'
 import { createViewsMark } from './views-mark.ts'
@@ -235,62 +232,24 @@ export async function openSession(init: SessionInit): Promise<Session> {
     authorOf: (entry) => ledger.get(entry)?.author ?? null,
     onFalse: (peer, what) => log(`source ${peer}: false-${what}`),
   })
-  const faultySources = createFaultySources({
-    clock,
-    log,
-    async hasLost(peer, root, index, signal) {
-      const version = state.versionOfRoot(root)
-      if (version === null) return false
-      const proof = access.proofFor(root, peer)
-      const shown = proof === undefined ? {} : { proof }
-      // nothing here to compare with: what counts is whether it still says that it has it
-      const [nonce, expected] = [random.bytes(32), random.bytes(32)]
-      const asked = { host, clock, peer, version: shapeOf(version), index, nonce, expected, signal, ...shown }
-      return (await challenge(asked)) === 'missing'
-    },
-  })
-  const transfers = createTransfers({
+  const { transfers, faultySources } = createTransferring({
+    self,
     db: localDb,
-    store,
-    host,
     clock,
     random,
-    sourcesOf(root) {
-      const holders = holdings.holders(root)
-      const version = state.versionOfRoot(root)
-      const owner = version === null ? [] : [version.author, members.branchOf(version.author)?.node ?? version.author]
-      const nodes = [...holders.keys(), ...owner].filter((node) => node !== self && members.isMember(node))
-      const trips = new Map(host.connections().map(({ peer, rttMs }) => [peer, rttMs]))
-      const asked = faultySources.without(root, nodes)
-      return nearestFirst(asked, {
-        isConnected: (node) => presence.isConnected(node),
-        hasAll: (node) => holders.get(node) === 'all',
-        tripMs: (node) => trips.get(node) ?? undefined,
-      })
-    },
-    relatedTo: versions.related,
-    isWanted: (file) => kept.has(file) && sharing.views.gaveUp(file) === null,
-    makeHere: (root) => (sealAnew.can(root) ? sealAnew.seal(root) : null),
-    mayFetch: access.mayFetch,
-    proofFor(root, peer) {
-      const proof = access.proofFor(root, peer)
-      // whoever has just connected may give the ticket that others did not
-      if (proof === undefined) {
-        access
-          .seekTicket(root)
-          .then((isNew) => isNew && transfers.refresh(root))
-          .catch((error: unknown) => log('seeking a ticket', error))
-      }
-      return proof
-    },
-    onStarted: (root) => holdings.say(root, 'partial'),
-    onDamaged: (root) => reactions.lookAtRoot(root),
-    onSourceProblem(problem) {
-      const { peer, kind, root } = problem
-      log(`source ${peer}: ${kind} of ${root.slice(0, 12)}`)
-      faultySources.told(problem)
-    },
-    onProblem: (error) => log('transfers', error),
+    host,
+    presence,
+    state,
+    members,
+    versions,
+    access,
+    sharing,
+    store,
+    holdings,
+    kept,
+    sealAnew: () => sealAnew,
+    lookAtRoot: (root) => reactions.lookAtRoot(root),
+    log,
   })
 
   const ownerUsage = createOwnerUsage(store, (root) => state.versionOfRoot(root)?.branch ?? null)
@@ -406,43 +365,21 @@ export async function openSession(init: SessionInit): Promise<Session> {
     room: () => roomOf(store, init.capacity),
     onProblem: (error) => log('retention', error),
   })
-  const history = beforeEntry(ledger)
-  const commands = createCommands({
-    state: () => state.membership(),
-    append: (kind, body, options) => ledger.append(kind, body, options),
+  const commands = createAdmission({
+    network,
     self,
     signer: identity.signing,
     clock,
-    rules: tuning.rulesVersion,
-    cutsOf: (node, before) => (before === undefined ? versions.cutsOf(ledger)(node) : history.cutsBefore(node, before)),
-    lastControlBefore: history.lastControlBefore,
-    findEntry: history.findEntry,
-    inviteAddresses: () => [
-      ...host.addresses(),
-      ...presence
-        .list()
-        .filter(({ connected }) => connected)
-        .flatMap(({ addresses }) => addresses.slice(0, 2)),
-    ],
-  })
-  serveRegister({
     host,
-    clock,
-    state: () => state.membership(),
-    controlEntries: () => controlWithVouchers(ledger, network),
-    append: (kind, body) => ledger.append(kind, body),
-    cutsOf: versions.cutsOf(ledger),
-    addresses: () => [
-      { node: self, addresses: host.addresses() },
-      ...presence.list().map(({ node, addresses }) => ({ node, addresses })),
-    ],
-    grantsFor(node, branch) {
-      const sealing = members.get(node)?.sealing
-      return sealing === undefined ? new Uint8Array(0) : sharing.grants.grantsFor({ branch, sealing })
-    },
+    ledger,
+    state,
+    members,
+    versions,
+    presence,
+    sharing,
+    rules: tuning.rulesVersion,
     log,
   })
-
   const resealing = createResealing({
     clock,
     settings,
