@@ -55,9 +55,9 @@ export function createLeaver(init: LeaverInit): Session['leave'] {
       const version = versions.live(file)
       if (version === null || store.stat(version.shape.root)?.complete !== true) continue
       total += 1
-      // whoever may not or cannot hold it cannot be waited for
-      const declines = holdings.declines(version.shape.root)
-      const needed = Math.min(target, holders.filter(({ node }) => !declines.has(node)).length)
+      // whoever may not or cannot hold it, offers no room or is gone cannot be waited for
+      const able = replicator.placement(version).filter((node) => node !== self)
+      const needed = Math.min(target, able.length)
       if (needed === 0) hopeless += 1
       else if (replicator.completeHolders(version).filter((node) => node !== self).length >= needed) done += 1
     }

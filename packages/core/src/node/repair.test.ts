@@ -34,7 +34,7 @@ class Branch {
       listen: ['/ip4/127.0.0.1/tcp/0'],
       mdns: false,
       capacity: this.#capacity,
-      tuning: { heartbeatMs: 400, headsIntervalMs: 300, repairGraceMs: 1500, repairIntervalMs: 200 },
+      tuning: { heartbeatMs: 600, headsIntervalMs: 300, repairGraceMs: 2500, repairIntervalMs: 200 },
     })
     this.isOn = true
   }
@@ -102,15 +102,22 @@ it('who is gone is replaced, who comes back is reconciled, and what is one copy 
   })
   expect(least, 'never fewer in between').toBe(COPIES)
   expect(ids.filter((id) => isHere(gone, id))).toEqual(wasThere)
-})
+}, 60_000)
 
 it('says which files are at risk, how many copies they have, and when nobody is left to make one', async () => {
-  const [owner] = await startNetwork([null, 0, 0])
+  const [owner, holder] = (await startNetwork([null, null, 0])) as [Branch, Branch, Branch]
   const id = await upload(owner.node, 'retrato.jpg')
   const codes = () => owner.node.status().warnings.map(({ code }) => code)
-  await until(() => codes().includes('no-room-for-copies'))
+  await until(() => codes().includes('no-room-for-copies') && isHere(holder, id))
+  await until(() => owner.node.files.get(id).copies.held === 2)
   expect(owner.node.status().files).toMatchObject({
     atRisk: 1,
-    short: [{ id, name: 'retrato.jpg', copies: { held: 1, target: 3 } }],
+    short: [{ id, name: 'retrato.jpg', copies: { held: 2, target: 3 } }],
   })
-})
+
+  // nor is it waited for by who leaves
+  const told: string[] = []
+  holder.node.events.on('leave:progress', ({ phase, message }) => phase === 'drain' && told.push(message))
+  await (await holder.node.network.unregister({})).done
+  expect(told.at(-1)).toBe('1 of 1 files are safe on other branches')
+}, 60_000)
