@@ -70,7 +70,7 @@ describe('the chunk at a reader position', () => {
     const began = swarm.clock.now()
     reader.download?.prioritise([to])
     const waited = (await arrival(reading, to)) - began
-    // some three from each of the four are in the hands of the network already
-    expect(waited).toBeLessThan(ROUND_TRIP_MS + 13 * chunkMs(100))
+    // some two from each of the four are in the hands of the network already
+    expect(waited).toBeLessThan(ROUND_TRIP_MS + 9 * chunkMs(100))
   })
 })

@@ -5,7 +5,7 @@
  * bounds the bytes that are in memory for all clients together. A chunk is read while the one before it is written.
  */
 import type { Clock } from '../clock.ts'
-import { DecodeError } from '../codec/index.ts'
+import { DecodeError, release as freeBytes } from '../codec/index.ts'
 import { type ContentStore, MAX_CHUNKS, type SealedFile } from '../content/index.ts'
 import { SEAL_OVERHEAD } from '../crypto/index.ts'
 import { idFrom, type NodeId, type Root } from '../ids.ts'
@@ -23,6 +23,7 @@ import {
 } from './protocol.ts'
 import { createNews, type Informed } from './provider-news.ts'
 import { SLOWEST_PER_MS } from './source-rate.ts'
+import { awaitGot, noteGot, type Receiver } from './upload-got.ts'
 import { UploadHands } from './upload-hands.ts'
 import { type Queue, type Request, Turns, takeRequest } from './upload-queue.ts'
 
@@ -33,8 +34,6 @@ const PER_CLIENT = 2
 const PER_PEER = 4
 /** So many chunks fill a link: while as many leave for the first time, none leaves again. */
 const FILLING = 2
-/** A member that does not tell what has come is taken to have it after this (ms). */
-const GOT_MS = 3_000
 /** Only on a path on which a chunk is gone so soon (ms) it pays to have the next one in hand: what waits can still be changed. */
 const QUICK_MS = 50
 /** Manifest pages that one client may have unanswered. */
@@ -84,12 +83,15 @@ export interface Provider {
   stop(): void
 }
 
-interface Client extends Queue, Informed {
+interface Client extends Queue, Informed, Receiver {
   readonly peer: NodeId
   readonly stream: FrameStream
   readonly proof: Uint8Array | undefined
-  readonly ending: AbortController
   serving: number
+  /** taken in hand, and nothing of it was written yet */
+  readonly inHand: Set<number>
+  /** of these, those that are not wanted any more */
+  readonly unwanted: Set<number>
   pages: number
   /** when the frame that is being written was begun */
   writingSince: number | null
@@ -97,10 +99,6 @@ interface Client extends Queue, Informed {
   refused: boolean
   sending: Promise<void>
   sentChunks: number
-  /** that it has told us to have */
-  gotChunks: number
-  /** those that wait for that */
-  readonly awaited: { readonly chunks: number; readonly end: () => void }[]
   /** what the last chunk took to be handed to the network (ms) */
   wroteMs: number
   lastSent: number
@@ -160,6 +158,7 @@ export function createProvider(init: ProviderInit): Provider {
   }
 
   const serve = async (client: Client, request: Request): Promise<void> => {
+    if (request.t === 'get') client.inHand.add(request.index)
     if (!(await isAllowed(client))) return refuse(client)
     let sealed: Uint8Array | undefined
     try {
@@ -176,6 +175,8 @@ export function createProvider(init: ProviderInit): Provider {
       return
     }
     if (sealed === undefined) {
+      client.inHand.delete(request.index)
+      client.unwanted.delete(request.index)
       await tell(client, { t: 'gone', indexes: [request.index] })
       return
     }
@@ -183,6 +184,13 @@ export function createProvider(init: ProviderInit): Provider {
     const { length } = bytes // it is given away
     await up.take(length, client.urgent, client.ending.signal)
     await send(client, async () => {
+      client.inHand.delete(request.index)
+      if (client.unwanted.delete(request.index)) {
+        freeBytes(bytes)
+        client.sent[request.index] = Math.max(0, (client.sent[request.index] ?? 0) - 1)
+        await client.stream.write(encodeControl({ t: 'cancelled', indexes: [request.index] }), wait(client))
+        return
+      }
       const began = clock.now()
       await client.stream.writeParts([chunkHeader(request.index), bytes], { ...wait(client), handsOver: true })
       sentBytes += length
@@ -194,34 +202,6 @@ export function createProvider(init: ProviderInit): Provider {
   const inHand = (client: Client) => handsOfPeer.get(client.peer) ?? 0
   const isFree = (client: Client) =>
     client.serving < (client.urgent || client.wroteMs < QUICK_MS ? PER_CLIENT : 1) && inHand(client) < PER_PEER
-
-  /** What was handed to the network may still fill our link for seconds: its hand is free when it has come. */
-  const whenGot = (client: Client, chunks: number, give: () => void) => {
-    const done = () => {
-      cancel()
-      give()
-      if (chunks > 0) hands.sent(client.file.chunk)
-      pump()
-    }
-    if (client.gotChunks >= chunks || client.ending.signal.aborted) {
-      give()
-      return
-    }
-    const wait = { chunks, end: done }
-    const cancel = clock.after(GOT_MS, () => {
-      client.awaited.splice(client.awaited.indexOf(wait), 1)
-      done()
-    })
-    client.awaited.push(wait)
-  }
-
-  const onGot = (client: Client, chunks: number) => {
-    if (chunks > client.sentChunks) throw new DecodeError('got what was not sent')
-    client.gotChunks = Math.max(client.gotChunks, chunks)
-    const come = client.awaited.filter((wait) => wait.chunks <= client.gotChunks)
-    client.awaited.splice(0, come.length)
-    for (const wait of come) wait.end()
-  }
 
   const pump = () => {
     while (!stopped && reading < readingLimit) {
@@ -246,7 +226,13 @@ export function createProvider(init: ProviderInit): Provider {
             if (isFirst) firsts -= 1
             if (!client.urgent) hands.giveBack()
           }
-          whenGot(client, client.sentChunks > before && !client.urgent ? client.sentChunks : 0, give)
+          const chunks = client.sentChunks > before && !client.urgent ? client.sentChunks : 0
+          const onGot = () => {
+            give()
+            hands.sent(client.file.chunk)
+            pump()
+          }
+          if (!awaitGot(clock, client, chunks, onGot)) give()
           reading -= bytes
           client.serving -= 1
           const left = inHand(client) - 1
@@ -281,7 +267,11 @@ export function createProvider(init: ProviderInit): Provider {
     const dropped: number[] = []
     for (const index of indexes) {
       const at = client.requests.findIndex((request) => request.t === 'get' && request.index === index)
-      if (at === -1) continue // on its way already
+      if (at === -1) {
+        // on its way already, or about to be
+        if (client.inHand.has(index)) client.unwanted.add(index)
+        continue
+      }
       client.requests.splice(at, 1)
       dropped.push(index)
     }
@@ -322,6 +312,8 @@ export function createProvider(init: ProviderInit): Provider {
       ending: new AbortController(),
       told,
       serving: 0,
+      inHand: new Set(),
+      unwanted: new Set(),
       pages: 0,
       writingSince: null,
       refused: false,
@@ -361,7 +353,7 @@ export function createProvider(init: ProviderInit): Provider {
           })
         return
       case 'got':
-        onGot(client, request.chunks)
+        noteGot(client, request.chunks)
         return
       case 'cancel':
         void cancelRequests(client, request.indexes)
