@@ -32,6 +32,7 @@ function setUp(lastSeen: Map<NodeId, number>, admitted = new Map<NodeId, number>
     admittedAt: (node) => admitted.get(node) ?? 0,
     presence: {
       get,
+      isConnected: (node) => connected.has(node),
       list: () => [other, gone].map(get),
       onChange(listener) {
         tell = listener

@@ -11,7 +11,7 @@ export const MEETING_MS = 2 * 60_000
 
 export interface AbsenceInit {
   readonly clock: Clock
-  readonly presence: Pick<Presence, 'get' | 'list' | 'onChange'>
+  readonly presence: Pick<Presence, 'get' | 'isConnected' | 'list' | 'onChange'>
   readonly graceMs: number
   /** ms; when a member was admitted, as it was written then: for those that were never seen here */
   readonly admittedAt: (node: NodeId) => number
@@ -34,12 +34,12 @@ export function createAbsence({ clock, presence, graceMs, admittedAt, self }: Ab
   return {
     stop,
     isAway(node) {
-      const { connected, lastSeen } = presence.get(node)
-      if (connected || inTouchSince === null) return false
+      // asked for each holder of each file: the rest is for the few that are off
+      if (inTouchSince === null || presence.isConnected(node)) return false
       const now = clock.now()
       if (now - inTouchSince < Math.min(graceMs, MEETING_MS)) return false
       // a newcomer never saw who was gone before it came; without this it would wait for it for ever
-      const since = lastSeen ?? Math.max(admittedAt(node), admittedAt(self))
+      const since = presence.get(node).lastSeen ?? Math.max(admittedAt(node), admittedAt(self))
       return now - since > graceMs
     },
   }
