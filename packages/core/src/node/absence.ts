@@ -35,7 +35,7 @@ export function createAbsence({ clock, presence, graceMs, admittedAt, self }: Ab
     stop,
     isAway(node) {
       // asked for each holder of each file: the rest is for the few that are off
-      if (inTouchSince === null || presence.isConnected(node)) return false
+      if (node === self || inTouchSince === null || presence.isConnected(node)) return false
       const now = clock.now()
       if (now - inTouchSince < Math.min(graceMs, MEETING_MS)) return false
       // a newcomer never saw who was gone before it came; without this it would wait for it for ever
