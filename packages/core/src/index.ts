@@ -1,5 +1,3 @@
-/** For programs that read content and are done with a piece of it. */
-export { release } from './codec/index.ts'
 /** For programs that write files under names that other branches have chosen. */
 export { safeFileName } from './content/index.ts'
 export { type ErrorCode, MaloteError } from './errors.ts'

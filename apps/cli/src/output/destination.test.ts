@@ -50,10 +50,16 @@ describe('a path', () => {
   it('gets all that came in many pieces, in their order', async () => {
     const content = randomBytes(5 * 1024 * 1024 + 3)
     async function* many() {
-      for (let from = 0; from < content.length; from += 50_000) yield content.subarray(from, from + 50_000)
+      for (let from = 0; from < content.length; from += 50_000) {
+        const piece = new Uint8Array(content.subarray(from, from + 50_000))
+        taken.push(piece)
+        yield piece
+      }
     }
+    const taken: Uint8Array[] = []
     await writeTo(await destinationOf(at('a'), 'a'), many(), { signal })
     expect((await readFile(at('a'))).equals(content)).toBe(true)
+    expect(taken.filter(({ length }) => length > 0)).toHaveLength(0)
   })
 
   it('keeps what it had until the new content is whole', async () => {

@@ -8,6 +8,7 @@ import { type FileHandle, link, open, readdir, realpath, rename, rm, stat } from
 import { dirname, join, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { clashKey, safeFileName } from '@malote/core/file-names'
+import { release } from '@malote/core/release'
 import { OutputError } from '../errors.ts'
 
 /** How much is written at once. */
@@ -53,7 +54,7 @@ export async function destinationOf(output: string | undefined, name: string): P
 }
 
 /**
- * Writes all of it, or leaves what was there.
+ * Writes all of it, or leaves what was there. The pieces are taken: a file's give back their memory when they are written.
  * @throws {OutputError} @throws what the source throws
  */
 export async function writeTo(
@@ -115,6 +116,7 @@ async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Prom
     bytesWritten -= written
     // a disk that is all but full takes a part, and says why when asked for the rest
     if (written < piece.length) await handle.writeFile(piece.subarray(written))
+    release(piece)
   }
 }
 

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
-import { type ContentReader, release } from '@malote/core'
+import type { ContentReader } from '@malote/core'
+import { release } from '@malote/core/release'
 import { Type } from 'typebox'
 import { attachment, safeMediaType } from '../disposition.ts'
 import { PreconditionFailedError, RangeUnsatisfiableError } from '../errors.ts'

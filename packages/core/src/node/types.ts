@@ -185,7 +185,7 @@ export interface ContentReader {
   etag: string
   /**
    * Plain bytes of [start, end), chunk by chunk as they arrive from disk or from other members. The chunks are the
-   * caller's: `release` gives back their memory sooner than the collector would.
+   * caller's: `release` of `@malote/core/release` gives back their memory sooner than the collector would.
    */
   read(range?: { start: number; end: number }, options?: CallOptions): AsyncIterable<Uint8Array>
 }
