@@ -10,6 +10,8 @@ const why = linksMissing()
 const BRANCHES = 4
 /** Mbit/s */
 const SLOW = { up: 12, down: 200 }
+/** a film of which little comes while somebody jumps about in it */
+const SLOWER = { up: 5, down: 200 }
 const STANDSTILL = { up: 0.1, down: 200 }
 const QUICK = { up: 200, down: 200 }
 const BYTES = 16 * 1024 * 1024
@@ -26,17 +28,47 @@ describe.skipIf(why !== null)(`behind capped links${why === null ? '' : ` (not h
     links?.close()
   })
 
-  it('a file arrives whole though one of its sources is killed on the way, and members with public addresses stay in touch', async () => {
-    const content = randomFillSync(Buffer.alloc(BYTES))
+  /** Three hold it. @returns the file's id, and the branch that does not */
+  async function shareWith(content: Buffer, name: string): Promise<{ id: string; reader: Branch }> {
     const [owner] = cluster.branches as [Branch]
-    const { id } = await share(owner, cluster.branches, 'film.mov', content)
+    const { id } = await share(owner, cluster.branches, name, content)
     const views = async () => await Promise.all(cluster.branches.map((branch) => branch.api(`/files/${id}`)))
     await eventually(
       'three hold it',
       async () => (await views()).filter(({ local }) => local === 'complete').length === 3,
     )
     const at = (await views()).findIndex(({ local }) => local !== 'complete')
-    const reader = cluster.branches[at] as Branch
+    return { id, reader: cluster.branches[at] as Branch }
+  }
+
+  it('who jumps about in a film that is not here gets what is there, and when nobody reads on, nothing more comes', async () => {
+    const content = randomFillSync(Buffer.alloc(BYTES))
+    const { id, reader } = await shareWith(content, 'aos saltos.mov')
+    for (let each = 0; each < BRANCHES; each++) links.setRates(each, SLOWER)
+    const transfers = () => reader.api('/transfers').then(({ items }) => items.filter((one: Json) => one.fileId === id))
+    let leaving = new AbortController()
+    for (const at of [0.8, 0.1].map((share) => Math.floor(share * BYTES))) {
+      // the next one does not wait until this one has let go
+      leaving.abort()
+      leaving = new AbortController()
+      const headers = { range: `bytes=${at}-` }
+      const answer = await reader.fetch(`/files/${id}/content`, { headers, signal: leaving.signal })
+      expect([answer.status, answer.headers.get('content-range')]).toEqual([206, `bytes ${at}-${BYTES - 1}/${BYTES}`])
+      const { value = Buffer.alloc(0) } = await (answer.body as ReadableStream<Uint8Array>).getReader().read()
+      expect(value.length).toBeGreaterThan(0)
+      expect(content.subarray(at, at + value.length).equals(value)).toBe(true)
+    }
+    for (let each = 0; each < BRANCHES; each++) links.setRates(each, STANDSTILL)
+    expect(await transfers()).toMatchObject([{ state: 'running' }])
+    leaving.abort()
+    await eventually('nothing is on its way', async () => (await transfers()).length === 0)
+    for (let each = 0; each < BRANCHES; each++) links.setRates(each, { up: null, down: null })
+  })
+
+  it('a file arrives whole though one of its sources is killed on the way, and members with public addresses stay in touch', async () => {
+    const content = randomFillSync(Buffer.alloc(BYTES))
+    const [owner] = cluster.branches as [Branch]
+    const { id, reader } = await shareWith(content, 'film.mov')
     const sources = cluster.branches.filter((branch) => branch !== reader)
     for (let each = 0; each < BRANCHES; each++) links.setRates(each, SLOW)
     const before = sources.map((source) => links.traffic(source.pid as number).up)
