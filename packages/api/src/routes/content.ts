@@ -118,6 +118,8 @@ async function sendContent({ node, params, query, request, reply, signal }: Cont
 /** One chunk ahead of the reader, no more: a slow one costs one chunk of memory. */
 async function begin(content: ContentReader, range: ContentRange, signal: AbortSignal): Promise<Readable> {
   const iterator = content.read(range, { signal })[Symbol.asyncIterator]()
+  // who leaves before anything was taken from `rest` has not begun it, and would not end what it is to read from
+  signal.addEventListener('abort', () => void iterator.return?.().catch(() => undefined), { once: true })
   const first = await iterator.next()
   async function* rest() {
     try {
