@@ -26,7 +26,7 @@ export const fileVerbs = [
   ...['upload', 'ls', 'show', 'rm', 'restore', 'fetch', 'update'],
   ...['blacklist ls', 'blacklist add', 'blacklist rm', 'blacklist set'],
   ...['handoff', 'handoff ls', 'handoff accept', 'handoff decline', 'handoff cancel', 'adopt', 'assign'],
-  ...['transfers', 'transfers ls', 'transfers pause', 'transfers resume', 'transfers cancel'],
+  ...['transfers', 'transfers ls', 'transfers pause', 'transfers resume', 'transfers first', 'transfers cancel'],
 ]
 
 /** What could steer a terminal, reorder what it shows, or hide in it. A line feed ends a line, and a tab is none of ours. */
