@@ -334,6 +334,7 @@ describe('transfers', () => {
     const { bytes } = await verbs.json(two, ['transfers', 'resume', id])
     expect(bytes).toBeGreaterThan(0)
     expect(await verbs.text(two, ['transfers', 'first', id.slice(0, 6)])).toMatch(/^filme\.y4m: \w+, goes first$/)
+    expect((await verbs.json(two, ['transfers', 'first', id])).id).toBe(id)
     expect((await verbs.json(two, ['transfers', 'pause', id])).state).toBe('paused')
     const still = itemsOf(await verbs.json(two, ['transfers'])).find((each) => each.id === id)
     expect(still.state).toBe('paused')
