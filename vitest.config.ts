@@ -1,13 +1,30 @@
 import { configDefaults, defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const processes = { testTimeout: 60_000, hookTimeout: 60_000 }
 /** measures memory; keeps every core busy */
 const ALONE = ['test/integration/large-file.test.ts', 'test/simulation/simulation.test.ts']
 
+/** Take longest; begun last, one of them would keep one core busy while the others have nothing left to do. */
+const LONG = ['strangers', 'crash', 'cli-files', 'feeds', 'cli-verbs', 'authority', 'liar'].map(
+  (name) => `/${name}.test.ts`,
+)
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(name))
+      return at === -1 ? LONG.length : at
+    }
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
+  }
+}
+
 // one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({
   test: {
     globalSetup: 'test/support/fresh-bundle.ts',
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
