@@ -42,8 +42,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE],
-          // one more than cores on a small machine: these wait for deadlines and for the disk
-          maxWorkers: 3,
+          // two more than cores on a small machine: these wait for deadlines and for the disk
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
           ...processes,
         },
