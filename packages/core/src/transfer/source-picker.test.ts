@@ -325,8 +325,7 @@ describe('SourcePicker', () => {
               expect(picker.states.askers(index)).toBeLessThanOrEqual(MAX_ASKERS)
               owed.get(id)?.add(index)
             }
-            // one more after a jump: the others are being dropped
-            expect(picker.outstanding(id), 'above its window').toBeLessThanOrEqual(MAX_WINDOW + 1)
+            expect(picker.outstanding(id), 'above its window').toBeLessThanOrEqual(MAX_WINDOW)
             const recalled = picker.recall(id, now)
             if (alone !== null) expect(recalled).toBeUndefined()
             if (recalled === undefined) return

@@ -244,7 +244,7 @@ export class SourcePicker<Id extends string> {
     if (source === undefined || source.silent) return undefined
     const first = this.awaited(now)
     if (first !== null) this.#first.canBeAsked(now)
-    // the others that it was asked for are being dropped: they are no reason to wait
+    // the others that it was asked for are being dropped: below the largest window they are no reason to wait
     if (first === null && this.room(id) === 0) return undefined
     const index = first === null ? this.#choose(source, now) : this.#chooseFirst(source, first, now)
     if (index === undefined) return undefined
@@ -359,7 +359,7 @@ export class SourcePicker<Id extends string> {
   }
 
   #chooseFirst(source: Source<Id>, first: number, now: number): number | undefined {
-    if (!has(source, first) || source.asked.size + source.taken.size > MAX_WINDOW) return undefined
+    if (!has(source, first) || source.asked.size + source.taken.size >= MAX_WINDOW) return undefined
     return this.states.isMissing(first) || this.#late.helps(source, first, now, true) ? first : undefined
   }
 
