@@ -39,6 +39,22 @@ const role = Type.Union([Type.Literal('member'), Type.Literal('admin')])
 export const RoleSchema = role
 const local = Type.Union([Type.Literal('complete'), Type.Literal('partial'), Type.Literal('none')])
 
+const finePath = Type.Union([
+  Type.Literal('lan'),
+  Type.Literal('tcp'),
+  Type.Literal('udp'),
+  Type.Literal('punched-tcp'),
+  Type.Literal('punched-udp'),
+  Type.Literal('relay'),
+])
+const roundTrip = nullable(Type.Number({ minimum: 0 }))
+const rate = nullable(
+  Type.Number({
+    minimum: 0,
+    description: 'the most that has passed in a second of late, either way; null: nothing large',
+  }),
+)
+
 export const NodeSchema = answer('Node', 'A node of the network', {
   id: Type.String({ description: 'PeerId' }),
   branch: Type.String({ description: '`name~prefix` when two branches bear one name' }),
@@ -46,7 +62,19 @@ export const NodeSchema = answer('Node', 'A node of the network', {
   connected: Type.Boolean(),
   lastSeen: nullable(time('when this node last heard of it')),
   path: nullable(Type.Union([Type.Literal('tcp'), Type.Literal('udp'), Type.Literal('relay')])),
-  rttMs: nullable(Type.Number({ minimum: 0 })),
+  pathKind: nullable(finePath),
+  rttMs: roundTrip,
+  bytesPerSecond: rate,
+  paths: Type.Array(
+    Type.Object({
+      kind: finePath,
+      address: Type.String({ description: 'multiaddr of its other end' }),
+      ageSeconds: count('since it stands'),
+      rttMs: roundTrip,
+      bytesPerSecond: rate,
+    }),
+    { description: 'all that stand, the one in use first' },
+  ),
   self: Type.Boolean(),
   state: Type.Union([
     Type.Literal('member'),

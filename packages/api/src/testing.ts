@@ -80,13 +80,27 @@ export function createFakeNode(): FakeNode {
     connected: true,
     lastSeen: NOW,
     path: null,
+    pathKind: null,
     rttMs: null,
+    bytesPerSecond: null,
+    paths: [],
     self: true,
     state: 'member',
     addresses: [],
     marks: [],
   }
-  const other: NodeView = { ...self, ...OTHER, role: 'member', self: false, path: 'tcp', rttMs: 3.5 }
+  const path = { kind: 'lan', rttMs: 3.5, bytesPerSecond: 12_000_000 } as const
+  const other: NodeView = {
+    ...self,
+    ...OTHER,
+    role: 'member',
+    self: false,
+    path: 'tcp',
+    pathKind: path.kind,
+    rttMs: path.rttMs,
+    bytesPerSecond: path.bytesPerSecond,
+    paths: [{ ...path, address: '/ip4/192.168.1.7/tcp/4373', ageSeconds: 60 }],
+  }
   const nodes = [self, other]
   const invite: InviteView = {
     id: 'ab12cd34',

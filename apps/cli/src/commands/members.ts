@@ -4,20 +4,25 @@ import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { keyFrom } from '../input.ts'
-import { type Column, showText } from '../output/terminal.ts'
+import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { parseDuration } from '../parse.ts'
 
 const nodeColumns: readonly Column<NodeView>[] = [
   { title: 'BRANCH', value: (node) => `${node.branch}${node.self ? ' (this one)' : ''}` },
   { title: 'STATE', value: (node) => (node.state === 'member' ? (node.connected ? 'online' : 'offline') : node.state) },
   { title: 'ROLE', value: (node) => node.role },
-  { title: 'PATH', value: (node) => node.path ?? '-' },
+  { title: 'PATH', value: (node) => node.pathKind ?? node.path ?? '-' },
   { title: 'RTT', value: (node) => (node.rttMs === null ? '-' : `${node.rttMs.toFixed(0)} ms`), align: 'right' },
+  { title: 'RATE', value: (node) => rateText(node.bytesPerSecond), align: 'right' },
   { title: 'LAST SEEN', value: (node) => (node.connected ? 'now' : (node.lastSeen ?? 'never')) },
   { title: 'NODE', value: (node) => node.id },
 ]
 /** what everybody should know of a member; shown when there is any */
 const marksColumn: Column<NodeView> = { title: 'MARKS', value: (node) => node.marks.join(', ') }
+
+function rateText(bytesPerSecond: number | null): string {
+  return bytesPerSecond === null ? '-' : `${formatBytes(bytesPerSecond)}/s`
+}
 
 function nodeText(node: NodeView): string {
   const marks = node.marks.length === 0 ? '' : `, marked: ${node.marks.join(', ')}`

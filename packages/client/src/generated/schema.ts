@@ -990,7 +990,19 @@ export interface components {
             connected: boolean;
             lastSeen: string | null;
             path: ("tcp" | "udp" | "relay") | null;
+            pathKind: ("lan" | "tcp" | "udp" | "punched-tcp" | "punched-udp" | "relay") | null;
             rttMs: number | null;
+            bytesPerSecond: number | null;
+            /** @description all that stand, the one in use first */
+            paths: {
+                kind: "lan" | "tcp" | "udp" | "punched-tcp" | "punched-udp" | "relay";
+                /** @description multiaddr of its other end */
+                address: string;
+                /** @description since it stands */
+                ageSeconds: number;
+                rttMs: number | null;
+                bytesPerSecond: number | null;
+            }[];
             self: boolean;
             state: "member" | "quarantined" | "left" | "expelled";
             addresses: string[];

@@ -1,18 +1,27 @@
 /**
- * The open connections: which of several to one peer is used, which are closed as duplicates, what is known of each
- * peer while it is connected, and who is told when it comes and goes.
+ * The open connections: which of several to one peer is used, which are closed as worse, what has been measured of each,
+ * what is known of each peer while it is connected, and who is told when it comes, goes, or is reached another way.
  */
-import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
+import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import { StreamBrokenError } from './errors.ts'
 import { nodeIdOf } from './gater.ts'
-import type { PeerConnection } from './types.ts'
+import { finePathOf, ipOf } from './path-kinds.ts'
+import { PathMeter } from './path-meter.ts'
+import { bestPath, type Path } from './paths.ts'
+import type { PathView, PeerConnection } from './types.ts'
 
-/** A second connection to one peer is closed when it is unused and this old, milliseconds. */
+/** A worse connection to one peer is closed when it is unused and this old, milliseconds. */
 const DUPLICATE_AGE_MS = 10_000
+/** A relayed one stays so long beside a direct one, which may be cut by a NAT or a cable as soon as it stands (ms). */
+export const RELAY_KEPT_MS = 30_000
+/** Then what is still going on over it has had its time to move, and begins anew over the better one (ms). */
+export const RELAY_USED_MS = 90_000
+/** The larger id waits so many times longer: were the two of two opinions, they would close both. */
+const PATIENCE = 3
 /** For a graceful end of a connection; then it is cut. */
 const CLOSE_MS = 250
 
@@ -21,25 +30,47 @@ export interface PeerEvent {
   readonly peer: NodeId
 }
 
+export interface ConnectionsInit {
+  readonly node: Libp2p
+  readonly self: NodeId
+  readonly clock: Clock
+  readonly listeners: ReadonlySet<(event: PeerEvent) => void>
+  readonly pathListeners: ReadonlySet<(peer: NodeId) => void>
+  /** sockets beside it carry what is large */
+  hasLanes(connection: Connection): boolean
+}
+
+/** What is known of one connection. */
+export interface PathState {
+  readonly openedAt: number
+  readonly meter: PathMeter
+  isSilent: boolean
+}
+
 export class Connections {
+  readonly #init: ConnectionsInit
   readonly #node: Libp2p
-  readonly #self: NodeId
   readonly #clock: Clock
   readonly #identified = new Set<NodeId>()
-  readonly #rtts = new Map<NodeId, number>()
-  readonly #heard = new Map<NodeId, number>()
-  readonly #listeners: ReadonlySet<(event: PeerEvent) => void>
+  readonly #states = new WeakMap<Connection, PathState>()
+  /** the connection in use, and since when */
+  readonly #used = new Map<NodeId, { connection: Connection; since: number }>()
   #wasReached = false
 
-  constructor(node: Libp2p, self: NodeId, clock: Clock, listeners: ReadonlySet<(event: PeerEvent) => void>) {
-    this.#node = node
-    this.#self = self
-    this.#clock = clock
-    this.#listeners = listeners
-    node.addEventListener('connection:open', ({ detail: { direction, remoteAddr } }) => {
+  constructor(init: ConnectionsInit) {
+    this.#init = init
+    this.#clock = init.clock
+    this.#node = init.node
+    const { node } = init
+    node.addEventListener('connection:open', ({ detail: connection }) => {
+      const { direction, remoteAddr } = connection
       const isFromOutside = !isRelayed(remoteAddr) && !isPrivateIp(remoteAddr.getComponents()[0]?.value ?? '')
       if (direction === 'inbound' && isFromOutside) this.#wasReached = true
+      this.state(connection)
+      // libp2p counts it among the peer's after this event
+      queueMicrotask(() => this.best(nodeIdOf(connection.remotePeer)))
     })
+    node.addEventListener('connection:close', ({ detail }) => this.best(nodeIdOf(detail.remotePeer)))
     node.addEventListener('peer:identify', (event) => this.#onIdentified(nodeIdOf(event.detail.peerId)))
     node.addEventListener('peer:disconnect', (event) => this.#onGone(nodeIdOf(event.detail)))
   }
@@ -53,21 +84,53 @@ export class Connections {
     return this.#identified.has(peer)
   }
 
-  /** Of several: direct before relayed, then the one that the smaller id has opened (both ends choose alike), then the oldest. */
+  /** The connection to use; tells when it is another one than before. */
   best(peer: NodeId): Connection | undefined {
-    return this.#bestOf(peerIdFromString(peer))
+    const open = this.open(peer)
+    const used = this.#used.get(peer)
+    const best = bestPath(
+      open.map((each) => this.#pathOf(each)),
+      {
+        current: used?.connection.id,
+        isSmaller: this.#init.self < peer,
+      },
+    )
+    const connection = open.find(({ id }) => id === best?.id)
+    if (connection === used?.connection) return connection
+    if (connection === undefined) this.#used.delete(peer)
+    else {
+      this.#used.set(peer, { connection, since: this.now() })
+      if (used !== undefined) for (const listener of [...this.#init.pathListeners]) listener(peer)
+    }
+    return connection
+  }
+
+  /** All to that peer. */
+  open(peer: NodeId): Connection[] {
+    return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
+  }
+
+  /** Everybody to whom there is a connection. */
+  peers(): NodeId[] {
+    return this.#node.getPeers().map((peer) => nodeIdOf(peer))
+  }
+
+  state(connection: Connection): PathState {
+    const known = this.#states.get(connection)
+    if (known !== undefined) return known
+    const state = { openedAt: this.now(), meter: new PathMeter(), isSilent: false }
+    this.#states.set(connection, state)
+    return state
   }
 
   list(): PeerConnection[] {
-    const result: PeerConnection[] = []
-    for (const peerId of this.#node.getPeers()) {
-      const connection = this.#bestOf(peerId)
-      if (connection === undefined) continue
-      const peer = nodeIdOf(peerId)
-      const address = connection.remoteAddr.toString()
-      result.push({ peer, path: pathOf(connection.remoteAddr), rttMs: this.#rtts.get(peer) ?? null, address })
-    }
-    return result
+    return this.peers().flatMap((peer): PeerConnection[] => {
+      const best = this.best(peer)
+      if (best === undefined) return []
+      const paths = [best, ...this.open(peer).filter((each) => each !== best)].map((each) => this.#viewOf(each))
+      const [used] = paths
+      return used === undefined ? [] : [{ peer, ...used, paths }]
+    })
   }
 
   async hangUp(peer?: NodeId): Promise<void> {
@@ -75,41 +138,84 @@ export class Connections {
     await Promise.all(all.map(closeQuickly))
   }
 
-  /** Closes unused duplicates, and connections to those whom we do not want to hear from. */
+  /** Closes what is worse, and connections to those whom we do not want to hear from. */
   async prune(isUnwanted: (peer: NodeId) => boolean): Promise<void> {
-    const oldest = this.#clock.now() - DUPLICATE_AGE_MS
     const closing: Connection[] = []
-    for (const peerId of this.#node.getPeers()) {
-      const best = this.#bestOf(peerId)
-      const unwanted = isUnwanted(nodeIdOf(peerId))
-      for (const connection of this.#node.getConnections(peerId)) {
-        const isSpare = connection !== best && connection.timeline.open < oldest && connection.streams.length === 0
-        if (unwanted || isSpare) closing.push(connection)
+    for (const peer of this.peers()) {
+      const unwanted = isUnwanted(peer)
+      const best = this.best(peer)
+      for (const connection of this.#node.getConnections(peerIdFromString(peer))) {
+        if (unwanted || (best !== undefined && this.#isSpare(connection, best))) closing.push(connection)
       }
     }
     await Promise.all(closing.map(closeQuickly))
   }
 
-  noteRtt(peer: NodeId, ms: number): void {
-    if (this.#identified.has(peer)) this.#rtts.set(peer, ms)
+  noteHeard(connection: Connection, bytes: number): void {
+    const state = this.state(connection)
+    state.meter.heard(bytes, this.now())
+    state.isSilent = false
   }
 
-  noteHeard(peer: NodeId): void {
-    this.#heard.set(peer, this.#clock.now())
+  noteSent(connection: Connection, bytes: number): void {
+    this.state(connection).meter.sent(bytes, this.now())
   }
 
-  /** True when anything came from the peer since then, over any stream. */
-  heardSince(peer: NodeId, ms: number): boolean {
-    return (this.#heard.get(peer) ?? 0) >= ms
+  noteRtt(connection: Connection, ms: number): void {
+    this.state(connection).meter.answered(ms, this.now())
   }
 
-  #bestOf(peerId: PeerId): Connection | undefined {
-    const [first, ...rest] = this.#node.getConnections(peerId).filter(({ status }) => status === 'open')
-    if (first === undefined || rest.length === 0) return first
-    const isPreferred = this.#self < nodeIdOf(peerId) ? 'outbound' : 'inbound'
-    const rank = ({ remoteAddr, direction }: Connection) =>
-      (isRelayed(remoteAddr) ? 2 : 0) + (direction === isPreferred ? 0 : 1)
-    return [first, ...rest].sort((a, b) => rank(a) - rank(b) || a.timeline.open - b.timeline.open)[0]
+  /** True when anything came over it since then. */
+  heardSince(connection: Connection, time: number): boolean {
+    return this.state(connection).meter.heardAt >= time
+  }
+
+  /** The time that all of this is reckoned in. */
+  now(): number {
+    return this.#clock.monotonic?.() ?? this.#clock.now()
+  }
+
+  /** Worse than the one in use, for long enough, and of no more use. */
+  #isSpare(connection: Connection, best: Connection): boolean {
+    const used = this.#used.get(nodeIdOf(connection.remotePeer))
+    if (connection === best || used === undefined) return false
+    const now = this.now()
+    const patience = this.#init.self < nodeIdOf(connection.remotePeer) ? 1 : PATIENCE
+    const isIdle = connection.streams.length === 0 && !this.#init.hasLanes(connection)
+    const age = Math.min(now - this.state(connection).openedAt, now - used.since)
+    if (!isRelayed(connection.remoteAddr)) return isIdle && age > DUPLICATE_AGE_MS * patience
+    const isProved = isRelayed(best.remoteAddr) || this.state(best).meter.heardAt > used.since
+    return isProved && age > (isIdle ? RELAY_KEPT_MS : RELAY_USED_MS) * patience
+  }
+
+  #pathOf(connection: Connection): Path {
+    const { meter, openedAt, isSilent } = this.state(connection)
+    const { id, direction, remoteAddr } = connection
+    const path = pathOf(remoteAddr)
+    return {
+      id,
+      path,
+      kind: finePathOf(connection),
+      isOutbound: direction === 'outbound',
+      via: path === 'relay' ? relayOf(connection) : (ipOf(remoteAddr) ?? remoteAddr.toString()),
+      openedAt,
+      rttMs: meter.rttMs,
+      bytesPerMs: meter.bytesPerMs(this.now()),
+      isSilent,
+    }
+  }
+
+  #viewOf(connection: Connection): PathView {
+    const { path, kind, openedAt, rttMs, bytesPerMs, isSilent } = this.#pathOf(connection)
+    return {
+      path,
+      kind,
+      address: connection.remoteAddr.toString(),
+      ageMs: Math.max(0, Math.round(this.now() - openedAt)),
+      rttMs: rttMs === null ? null : Math.round(rttMs * 10) / 10,
+      bytesPerSecond: bytesPerMs === null ? null : Math.round(bytesPerMs * 1000),
+      isSilent,
+    }
   }
 
   #onIdentified(peer: NodeId): void {
@@ -119,14 +225,18 @@ export class Connections {
   }
 
   #onGone(peer: NodeId): void {
-    this.#rtts.delete(peer)
-    this.#heard.delete(peer)
+    this.#used.delete(peer)
     if (this.#identified.delete(peer)) this.#tell({ type: 'disconnected', peer })
   }
 
   #tell(event: PeerEvent): void {
-    for (const listener of [...this.#listeners]) listener(event)
+    for (const listener of [...this.#init.listeners]) listener(event)
   }
+}
+
+/** The member over whom it goes. */
+function relayOf({ remoteAddr }: Connection): string {
+  return remoteAddr.getComponents().find(({ name }) => name === 'p2p')?.value ?? ''
 }
 
 export async function closeQuickly(connection: Connection): Promise<void> {

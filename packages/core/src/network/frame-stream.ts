@@ -28,7 +28,8 @@ export interface FrameStreamInit {
   /** bytes that may arrive in all, asked at each arrival; undefined = no bound */
   byteBudget?: () => number | undefined
   /** called whenever bytes arrive: the peer is alive */
-  onHeard?: () => void
+  onHeard?: (bytes: number) => void
+  onSent?: (bytes: number) => void
 }
 
 export function createFrameStream(init: FrameStreamInit): FrameStream {
@@ -127,6 +128,7 @@ class Libp2pFrameStream implements FrameStream {
     this.#throwIfUnwritable()
     try {
       this.#stream.send(piece)
+      this.#init.onSent?.(piece.length)
     } catch (error) {
       throw this.#inbox.failure ?? new StreamBrokenError('closed', error)
     }
@@ -171,7 +173,7 @@ class Libp2pFrameStream implements FrameStream {
 
   #onData(data: Uint8Array | Iterable<Uint8Array>): void {
     if (this.#inbox.failure !== undefined) return
-    this.#init.onHeard?.()
+    this.#init.onHeard?.(data instanceof Uint8Array ? data.length : byteLength(data))
     try {
       for (const piece of data instanceof Uint8Array ? [data] : data) {
         this.#arrived += piece.length
@@ -211,6 +213,12 @@ class Libp2pFrameStream implements FrameStream {
     this.#inbox.fail(reason)
     this.#tellWriters()
   }
+}
+
+function byteLength(pieces: Iterable<Uint8Array>): number {
+  let bytes = 0
+  for (const piece of pieces) bytes += piece.length
+  return bytes
 }
 
 /** Sockets give Buffers, whose `slice` is a view; the rooms to the right get what their types say. */

@@ -24,7 +24,8 @@ export interface HandlersInit {
   clock: Clock
   gate(): Gate | null
   strangers: Strangers
-  onHeard(peer: NodeId): void
+  onHeard(connection: Connection, bytes: number): void
+  onSent(connection: Connection, bytes: number): void
   /** which connection carries a stream */
   onOpened(stream: FrameStream, connection: Connection): void
   /** the peer has sent too much nonsense */
@@ -66,7 +67,8 @@ export class Handlers {
           maxFrameBytes: init.maxFrameBytes,
           // once admitted, the peer is bounded like any member
           ...(maxBytes === undefined ? {} : { byteBudget: () => (this.#isStranger(peer) ? maxBytes : undefined) }),
-          onHeard: () => this.#init.onHeard(peer),
+          onHeard: (bytes) => this.#init.onHeard(connection, bytes),
+          onSent: (bytes) => this.#init.onSent(connection, bytes),
         })
         this.#init.onOpened(frames, connection)
         return frames

@@ -32,8 +32,8 @@ export interface NetworkHost extends Host {
   connect(peer: NodeId, wait?: Wait): Promise<void>
   /** Asks other members for a member's addresses, and learns them. */
   find(peer: NodeId, wait?: Wait): Promise<string[]>
-  /** The round trip as the heartbeat measured it, milliseconds. */
-  noteRtt(peer: NodeId, ms: number): void
+  /** The round trip over the path of this stream, as the heartbeat measured it, milliseconds. */
+  noteRtt(stream: FrameStream, ms: number): void
   /** Ends the connection that carries this stream, and no other to the same peer. */
   cut(stream: FrameStream): void
   /** Fires when the LAN or another member tells of a member. */

@@ -71,6 +71,7 @@ class Libp2pHost implements NetworkHost {
   readonly #spoken: SpokenNetwork
   readonly #lanes: Lanes
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
+  readonly #pathListeners = new Set<(peer: NodeId) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
   readonly #stopped = new AbortController()
   readonly #carriers = new WeakMap<FrameStream, Connection>()
@@ -89,7 +90,7 @@ class Libp2pHost implements NetworkHost {
       clock: init.clock,
       gate: () => this.#gate,
       strangers: this.#strangers,
-      onHeard: (peer) => this.#running().connections.noteHeard(peer),
+      ...this.#metering(),
       onOpened: (frames, connection) => void this.#carriers.set(frames, connection),
       onHostile: (peer) => this.#onHostile(peer),
       log: (message, error) => this.#log(message, error),
@@ -108,6 +109,7 @@ class Libp2pHost implements NetworkHost {
       random: systemRandom,
       isOpen: () => this.#open,
       connection: (peer) => this.#running().connections.best(peer),
+      connections: (peer) => this.#running().connections.open(peer),
       request: (peer, frame, signal) =>
         this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),
       maxFrameBytes: (protocol) => {
@@ -119,7 +121,7 @@ class Libp2pHost implements NetworkHost {
         if (registered === undefined) stream.abort()
         else handlers.serve(protocol, registered.init, registered.handler, stream)
       },
-      onHeard: (peer) => this.#running().connections.noteHeard(peer),
+      ...this.#metering(),
       log: (message, error) => this.#log(message, error),
     })
     this.handle(
@@ -157,7 +159,14 @@ class Libp2pHost implements NetworkHost {
     })
     if (components === undefined || guard === undefined || records === undefined)
       throw new TypeError('libp2p built no services')
-    const connections = new Connections(node, this.id, this.#clock, this.#peerListeners)
+    const connections = new Connections({
+      node,
+      self: this.id,
+      clock: this.#clock,
+      listeners: this.#peerListeners,
+      pathListeners: this.#pathListeners,
+      hasLanes: (connection) => this.#lanes.stand(connection),
+    })
     this.#parts = { node, components, guard, records, book: new AddressBook(records.store), connections }
     this.#tendLater()
   }
@@ -208,7 +217,7 @@ class Libp2pHost implements NetworkHost {
     const id = protocolId(network, protocol)
     const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
     const { connections } = this.#running()
-    const began = this.#clock.now()
+    const began = connections.now()
     let connection: Connection | undefined
     try {
       return await withDeadline(this.#clock, `opening ${protocol} to ${peer}`, wait, async (signal) => {
@@ -220,7 +229,8 @@ class Libp2pHost implements NetworkHost {
           if (lane !== null) return lane
         }
         if (options.laneOnly === true) throw new UnreachableError(`${peer} by a lane`)
-        const stream = await connection.newStream(id, {
+        const carrier = connection
+        const stream = await carrier.newStream(id, {
           signal,
           runOnLimitedConnection: true,
           maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
@@ -228,16 +238,17 @@ class Libp2pHost implements NetworkHost {
         const frames = createFrameStream({
           stream,
           peer,
-          path: pathOf(connection.remoteAddr),
+          path: pathOf(carrier.remoteAddr),
           clock: this.#clock,
           maxFrameBytes: options.maxFrameBytes,
-          onHeard: () => this.#running().connections.noteHeard(peer),
+          onHeard: (bytes) => connections.noteHeard(carrier, bytes),
+          onSent: (bytes) => connections.noteSent(carrier, bytes),
         })
-        this.#carriers.set(frames, connection)
+        this.#carriers.set(frames, carrier)
         return frames
       })
     } catch (error) {
-      if (error instanceof TimeoutError && connection !== undefined && !connections.heardSince(peer, began)) {
+      if (error instanceof TimeoutError && connection !== undefined && !connections.heardSince(connection, began)) {
         // nothing at all came over it while we asked: the machine or the line is gone, TCP will notice much later
         connection.abort(error)
       }
@@ -354,8 +365,14 @@ class Libp2pHost implements NetworkHost {
     return () => void this.#foundListeners.delete(listener)
   }
 
-  noteRtt(peer: NodeId, ms: number): void {
-    this.#running().connections.noteRtt(peer, ms)
+  onPath(listener: (peer: NodeId) => void): () => void {
+    this.#pathListeners.add(listener)
+    return () => void this.#pathListeners.delete(listener)
+  }
+
+  noteRtt(stream: FrameStream, ms: number): void {
+    const connection = this.#carriers.get(stream)
+    if (connection !== undefined) this.#running().connections.noteRtt(connection, ms)
   }
 
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
@@ -381,6 +398,13 @@ class Libp2pHost implements NetworkHost {
 
   get #hasLanes(): boolean {
     return this.#init.lanes !== false
+  }
+
+  #metering() {
+    return {
+      onHeard: (connection: Connection, bytes: number) => this.#running().connections.noteHeard(connection, bytes),
+      onSent: (connection: Connection, bytes: number) => this.#running().connections.noteSent(connection, bytes),
+    }
   }
 
   #running(): Parts {

@@ -25,7 +25,8 @@ export interface LaneStreamInit {
   /** largest frame that is accepted */
   readonly maxFrameBytes: number
   /** called whenever bytes arrive: the peer is alive */
-  onHeard?(): void
+  onHeard?(bytes: number): void
+  onSent?(bytes: number): void
 }
 
 export class LaneStream implements FrameStream {
@@ -71,6 +72,7 @@ export class LaneStream implements FrameStream {
     this.#throwIfUnwritable()
     // not corked: OpenSSL would get one copy of all of it
     for (const piece of framePieces(parts)) {
+      this.#init.onSent?.(piece.length)
       this.#socket.write(piece, wait.handsOver === true ? () => release(piece) : undefined)
     }
     if (!this.#socket.writableNeedDrain) return
@@ -122,7 +124,7 @@ export class LaneStream implements FrameStream {
 
   #onData(data: Buffer): void {
     if (this.#inbox.failure !== undefined) return
-    this.#init.onHeard?.()
+    this.#init.onHeard?.(data.length)
     try {
       for (let at = 0; at < data.length; ) at = this.#take(data, at)
       release(data)

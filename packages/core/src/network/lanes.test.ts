@@ -274,10 +274,12 @@ describe('a ticket', () => {
       random: systemRandom,
       isOpen: () => isOpen,
       connection: () => undefined,
+      connections: () => [],
       request: () => Promise.reject(new Error('not used')),
       maxFrameBytes: () => 1000,
       serve: (_protocol, stream) => void served.push(stream),
       onHeard: () => undefined,
+      onSent: () => undefined,
       log: () => undefined,
     })
     server = createServer({ pauseOnConnect: true }, (socket) => {
@@ -359,10 +361,12 @@ describe('a ticket', () => {
       random: systemRandom,
       isOpen: () => true,
       connection: () => ({ direction: 'outbound', remoteAddr: target }) as unknown as Connection,
+      connections: () => [],
       request: async () => encodeCbor({ t: 'ticket', identity: new Uint8Array(16), key: systemRandom.bytes(32) }),
       maxFrameBytes: () => 1000,
       serve: () => undefined,
       onHeard: () => undefined,
+      onSent: () => undefined,
       log: () => undefined,
     })
     const { signal } = new AbortController()

@@ -10,11 +10,12 @@ import type { Clock } from '../clock.ts'
 import { type CborValue, DecodeError, decodeCbor, encodeCbor, type ShapeOf, shape } from '../codec/index.ts'
 import { fromHex, type NodeId, toHex } from '../ids.ts'
 import type { Random } from '../random.ts'
-import { isRelayed, tcpTarget } from './addresses.ts'
+import { tcpTarget } from './addresses.ts'
 import { withDeadline } from './deadline.ts'
 import { StreamBrokenError } from './errors.ts'
 import { LaneStream } from './lane-stream.ts'
 import { createLaneTickets, type LaneSecret } from './lane-tickets.ts'
+import { punched } from './path-kinds.ts'
 import type { FrameStream, ProtocolName } from './types.ts'
 
 /** From asking to the first byte; then libp2p streams do it (ms). */
@@ -55,13 +56,16 @@ export interface LanesInit {
   isOpen(): boolean
   /** The connection that is used with a peer. */
   connection(peer: NodeId): Connection | undefined
+  /** All that stand with it. */
+  connections(peer: NodeId): Connection[]
   /** One frame there, one back, of the `lane` protocol. */
   request(peer: NodeId, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
   /** largest frame that our handler of the protocol accepts; null when it takes no lanes */
   maxFrameBytes(protocol: ProtocolName): number | null
   /** A member came over a lane, as it could have come over a stream. */
   serve(protocol: ProtocolName, stream: FrameStream): void
-  onHeard(peer: NodeId): void
+  onHeard(connection: Connection, bytes: number): void
+  onSent(connection: Connection, bytes: number): void
   log(message: string, error?: unknown): void
 }
 
@@ -71,7 +75,8 @@ export class Lanes {
   readonly #init: LanesInit
   readonly #tickets
   readonly #context = createSecureContext(TLS)
-  readonly #live = new Map<LaneStream, NodeId>()
+  /** with whom, and beside which connection */
+  readonly #live = new Map<LaneStream, { readonly peer: NodeId; readonly beside: Connection | undefined }>()
   readonly #handshakes = new Set<Socket>()
   readonly #pausedUntil = new Map<NodeId, number>()
   #stopped = false
@@ -84,8 +89,14 @@ export class Lanes {
   /** Those that stand with a peer. */
   count(peer: NodeId): number {
     let count = 0
-    for (const each of this.#live.values()) if (each === peer) count += 1
+    for (const each of this.#live.values()) if (each.peer === peer) count += 1
     return count
+  }
+
+  /** Some stand beside this connection. */
+  stand(connection: Connection): boolean {
+    for (const { beside } of this.#live.values()) if (beside === connection) return true
+    return false
   }
 
   /** @returns null where there can be none: the caller takes a stream @throws the signal's reason */
@@ -96,8 +107,8 @@ export class Lanes {
   ): Promise<FrameStream | null> {
     const connection = this.#init.connection(peer)
     const paused = this.#pausedUntil.get(peer) ?? 0
-    if (connection === undefined || isRelayed(connection.remoteAddr) || this.#live.size >= MAX_LANES) return null
-    if (tcpTarget(connection.remoteAddr) === null || this.#init.clock.now() < paused) return null
+    if (connection === undefined || !mayHaveLanes(connection) || this.#live.size >= MAX_LANES) return null
+    if (this.#init.clock.now() < paused) return null
     const wait = { signal: options.signal, timeoutMs: LANE_MS }
     try {
       const socket = await withDeadline(this.#init.clock, `a lane to ${peer}`, wait, (signal) =>
@@ -105,7 +116,7 @@ export class Lanes {
           ? this.#dialWithTicket(peer, protocol, connection, signal)
           : this.#invite(peer, protocol, signal),
       )
-      if (socket !== null) return this.#streamOf(socket, peer, options.maxFrameBytes)
+      if (socket !== null) return this.#streamOf(socket, peer, connection, options.maxFrameBytes)
     } catch (error) {
       options.signal.throwIfAborted()
       this.#init.log(`no lane to ${peer}`, error)
@@ -161,7 +172,12 @@ export class Lanes {
 
   /** Ends the lanes of a peer, or of all whom `isEnded` names. */
   end(isEnded: (peer: NodeId) => boolean): void {
-    for (const [stream, peer] of [...this.#live]) if (isEnded(peer)) stream.abort()
+    for (const [stream, { peer }] of [...this.#live]) if (isEnded(peer)) stream.abort()
+  }
+
+  /** Ends those beside a connection that is dead: they go the same way. */
+  endBeside(connection: Connection): void {
+    for (const [stream, { beside }] of [...this.#live]) if (beside === connection) stream.abort()
   }
 
   /** It came anew, maybe over another path. */
@@ -213,32 +229,44 @@ export class Lanes {
   #issue(peer: NodeId, protocol: ProtocolName): Message {
     const maxFrameBytes = this.#init.maxFrameBytes(protocol)
     if (maxFrameBytes === null || !this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
-    const ticket = this.#tickets.issue(peer, protocol, (socket) => this.#serve(protocol, peer, socket, maxFrameBytes))
+    const ticket = this.#tickets.issue(peer, protocol, (socket) => {
+      this.#serve(protocol, peer, this.#init.connection(peer), socket, maxFrameBytes)
+    })
     return ticket === null ? { t: 'no' } : { t: 'ticket', identity: fromHex(ticket.identity), key: ticket.key }
   }
 
   #come(peer: NodeId, { protocol, identity, key }: Message & { t: 'come' }): Message {
     const maxFrameBytes = this.#init.maxFrameBytes(protocol)
-    const connection = this.#init.connection(peer)
-    const isOurs = connection?.direction === 'outbound' && !isRelayed(connection.remoteAddr)
-    if (!isOurs || maxFrameBytes === null || !this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
+    // the one that they use is inbound for them; where there are several, ours may be another
+    const used = this.#init.connection(peer)
+    const ours = this.#init.connections(peer).filter((each) => each.direction === 'outbound' && mayHaveLanes(each))
+    const connection = ours.find((each) => each === used) ?? ours[0]
+    if (connection === undefined || maxFrameBytes === null) return { t: 'no' }
+    if (!this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
     withDeadline(this.#init.clock, `a lane to ${peer}`, { timeoutMs: LANE_MS }, (signal) =>
       this.#dial(connection, { identity: toHex(identity), key }, signal),
     ).then(
-      (socket) => this.#serve(protocol, peer, socket, maxFrameBytes),
+      (socket) => this.#serve(protocol, peer, connection, socket, maxFrameBytes),
       (error: unknown) => this.#init.log(`no lane to ${peer}`, error),
     )
     return { t: 'coming' }
   }
 
-  #serve(protocol: ProtocolName, peer: NodeId, socket: TLSSocket, maxFrameBytes: number): void {
-    this.#init.serve(protocol, this.#streamOf(socket, peer, maxFrameBytes))
+  #serve(
+    protocol: ProtocolName,
+    peer: NodeId,
+    connection: Connection | undefined,
+    socket: TLSSocket,
+    maxFrameBytes: number,
+  ): void {
+    this.#init.serve(protocol, this.#streamOf(socket, peer, connection, maxFrameBytes))
   }
 
-  #streamOf(socket: TLSSocket, peer: NodeId, maxFrameBytes: number): LaneStream {
-    const onHeard = () => this.#init.onHeard(peer)
-    const stream = new LaneStream({ socket, peer, clock: this.#init.clock, maxFrameBytes, onHeard })
-    this.#live.set(stream, peer)
+  #streamOf(socket: TLSSocket, peer: NodeId, beside: Connection | undefined, maxFrameBytes: number): LaneStream {
+    const onHeard = (bytes: number) => beside === undefined || this.#init.onHeard(beside, bytes)
+    const onSent = (bytes: number) => beside === undefined || this.#init.onSent(beside, bytes)
+    const stream = new LaneStream({ socket, peer, clock: this.#init.clock, maxFrameBytes, onHeard, onSent })
+    this.#live.set(stream, { peer, beside })
     socket.once('close', () => this.#live.delete(stream))
     if (!this.#isOpen) stream.abort()
     return stream
@@ -275,6 +303,11 @@ export class Lanes {
       })
     })
   }
+}
+
+/** A second socket finds its way where the first one did, unless a relay or the NATs' holes were in between. */
+function mayHaveLanes(connection: Connection): boolean {
+  return tcpTarget(connection.remoteAddr) !== null && !punched.has(connection)
 }
 
 function ready(socket: TLSSocket): TLSSocket {

@@ -230,9 +230,9 @@ class PresenceKeeper implements Presence {
       },
       onHello: (from) => state.sessions.onHello(from),
       isProof: (proof, against) => isProof(this.#init.network, peer, proof, against),
-      onBeat: (node, rttMs, offsetMs) => {
+      onBeat: (_node, rttMs, offsetMs) => {
         if (state.sessions.main !== session) return
-        this.#init.host.noteRtt(node, rttMs)
+        this.#init.host.noteRtt(stream, rttMs)
         state.rttMs = rttMs
         state.sample = { offsetMs, at: this.#init.clock.now() }
       },

@@ -6,6 +6,22 @@ export type ProtocolName = 'register' | 'presence' | 'facts' | 'ledger' | 'boxes
 
 export type PathKind = 'tcp' | 'udp' | 'relay'
 
+/** `lan`: to an address of this machine's own networks or a private one; `punched-…`: both dialled at once, through NATs. */
+export type FinePath = 'lan' | 'tcp' | 'udp' | 'punched-tcp' | 'punched-udp' | 'relay'
+
+/** One way to a peer that stands. */
+export interface PathView {
+  readonly path: PathKind
+  readonly kind: FinePath
+  readonly address: string
+  readonly ageMs: number
+  readonly rttMs: number | null
+  /** the most that has passed in a second of late, either way; null as long as nothing large has */
+  readonly bytesPerSecond: number | null
+  /** something is owed over it, and nothing comes */
+  readonly isSilent: boolean
+}
+
 export interface Wait {
   signal?: AbortSignal | undefined
   /** milliseconds until `TimeoutError`; every wait has one */
@@ -49,11 +65,16 @@ export interface HandlerInit {
 /** Returns when the exchange is over; a throw resets the stream, and a `DecodeError` counts against the peer. */
 export type StreamHandler = (stream: FrameStream) => Promise<void>
 
+/** Of the path that is used. */
 export interface PeerConnection {
   readonly peer: NodeId
   readonly path: PathKind
   readonly rttMs: number | null
   readonly address: string
+  readonly kind?: FinePath
+  readonly bytesPerSecond?: number | null
+  /** all that stand, the one in use first */
+  readonly paths?: readonly PathView[]
   /** sockets beside it that carry bulk, see `lanes.ts` */
   readonly lanes?: number
 }
@@ -100,6 +121,8 @@ export interface Host {
   connections(): PeerConnection[]
   /** `connected` / `disconnected` of any peer, after identify; the return value unsubscribes. */
   onPeer(listener: (event: { type: 'connected' | 'disconnected'; peer: NodeId }) => void): () => void
+  /** Another path to a connected peer is used from now on: what goes on for long is better begun anew over it. */
+  onPath?(listener: (peer: NodeId) => void): () => void
   reachability(): { tcp: string; udp: string; relay: string; nat: string }
   stop(): Promise<void>
 }

@@ -6,6 +6,18 @@
 export type Role = 'member' | 'admin'
 export type MemberState = 'member' | 'quarantined' | 'left' | 'expelled'
 
+export type FinePathView = 'lan' | 'tcp' | 'udp' | 'punched-tcp' | 'punched-udp' | 'relay'
+
+/** One way to a member that stands. */
+export interface NodePathView {
+  kind: FinePathView
+  /** multiaddr of its other end */
+  address: string
+  ageSeconds: number
+  rttMs: number | null
+  bytesPerSecond: number | null
+}
+
 export interface NodeView {
   /** PeerId */
   id: string
@@ -16,7 +28,13 @@ export interface NodeView {
   /** ISO 8601, or null when never seen by this node */
   lastSeen: string | null
   path: 'tcp' | 'udp' | 'relay' | null
+  /** the same in a finer word: on the LAN, or through two NATs by both dialling at once */
+  pathKind: FinePathView | null
   rttMs: number | null
+  /** the most that has passed over this path in a second of late, either way; null as long as nothing large has */
+  bytesPerSecond: number | null
+  /** all that stand, the one in use first */
+  paths: NodePathView[]
   self: boolean
   state: MemberState
   /** multiaddrs under which it was last known */
