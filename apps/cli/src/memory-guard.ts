@@ -1,19 +1,25 @@
 /**
  * Keeps the process of `malote up` small. Chunks live outside of the JavaScript heap, whose collector hardly feels them:
- * with a heap of 25 MiB it lets hundreds of MiB of dead buffers lie. So while the process is large, and buffers have come
- * since, it is told to look. Only here, where the process is ours: a library does not touch its host's collector.
+ * with a heap of 25 MiB it lets dead buffers lie until there are tens of MiB of them, and then marks the whole heap for
+ * their sake, over and over. So when buffers have come it is told to look at the young ones, and while the process is
+ * large at all. Only here, where the process is ours: a library does not touch its host's collector. Why: decision 0009.
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 const MiB = 1024 * 1024
 const LOOK_MS = 100
-/** Dead young buffers go (about a millisecond); then, when that was not enough, the old ones too (some 15 ms). */
-const MINOR_ABOVE_BYTES = 160 * MiB
+/** While buffers come and go. */
+const LOOK_BUSY_MS = 10
+/** For so long after the last collection. */
+const BUSY_MS = 1_000
+/** Worth a look at the young (about a millisecond): so much more lies outside of the heap than after the last one. */
+const MINOR_EVERY_BYTES = 8 * MiB
+/** Worth a look at all (some 15 ms): the process is large, */
 const MAJOR_ABOVE_BYTES = 210 * MiB
-/** A process that is large for good reason is not collected all the time. */
+/** which it may be for good reason, so not all the time; */
 const MAJOR_EVERY_MS = 500
-/** Nor one in which no buffers can lie dead: of those that there are, all but so much were in use when it last looked. */
+/** and of the buffers that there are more than so much were not in use when all were last looked at. */
 const WORTH_BYTES = 16 * MiB
 
 type Collect = (options?: { type: 'minor' | 'major' }) => void
@@ -23,33 +29,45 @@ export interface MemorySeen {
   readonly rss: number
   /** outside of the heap, in use or dead, as the collector counts it */
   readonly external: number
-  /** of that, what the last full collection had left, or less */
+  /** the least of that since the last collection */
+  readonly least: number
+  /** what the last full collection had left of it, or less */
   readonly inUse: number
   readonly sinceMajorMs: number
 }
 
-export function collectionFor({ rss, external, inUse, sinceMajorMs }: MemorySeen): 'none' | 'minor' | 'major' {
-  if (rss < MINOR_ABOVE_BYTES || external - inUse < WORTH_BYTES) return 'none'
-  return rss > MAJOR_ABOVE_BYTES && sinceMajorMs > MAJOR_EVERY_MS ? 'major' : 'minor'
+export function collectionFor({ rss, external, least, inUse, sinceMajorMs }: MemorySeen): 'none' | 'minor' | 'major' {
+  if (rss > MAJOR_ABOVE_BYTES && external - inUse >= WORTH_BYTES && sinceMajorMs > MAJOR_EVERY_MS) return 'major'
+  return external - least >= MINOR_EVERY_BYTES ? 'minor' : 'none'
 }
 
 /** @returns the way to end it */
 export function guardMemory(): () => void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as Collect
+  let last = -BUSY_MS
   let lastMajor = 0
   let inUse = process.memoryUsage().external
-  const timer = setInterval(() => {
+  let least = inUse
+  let timer: NodeJS.Timeout | undefined
+  const look = () => {
     const { rss, external } = process.memoryUsage()
     inUse = Math.min(inUse, external)
+    // what a collection has found is given back on another thread, a little later
+    least = Math.min(least, external)
     const now = performance.now()
-    const type = collectionFor({ rss, external, inUse, sinceMajorMs: now - lastMajor })
-    if (type === 'none') return
-    collect({ type })
-    if (type === 'minor') return
-    lastMajor = now
-    inUse = process.memoryUsage().external
-  }, LOOK_MS)
-  timer.unref()
-  return () => clearInterval(timer)
+    const type = collectionFor({ rss, external, least, inUse, sinceMajorMs: now - lastMajor })
+    if (type !== 'none') {
+      collect({ type })
+      last = now
+      least = process.memoryUsage().external
+    }
+    if (type === 'major') {
+      lastMajor = now
+      inUse = least
+    }
+    timer = setTimeout(look, now - last < BUSY_MS ? LOOK_BUSY_MS : LOOK_MS).unref()
+  }
+  look()
+  return () => clearTimeout(timer)
 }
