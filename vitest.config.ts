@@ -41,9 +41,19 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
+          exclude: [...configDefaults.exclude, ...ALONE, 'test/reach/**'],
           // two more than cores on a small machine: these wait for deadlines and for the disk
           maxWorkers: 4,
+          sequence: { groupOrder: 2 },
+          ...processes,
+        },
+      },
+      {
+        test: {
+          name: 'reach',
+          include: ['test/reach/**/*.test.ts'],
+          globalSetup: 'test/reach/packages.ts',
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
           ...processes,
         },

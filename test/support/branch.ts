@@ -38,10 +38,11 @@ export type Json = any
 /** Runs one command of the built CLI to its end. */
 export function malote(
   args: string[],
-  options: { env?: NodeJS.ProcessEnv; input?: Buffer; cwd?: string } = {},
+  options: { env?: NodeJS.ProcessEnv; input?: Buffer; cwd?: string; place?: readonly string[] } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [cli, ...args], {
+    const [program = node, ...rest] = [...(options.place ?? []), node, cli, ...args]
+    const child = spawn(program, rest, {
       cwd: options.cwd,
       env: { ...process.env, NO_COLOR: '1', LC_ALL: 'C.UTF-8', ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -63,10 +64,12 @@ export function malote(
 export interface Place {
   /** in front of the command that starts it; must become it, so that the process is the node */
   readonly command: readonly string[]
-  /** multiaddr of its swarm */
-  readonly listen: string
-  /** host and port of its API, which this process reaches */
+  /** multiaddr of its swarm @default what the program does without being told */
+  readonly listen?: string
+  /** host and port of its API */
   readonly api: string
+  /** where this process reaches it, when not there */
+  readonly reach?: string
 }
 
 const HERE: Place = { command: [], listen: '/ip4/127.0.0.1/tcp/0', api: '127.0.0.1:0' }
@@ -78,6 +81,8 @@ export class Branch {
   ready: Ready | undefined
   /** beside this process's own, for what is started */
   readonly env: NodeJS.ProcessEnv = {}
+  /** what it is told about looking for others on its LAN */
+  lan: readonly string[] = ['--no-mdns']
   #process: ChildProcess | undefined
   #log: string[] = []
 
@@ -90,10 +95,10 @@ export class Branch {
 
   /** Starts the node on free ports, of loopback unless it has a place of its own, and resolves with its ready line. */
   async up(flags: string[] = []): Promise<Ready> {
-    const { command, listen, api } = this.#place
+    const { command, listen, api, reach } = this.#place
     const where = ['--api', api, ...(this.#place === HERE ? [] : ['--api-allow-remote'])]
-    const swarm = flags.includes('--listen') ? [] : ['--listen', listen]
-    const args = ['up', '--data', this.data, '--json', '--no-mdns', ...where, ...swarm, ...flags]
+    const swarm = flags.includes('--listen') || listen === undefined ? [] : ['--listen', listen]
+    const args = ['up', '--data', this.data, '--json', ...this.lan, ...where, ...swarm, ...flags]
     const [program = node, ...rest] = [...command, node, cli, ...args]
     const child = spawn(program, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -115,6 +120,7 @@ export class Branch {
       child.once('error', reject)
       child.once('exit', (code, signal) => reject(new Error(`${this.name}: up ended (${code ?? signal}): ${this.log}`)))
     })
+    if (reach !== undefined) this.ready = { ...this.ready, api: reach }
     return this.ready
   }
 
@@ -140,7 +146,7 @@ export class Branch {
   }
 
   run(...args: string[]): Promise<Outcome> {
-    return malote([...args, '--data', this.data])
+    return malote([...args, '--data', this.data], { place: this.#place.command })
   }
 
   /** Runs a command with `--json`; throws with what it printed when it fails. */

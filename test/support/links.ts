@@ -6,9 +6,9 @@
  * with the end of this process, and on Ctrl-C; what a killed process left behind goes at the next start.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
+import { readFileSync } from 'node:fs'
 import type { Place } from './branch.ts'
+import { atEnd, batch, freeControlNet, removeSpaces, removeStaleSpaces } from './namespaces.ts'
 
 /** Mbit/s, of everything on the wire; null: as fast as the machine. */
 export interface LinkRates {
@@ -18,7 +18,7 @@ export interface LinkRates {
 
 export interface CappedLinks {
   /** Where that branch's processes run. */
-  place(at: number): Place
+  place(at: number): Place & { readonly listen: string }
   setRates(at: number, rates: LinkRates): void
   /** Bytes on the wire since the start, of a branch whose process runs. */
   traffic(pid: number): { up: number; down: number }
@@ -58,7 +58,7 @@ let made = 0
 /** @throws where `linksMissing` says why */
 export function createLinks(rates: readonly LinkRates[]): CappedLinks {
   if (rates.length > MAX_BRANCHES) throw new RangeError(`at most ${MAX_BRANCHES} branches`)
-  removeStale()
+  removeStaleSpaces(PREFIX)
   made += 1
   const name = `${PREFIX}-${process.pid}-${made}`
   const hub = `${name}-hub`
@@ -67,16 +67,10 @@ export function createLinks(rates: readonly LinkRates[]): CappedLinks {
   const control = (at: number) => ({ ours: `${net}.${2 * at}`, theirs: `${net}.${2 * at + 1}` })
 
   const close = () => {
-    process.off('exit', close)
-    for (const signal of SIGNALS) process.off(signal, interrupted)
-    remove([...rates.map((_, at) => spaceOf(at)), hub])
+    forget()
+    removeSpaces([...rates.map((_, at) => spaceOf(at)), hub])
   }
-  const interrupted = (signal: NodeJS.Signals) => {
-    close()
-    process.kill(process.pid, signal)
-  }
-  process.on('exit', close)
-  for (const signal of SIGNALS) process.on(signal, interrupted)
+  const forget = atEnd(close)
 
   const setRates = (at: number, { up, down }: LinkRates) => {
     cap(spaceOf(at), 'wan', up)
@@ -128,57 +122,10 @@ export function createLinks(rates: readonly LinkRates[]): CappedLinks {
   }
 }
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-
 function cap(space: string, device: string, mbit: number | null): void {
   spawnSync('tc', ['-n', space, 'qdisc', 'del', 'dev', device, 'root'])
   if (mbit === null) return
   batch('tc', ['-n', space], [`qdisc add dev ${device} root tbf rate ${mbit}mbit burst ${BURST} latency ${QUEUE}`])
-}
-
-function batch(program: 'ip' | 'tc', options: string[], lines: string[]): void {
-  const { status, error, stderr } = spawnSync(program, [...options, '-batch', '-'], { input: `${lines.join('\n')}\n` })
-  if (status !== 0) throw new Error(`${program} ${options.join(' ')}: ${error?.message ?? String(stderr).trim()}`)
-}
-
-/** A /24 of the range for benchmarks (RFC 2544) in which this machine has no address yet. */
-function freeControlNet(): string {
-  const taken = new Set(
-    Object.values(networkInterfaces()).flatMap(
-      (each) => each?.map(({ address }) => address.replace(/\.\d+$/, '')) ?? [],
-    ),
-  )
-  for (let tried = 0; tried < 512; tried++) {
-    const slot = (process.pid + made + tried) % 512
-    const net = `198.${18 + (slot >> 8)}.${slot & 255}`
-    if (!taken.has(net)) return net
-  }
-  throw new Error('198.18.0.0/15 is in use')
-}
-
-/** Processes in there first: a namespace lives as long as one does. Interfaces go with their namespace. */
-function remove(spaces: readonly string[]): void {
-  for (const space of spaces) {
-    const { stdout } = spawnSync('ip', ['netns', 'pids', space])
-    for (const pid of String(stdout).trim().split(/\s+/)) {
-      try {
-        if (pid !== '') process.kill(Number(pid), 'SIGKILL')
-      } catch {
-        // it has ended meanwhile
-      }
-    }
-    spawnSync('ip', ['netns', 'del', space])
-  }
-}
-
-function removeStale(): void {
-  const folder = '/run/netns'
-  if (!existsSync(folder)) return
-  const stale = readdirSync(folder).filter((space) => {
-    const pid = new RegExp(`^${PREFIX}-(\\d+)-`).exec(space)?.[1]
-    return pid !== undefined && !existsSync(`/proc/${pid}`)
-  })
-  remove(stale)
 }
 
 /** A process sees the interfaces of its own namespace there (proc(5)). */

@@ -1,0 +1,450 @@
+/**
+ * A small Internet on this machine, of network namespaces: hosts with public addresses, and offices, each behind a
+ * router with real address translation (nftables), whose hosts have no other way out. Several labs may stand at once.
+ *
+ *     test ── ctl ──┬── hub ── public hosts 11.22.33.10, .11 … (2a0b:aaaa:33::10 …)
+ *                   │    ├──── router of office 0: 11.22.33.100 ── lan 192.168.0.0/24: hosts .10, .11 …
+ *                   └────┴──── router of office 1: 11.22.33.101 ── …
+ *
+ * `fw` offices have 11.22.100.0/24 and so on inside instead. The public addresses are such that libp2p takes them for public
+ * (the ranges for documentation are not). `ctl` leads the test to the hosts' APIs through the routers; the hosts do not see it.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import type { Place } from '../support/branch.ts'
+import { atEnd, batch, freeControlNet, removeSpaces, removeStaleSpaces, run } from '../support/namespaces.ts'
+import { COUNTER_RULES, hubRules, type Limits, limitRules, type NatKind, routerRules } from './nat.ts'
+
+const PREFIX = 'malote-reach'
+const PUBLIC_4 = '11.22.33'
+const PUBLIC_6 = '2a0b:aaaa:33:'
+const API_PORT = 7373
+const FIRST_HOST = 10
+const FIRST_OFFICE = 100
+const MAX_OFFICES = 100
+
+export interface OfficeInit {
+  readonly nat: NatKind
+  /** how many hosts it has inside @default 1 */
+  readonly hosts?: number
+  /** 6: the office has no IPv4, and `fw` is the only kind @default 4 */
+  readonly version?: 4 | 6
+  /** third number of its private addresses; offices may share it @default its place in the list */
+  readonly lan?: number
+  /** TCP and UDP port of the public address that leads to the first host */
+  readonly forward?: number
+  /** @default false */
+  readonly hairpin?: boolean
+}
+
+export interface LabInit {
+  /** @default 1 */
+  readonly publicHosts?: number
+  readonly offices: readonly OfficeInit[]
+}
+
+/** What has passed between a host and one address. */
+export interface Traffic {
+  readonly packets: number
+  readonly bytes: number
+}
+
+export interface LabHost {
+  /** under which its neighbours reach it */
+  readonly address: string
+  /** what others see of it */
+  readonly publicAddress: string
+  readonly place: Place
+  /** Runs a program there. @returns the process, not waited for; it ends with the lab at the latest */
+  start(command: readonly string[]): ChildProcess
+  /** Runs a program there to its end. @returns what it printed @throws when it fails */
+  run(command: readonly string[]): Promise<string>
+  /** Both ways, since the lab was made, with each address. */
+  traffic(): Map<string, Traffic>
+}
+
+export interface Office {
+  readonly nat: NatKind
+  readonly hosts: readonly LabHost[]
+  /** of the router */
+  readonly publicAddress: string
+  /** Cuts the line to the public network: not a word to anybody, as when a cable is pulled further away. */
+  cut(): void
+  mend(): void
+  limit(limits: Limits): void
+  /** Forgets every mapping, as a router that has been switched off and on. */
+  forgetMappings(): void
+  /** Seconds that a mapping lives without packets. */
+  setMappingLife(seconds: { udp?: number; tcp?: number }): void
+  /** Another public address from now on; the old one and every mapping are gone. */
+  moveTo(publicAddress: string): void
+}
+
+export interface Lab {
+  readonly publicHosts: readonly (LabHost & { cut(): void; mend(): void; addAddress(address: string): void })[]
+  readonly offices: readonly Office[]
+  /** Ends what runs there, and removes it. */
+  close(): void
+}
+
+/** Why there is no lab on this machine; null: there is one. */
+export function labMissing(): string | null {
+  if (process.platform !== 'linux') return 'network namespaces are of Linux'
+  if (process.getuid?.() !== 0) return 'only root may make network namespaces'
+  const tools = { ip: '-V', nft: '--version', conntrack: '--version' }
+  for (const [tool, version] of Object.entries(tools))
+    if (spawnSync(tool, [version]).error !== undefined) return `${tool} is missing`
+  const trial = `${PREFIX}-${process.pid}-trial`
+  try {
+    batch('ip', [], [`netns add ${trial}`, `link add one netns ${trial} type veth peer name two netns ${trial}`])
+    run('ip', ['netns', 'exec', trial, 'nft', '-f', '-'], hubRules([]) + COUNTER_RULES)
+    run('ip', ['netns', 'exec', trial, 'nft', '-f', '-'], routerRules({ nat: 'fc', version: 4, hosts: [] }))
+    return null
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  } finally {
+    removeSpaces([trial])
+  }
+}
+
+let made = 0
+
+/** @throws where `labMissing` says why */
+export function createLab(init: LabInit): Lab {
+  if (init.offices.length > MAX_OFFICES) throw new RangeError(`at most ${MAX_OFFICES} offices`)
+  removeStaleSpaces(PREFIX)
+  made += 1
+  const lab = new BuiltLab(`${PREFIX}-${process.pid}-${made}`, `mr${process.pid}x${made}`.slice(-15))
+  try {
+    lab.build(init)
+  } catch (error) {
+    lab.close()
+    throw error
+  }
+  return lab
+}
+
+interface PlannedHost {
+  readonly space: string
+  readonly address: string
+  readonly apiPort: number
+}
+
+interface PlannedOffice {
+  readonly init: OfficeInit
+  readonly version: 4 | 6
+  readonly space: string
+  readonly port: string
+  readonly control: string
+  readonly net: string
+  readonly gateway: string
+  readonly hosts: readonly PlannedHost[]
+  publicAddress: string
+}
+
+class BuiltLab implements Lab {
+  publicHosts: Lab['publicHosts'] = []
+  offices: readonly Office[] = []
+  readonly #name: string
+  readonly #outside: string
+  readonly #control = freeControlNet()
+  readonly #spaces: string[] = []
+  readonly #forget: () => void
+  #planned: readonly PlannedOffice[] = []
+
+  constructor(name: string, outside: string) {
+    this.#name = name
+    this.#outside = outside
+    this.#forget = atEnd(() => this.close())
+  }
+
+  build({ publicHosts = 1, offices }: LabInit): void {
+    const hub = this.#space('hub')
+    const publics = Array.from({ length: publicHosts }, (_, at) => ({
+      space: this.#space(`p${at}`),
+      address: `${PUBLIC_4}.${FIRST_HOST + at}`,
+      apiPort: API_PORT + at,
+    }))
+    this.#planned = offices.map((office, at) => this.#plan(office, at))
+    this.#wire(hub, publics)
+    this.#address(hub, publics)
+    nft(hub, hubRules(publics))
+    for (const office of this.#planned) {
+      nft(office.space, routerRules({ ...office.init, version: office.version, hosts: office.hosts }))
+      for (const host of office.hosts) nft(host.space, COUNTER_RULES)
+    }
+    for (const host of publics) nft(host.space, COUNTER_RULES)
+    this.publicHosts = publics.map((host, at) => ({
+      ...hostOf(host, () => host.address, `${this.#control}.2`),
+      ...lineOf(hub, `p${at}`),
+      addAddress: (address) => batch('ip', ['-n', host.space], [`addr add ${address}/24 dev wan`]),
+    }))
+    this.offices = this.#planned.map((office) => this.#officeOf(hub, office))
+  }
+
+  close(): void {
+    this.#forget()
+    removeSpaces(this.#spaces)
+  }
+
+  #space(name: string): string {
+    const space = `${this.#name}-${name}`
+    this.#spaces.push(space)
+    return space
+  }
+
+  #plan(init: OfficeInit, at: number): PlannedOffice {
+    const { nat, version = 4, lan = at, hosts = 1 } = init
+    if (version === 6 && nat !== 'fw') throw new RangeError('nobody translates IPv6 addresses here')
+    const inside =
+      version === 6
+        ? `2a0b:aaaa:${FIRST_OFFICE + at}::`
+        : nat === 'fw'
+          ? `11.22.${FIRST_OFFICE + at}.`
+          : `192.168.${lan}.`
+    return {
+      init,
+      version,
+      space: this.#space(`r${at}`),
+      port: `o${at}`,
+      control: version === 4 ? `${this.#control}.${FIRST_OFFICE + at}` : `${this.#control6()}${FIRST_OFFICE + at}`,
+      net: version === 4 ? `${inside}0/24` : `${inside}/64`,
+      gateway: `${inside}1`,
+      hosts: Array.from({ length: hosts }, (_, host) => ({
+        space: this.#space(`o${at}h${host}`),
+        address: `${inside}${FIRST_HOST + host}`,
+        apiPort: API_PORT + host,
+      })),
+      publicAddress: version === 4 ? `${PUBLIC_4}.${FIRST_OFFICE + at}` : `${PUBLIC_6}:${FIRST_OFFICE + at}`,
+    }
+  }
+
+  #control6(): string {
+    const [, second = 0, third = 0] = this.#control.split('.').map(Number)
+    return `fd6d:616c:${second.toString(16)}:${third.toString(16)}::`
+  }
+
+  /** Namespaces and the cables between them. */
+  #wire(hub: string, publics: readonly PlannedHost[]): void {
+    const cable = (one: string, oneEnd: string, other: string, otherEnd: string) =>
+      `link add ${oneEnd} netns ${one} type veth peer name ${otherEnd} netns ${other}`
+    batch(
+      'ip',
+      [],
+      [
+        ...this.#spaces.map((space) => `netns add ${space}`),
+        `link add ${this.#outside} type veth peer name outside netns ${hub}`,
+        ...publics.map(({ space }, at) => cable(space, 'wan', hub, `p${at}`)),
+        ...this.#planned.flatMap(({ space, port, hosts }) => [
+          cable(space, 'wan', hub, port),
+          cable(space, 'ctl', hub, `c${port}`),
+          ...hosts.map((host, at) => cable(host.space, 'eth0', space, `h${at}`)),
+        ]),
+        `addr add ${this.#control}.1/24 dev ${this.#outside}`,
+        `addr add ${this.#control6()}1/64 dev ${this.#outside} nodad`,
+        `link set ${this.#outside} up`,
+      ],
+    )
+  }
+
+  #address(hub: string, publics: readonly PlannedHost[]): void {
+    const joined = (port: string, bridge: string) => [`link set ${port} master ${bridge}`, `link set ${port} up`]
+    batch(
+      'ip',
+      ['-n', hub],
+      [
+        'link set lo up',
+        ...['hub', 'ctl'].flatMap((bridge) => [`link add ${bridge} type bridge`, `link set ${bridge} up`]),
+        ...joined('outside', 'ctl'),
+        ...publics.flatMap((_, at) => joined(`p${at}`, 'hub')),
+        ...this.#planned.flatMap(({ port }) => [...joined(port, 'hub'), ...joined(`c${port}`, 'ctl')]),
+        `addr add ${PUBLIC_4}.1/24 dev hub`,
+        `addr add ${this.#control}.2/24 dev ctl`,
+      ],
+    )
+    forwards(hub)
+    publics.forEach(({ space, address }, at) => {
+      batch(
+        'ip',
+        ['-n', space],
+        [
+          'link set lo up',
+          'link set wan up',
+          `addr add ${address}/24 dev wan`,
+          `addr add ${PUBLIC_6}:${FIRST_HOST + at}/64 dev wan nodad`,
+          `route add default via ${PUBLIC_4}.1`,
+          ...this.#routesTo(),
+        ],
+      )
+    })
+    for (const office of this.#planned) {
+      const { space, version, control, gateway, hosts } = office
+      const length = version === 4 ? 24 : 64
+      forwards(space)
+      batch(
+        'ip',
+        ['-n', space],
+        [
+          'link set lo up',
+          'link add lan type bridge',
+          ...['wan', 'ctl', 'lan'].map((device) => `link set ${device} up`),
+          ...hosts.flatMap((_, at) => joined(`h${at}`, 'lan')),
+          ...this.#outerAddress(office),
+          `addr add ${control}/${length} dev ctl ${nodad(version)}`,
+          `addr add ${gateway}/${length} dev lan ${nodad(version)}`,
+          // what leads nowhere is swallowed, as on the Internet, and not answered
+          `route add blackhole ${version === 4 ? '0.0.0.0/0' : '::/0'}`,
+        ],
+      )
+      for (const host of hosts)
+        batch(
+          'ip',
+          ['-n', host.space],
+          [
+            'link set lo up',
+            'link set eth0 up',
+            `addr add ${host.address}/${length} dev eth0 ${nodad(version)}`,
+            `route add default via ${gateway}`,
+          ],
+        )
+    }
+  }
+
+  #outerAddress(office: PlannedOffice): string[] {
+    const { version, publicAddress } = office
+    const length = version === 4 ? 24 : 64
+    return [`addr add ${publicAddress}/${length} dev wan ${nodad(version)}`, ...this.#routesTo(office)]
+  }
+
+  /** Public networks inside of other offices, from an office or from a public host. */
+  #routesTo(from?: PlannedOffice): string[] {
+    return this.#planned
+      .filter((office) => office !== from && office.init.nat === 'fw')
+      .filter(({ version }) => from === undefined || from.version === version)
+      .map(({ net, publicAddress }) => `route add ${net} via ${publicAddress}`)
+  }
+
+  #officeOf(hub: string, planned: PlannedOffice): Office {
+    const { init, space, hosts, control, version } = planned
+    const forgetMappings = () => void run('ip', ['netns', 'exec', space, 'conntrack', '-F'])
+    const seenAs = (host: PlannedHost) => (init.nat === 'fw' ? host.address : planned.publicAddress)
+    return {
+      nat: init.nat,
+      hosts: hosts.map((host) => hostOf(host, () => seenAs(host), version === 4 ? control : `[${control}]`)),
+      get publicAddress() {
+        return planned.publicAddress
+      },
+      ...lineOf(hub, planned.port),
+      limit: (limits) => nft(space, limitRules(limits)),
+      forgetMappings,
+      setMappingLife({ udp, tcp }) {
+        const names = {
+          ...(udp === undefined ? {} : { udp_timeout: udp, udp_timeout_stream: udp }),
+          ...(tcp === undefined ? {} : { tcp_timeout_established: tcp }),
+        }
+        sysctl(
+          space,
+          Object.fromEntries(Object.entries(names).map(([name, s]) => [`netfilter/nf_conntrack_${name}`, s])),
+        )
+      },
+      moveTo: (publicAddress) => {
+        const old = planned.publicAddress
+        planned.publicAddress = publicAddress
+        // the routes go with the last address of their network
+        batch(
+          'ip',
+          ['-n', space],
+          [`addr del ${old}/${version === 4 ? 24 : 64} dev wan`, ...this.#outerAddress(planned)],
+        )
+        forgetMappings()
+      },
+    }
+  }
+}
+
+function hostOf(host: PlannedHost, publicAddress: () => string, control: string): LabHost {
+  const { space, address, apiPort } = host
+  const command = ['ip', 'netns', 'exec', space]
+  const start = (args: readonly string[]) =>
+    spawn('ip', [...command.slice(1), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  return {
+    address,
+    get publicAddress() {
+      return publicAddress()
+    },
+    place: {
+      command,
+      api: address.includes(':') ? `[${address}]:${apiPort}` : `${address}:${apiPort}`,
+      reach: `http://${control}:${apiPort}`,
+    },
+    start,
+    run(args) {
+      return new Promise((resolve, reject) => {
+        const child = start(args)
+        const said: string[] = []
+        const complaints: string[] = []
+        child.stdout?.on('data', (part) => said.push(String(part)))
+        child.stderr?.on('data', (part) => complaints.push(String(part)))
+        child.on('error', reject)
+        child.on('close', (code) => {
+          if (code === 0) resolve(said.join(''))
+          else reject(new Error(`${args.join(' ')}: ${code}: ${complaints.join('')}`))
+        })
+      })
+    },
+    traffic: () => trafficOf(space),
+  }
+}
+
+function lineOf(hub: string, port: string): { cut(): void; mend(): void } {
+  return {
+    cut: () => nft(hub, `add element bridge lab cut { ${port} }\n`),
+    mend: () => nft(hub, `delete element bridge lab cut { ${port} }\n`),
+  }
+}
+
+interface CountedSet {
+  readonly elem?: readonly {
+    readonly elem: { readonly val: string; readonly counter: { packets: number; bytes: number } }
+  }[]
+}
+
+function trafficOf(space: string): Map<string, Traffic> {
+  const text = run('ip', ['netns', 'exec', space, 'nft', '-j', 'list', 'table', 'inet', 'counts'])
+  const { nftables } = JSON.parse(text) as { nftables: { set?: CountedSet }[] }
+  const result = new Map<string, Traffic>()
+  for (const { set } of nftables)
+    for (const { elem } of set?.elem ?? []) {
+      const { packets, bytes } = result.get(elem.val) ?? { packets: 0, bytes: 0 }
+      result.set(elem.val, { packets: packets + elem.counter.packets, bytes: bytes + elem.counter.bytes })
+    }
+  return result
+}
+
+function nft(space: string, rules: string): void {
+  run('ip', ['netns', 'exec', space, 'nft', '-f', '-'], rules)
+}
+
+function nodad(version: 4 | 6): string {
+  return version === 6 ? 'nodad' : ''
+}
+
+/** Of that namespace, below `/proc/sys/net`. */
+function sysctl(space: string, values: Record<string, number>): void {
+  const lines = Object.entries(values).map(([name, value]) => `echo ${value} > /proc/sys/net/${name}\n`)
+  run('ip', ['netns', 'exec', space, 'sh', '-e'], lines.join(''))
+}
+
+/** A router; what crosses a bridge in there is not translated, and nothing passes that no rule has seen begin. */
+function forwards(space: string): void {
+  run(
+    'ip',
+    ['netns', 'exec', space, 'sh'],
+    `cd /proc/sys/net
+echo 1 > ipv4/ip_forward
+echo 1 > ipv6/conf/all/forwarding
+echo 0 > ipv4/conf/all/send_redirects
+echo 0 > netfilter/nf_conntrack_tcp_loose
+[ ! -d bridge ] || for each in bridge/bridge-nf-call-*; do echo 0 > $each; done
+`,
+  )
+}
