@@ -53,7 +53,8 @@ export default defineConfig({
           name: 'reach',
           include: ['test/reach/**/*.test.ts'],
           globalSetup: 'test/reach/packages.ts',
-          maxWorkers: 2,
+          // beside the integration tests, in the same workers: these wait even more
+          maxWorkers: 4,
           sequence: { groupOrder: 2 },
           ...processes,
         },
