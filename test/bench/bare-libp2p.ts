@@ -9,6 +9,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../../packages/core/src/clock.ts'
 import { blake3, generateSigningKey } from '../../packages/core/src/crypto/index.ts'
 import { startLibp2p } from '../../packages/core/src/network/libp2p-node.ts'
+import { RelayReservations } from '../../packages/core/src/network/relay-reservations.ts'
 import { measure, PASSES, type Took } from './passes.ts'
 
 const MiB = 1024 * 1024
@@ -21,7 +22,7 @@ const node = await startLibp2p({
   signingKey: generateSigningKey(),
   listen: what === 'send' ? ['/ip4/127.0.0.1/tcp/0'] : [],
   announce: [],
-  relay: false,
+  reservations: new RelayReservations(),
   gater: {},
   lanes: { clock: systemClock, accept: (socket) => socket.destroy() },
   onComponents: () => undefined,

@@ -6,7 +6,7 @@ import { type CommandSpec, defined, list, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { guardMemory } from '../memory-guard.ts'
 import { showText } from '../output/terminal.ts'
-import { parseHandoffs, parseHostPort, parsePort, parseSize } from '../parse.ts'
+import { parseHandoffs, parseHostPort, parsePort, parseRate, parseSize } from '../parse.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -24,7 +24,9 @@ export const up: CommandSpec = {
       .option('--announce <address>', 'address under which others reach this node; repeatable', list)
       .option('--api <host:port>', 'address of the local API (127.0.0.1:7373)', parseHostPort)
       .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
-      .option('--relay', 'serve as relay for other members')
+      .option('--relay', 'serve as relay for other members (once others are seen to reach this node from outside)')
+      .option('--no-relay', 'never serve as relay')
+      .option('--relay-limit <rate>', 'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)', parseRate)
       .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
       .option('--no-mdns', 'do not look for members on the LAN')
       .option('--no-lanes', 'carry everything over libp2p, for a firewall that lets nothing else through')
@@ -44,11 +46,12 @@ async function runNode(context: Context, options: Options): Promise<void> {
   // late: no other command waits until the node's code is loaded
   const [{ createServer }, { createNode }] = await Promise.all([import('@malote/api'), import('@malote/core')])
   await mkdir(context.dataDir, { recursive: true, mode: 0o700 })
-  const { port, listen, announce, capacity } = options as {
+  const { port, listen, announce, capacity, relayLimit } = options as {
     port?: number
     listen?: string[]
     announce?: string[]
     capacity?: number
+    relayLimit?: number | null
   }
   const { handoffs, handoffsFrom } = options as {
     handoffs?: ReturnType<typeof parseHandoffs>
@@ -62,12 +65,12 @@ async function runNode(context: Context, options: Options): Promise<void> {
     dataDir: context.dataDir,
     mdns: options.mdns !== false,
     lanes: options.lanes !== false,
-    relay: options.relay === true,
+    relay: options.relay === undefined ? 'auto' : options.relay === true ? 'always' : 'never',
     rebuild: options.rebuild === true,
     signal: context.signal,
     log,
     handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
-    ...defined({ port, listen, announce, capacity }),
+    ...defined({ port, listen, announce, capacity, relayLimit }),
   })
   try {
     const token = randomBytes(32).toString('base64url')

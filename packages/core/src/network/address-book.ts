@@ -17,6 +17,11 @@ export class AddressBook {
     this.#store = store
   }
 
+  /** The newest first. */
+  known(peer: NodeId): readonly string[] {
+    return this.#known.get(peer) ?? []
+  }
+
   async learn(peer: NodeId, addresses: readonly Multiaddr[]): Promise<void> {
     if (addresses.length === 0) return
     const before = this.#known.get(peer) ?? []

@@ -6,7 +6,7 @@ import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
+import { isRelayed, pathOf } from './addresses.ts'
 import { StreamBrokenError } from './errors.ts'
 import { nodeIdOf } from './gater.ts'
 import { finePathOf, ipOf } from './path-kinds.ts'
@@ -55,7 +55,6 @@ export class Connections {
   readonly #states = new WeakMap<Connection, PathState>()
   /** the connection in use, and since when */
   readonly #used = new Map<NodeId, { connection: Connection; since: number }>()
-  #wasReached = false
 
   constructor(init: ConnectionsInit) {
     this.#init = init
@@ -63,9 +62,6 @@ export class Connections {
     this.#node = init.node
     const { node } = init
     node.addEventListener('connection:open', ({ detail: connection }) => {
-      const { direction, remoteAddr } = connection
-      const isFromOutside = !isRelayed(remoteAddr) && !isPrivateIp(remoteAddr.getComponents()[0]?.value ?? '')
-      if (direction === 'inbound' && isFromOutside) this.#wasReached = true
       this.state(connection)
       // libp2p counts it among the peer's after this event
       queueMicrotask(() => this.best(nodeIdOf(connection.remotePeer)))
@@ -73,11 +69,6 @@ export class Connections {
     node.addEventListener('connection:close', ({ detail }) => this.best(nodeIdOf(detail.remotePeer)))
     node.addEventListener('peer:identify', (event) => this.#onIdentified(nodeIdOf(event.detail.peerId)))
     node.addEventListener('peer:disconnect', (event) => this.#onGone(nodeIdOf(event.detail)))
-  }
-
-  /** Somebody with a public address has dialled this node directly. */
-  get wasReached(): boolean {
-    return this.#wasReached
   }
 
   has(peer: NodeId): boolean {

@@ -10,9 +10,10 @@ import { FactInvalidError } from './errors.ts'
 
 /**
  * `address`: multiaddrs of the node; `hold`: how much of a version it has (key: root); `decline`: a version that it may
- * not or cannot hold (key: root); `doubt`: members whose copies of an own version it does not believe (key: root); `pass`: a candidate's word in a draw (key: seed and file).
+ * not or cannot hold (key: root); `doubt`: members whose copies of an own version it does not believe (key: root); `pass`: a candidate's word in a draw (key: seed and file);
+ * `relay`: it serves as relay, and how busy it is.
  */
-export const FACT_TOPICS = ['address', 'hold', 'decline', 'pass', 'doubt'] as const
+export const FACT_TOPICS = ['address', 'hold', 'decline', 'pass', 'doubt', 'relay'] as const
 export type FactTopic = (typeof FACT_TOPICS)[number]
 
 export const MAX_FACT_VALUE = 4 * 1024

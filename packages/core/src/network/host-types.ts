@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
+import type { RelayLoad, RelayServing } from './relay-types.ts'
 import type { FrameStream, Host, Wait } from './types.ts'
 
 export interface HostInit {
@@ -10,8 +11,10 @@ export interface HostInit {
   listen: string[]
   /** addresses under which others reach this node: bare IP, `IP:port`, DNS name or multiaddr @default none */
   announce?: string[]
-  /** serve as relay for other members @default false */
-  relay?: boolean
+  /** serve as relay for other members @default 'auto' */
+  relay?: RelayServing
+  /** bytes per second of everything that it passes on as relay; null: no bound @default 10 MiB */
+  relayLimit?: number | null
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
   /** carry bulk over sockets of their own where a path is direct (spec: lane.md) @default true */
@@ -36,6 +39,10 @@ export interface NetworkHost extends Host {
   noteRtt(stream: FrameStream, ms: number): void
   /** Ends the connection that carries this stream, and no other to the same peer. */
   cut(stream: FrameStream): void
+  /** How busy this node is as relay; null when it is none. */
+  relayLoad(): RelayLoad | null
+  /** What a member says of itself as relay. */
+  noteRelay(peer: NodeId, load: RelayLoad | null): void
   /** Fires when the LAN or another member tells of a member. */
   onFound(listener: (peer: NodeId) => void): () => void
 }

@@ -19,6 +19,7 @@ import {
 } from './errors.ts'
 import type { Components } from './guard.ts'
 import { startLibp2p } from './libp2p-node.ts'
+import { RelayReservations } from './relay-reservations.ts'
 import { MAX_STRANGER_BYTES, MAX_STRANGERS, STRANGER_GRACE_MS } from './strangers.ts'
 import { ManualClock, peerEvent, startTestHost, type TestHost } from './testing.ts'
 import type { HandlerInit, ProtocolName } from './types.ts'
@@ -33,7 +34,7 @@ const OPTIONS = { maxFrameBytes: 1000, timeoutMs: 3_000 }
 const BARE = {
   listen: [],
   announce: [],
-  relay: false,
+  reservations: new RelayReservations(),
   gater: {},
   lanes: { clock: systemClock, accept: (socket: Socket) => void socket.destroy() },
   onComponents: () => {},
@@ -107,7 +108,7 @@ describe('who gets in', () => {
   })
 
   it('a stranger gets register and nothing else, of ours or of libp2p', async () => {
-    const member = await start({ relay: true })
+    const member = await start({ relay: 'always' })
     serveAll(member)
     const stranger = await start()
     stranger.gate.members.add(member.host.id)
@@ -396,7 +397,7 @@ function reservedAddress({ host }: TestHost): Promise<string> {
 
 describe('relay', () => {
   it('joins two members that cannot reach each other', async () => {
-    const relay = await start({ relay: true })
+    const relay = await start({ relay: 'always' })
     // it listens nowhere: the relay is the only way to it
     const hidden = await start({ listen: [], members: [relay] })
     const other = await start({ members: [hidden] })
@@ -419,7 +420,7 @@ describe('relay', () => {
   })
 
   it('lets a stranger register over it, one at a time, and nothing else', async () => {
-    const relay = await start({ relay: true })
+    const relay = await start({ relay: 'always' })
     const hidden = await start({ listen: [], members: [relay] })
     serveAll(hidden)
     const circuit = reservedAddress(hidden)
@@ -435,7 +436,7 @@ describe('relay', () => {
   })
 
   it('gives a stranger no reservation', async () => {
-    const relay = await start({ relay: true })
+    const relay = await start({ relay: 'always' })
     const parts: Components[] = []
     const stranger = await startLibp2p({
       ...BARE,

@@ -33,6 +33,9 @@ import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
 import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
+import { RelayReservations } from './relay-reservations.ts'
+import type { RelayLoad } from './relay-types.ts'
+import { directOf, type HostRelays, startHostRelays } from './relay-wiring.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
@@ -59,6 +62,7 @@ interface Parts {
   readonly records: PeerRecords
   readonly book: AddressBook
   readonly connections: Connections
+  readonly relays: HostRelays
 }
 
 class Libp2pHost implements NetworkHost {
@@ -139,11 +143,12 @@ class Libp2pHost implements NetworkHost {
     let components: Components | undefined
     let guard: RegistrarGuard | undefined
     let records: PeerRecords | undefined
+    const reservations = new RelayReservations()
     const node = await startLibp2p({
       signingKey: this.#init.signingKey,
       listen: this.#init.listen.map((address) => parseMultiaddr(address).toString()),
       announce: (this.#init.announce ?? []).map((address) => parseAddress(address)),
-      relay: this.#init.relay ?? false,
+      reservations,
       gater: createGater({
         gate: () => this.#hostile.gate(this.#gate),
         isOpen: () => this.#open,
@@ -167,17 +172,28 @@ class Libp2pHost implements NetworkHost {
       pathListeners: this.#pathListeners,
       hasLanes: (connection) => this.#lanes.stand(connection),
     })
-    this.#parts = { node, components, guard, records, book: new AddressBook(records.store), connections }
+    const book = new AddressBook(records.store)
+    const relays = await startHostRelays({
+      clock: this.#clock,
+      node,
+      components,
+      reservations,
+      connections,
+      book,
+      serving: this.#init.relay,
+      limit: this.#init.relayLimit,
+      announces: (this.#init.announce ?? []).length > 0,
+      isTrusted: (peer) => this.#isTrusted(peer),
+      isMember: (peer) => this.isMember(peer),
+      log: (message, error) => this.#log(message, error),
+    })
+    this.#parts = { node, components, guard, records, book, connections, relays }
     this.#tendLater()
   }
 
   addresses(): string[] {
-    const { components } = this.#running()
-    const all = components.addressManager
-      .getAddressesWithMetadata()
-      // what peers believe to have seen of us is dialled by nobody: the port is that of an outgoing socket
-      .filter(({ type }) => type !== 'observed')
-      .map(({ multiaddr: address }) => address)
+    const { components, relays } = this.#running()
+    const all = [...directOf(components), ...relays.addresses()]
     const elsewhere = all.filter((address) => !isLoopback(address))
     const useful = elsewhere.some((address) => !isRelayed(address)) ? elsewhere : all
     return [...new Set(useful.map((address) => withPeer(address, this.id)))]
@@ -375,12 +391,21 @@ class Libp2pHost implements NetworkHost {
     if (connection !== undefined) this.#running().connections.noteRtt(connection, ms)
   }
 
+  relayLoad(): RelayLoad | null {
+    return this.#running().relays.load()
+  }
+
+  noteRelay(peer: NodeId, load: RelayLoad | null): void {
+    this.#running().relays.note(peer, load)
+  }
+
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
-    const { components, connections } = this.#running()
+    const { components, relays } = this.#running()
     return describeReachability(components.addressManager.getAddressesWithMetadata(), {
       announces: (this.#init.announce ?? []).length > 0,
-      servesAsRelay: this.#init.relay ?? false,
-      wasReached: connections.wasReached,
+      servesAsRelay: relays.isServing,
+      relays: relays.held().length,
+      wasReached: relays.isReached,
     })
   }
 
@@ -389,7 +414,8 @@ class Libp2pHost implements NetworkHost {
     this.#stopped.abort()
     this.#cancelTend()
     this.#strangers.stop()
-    const { node, components } = this.#running()
+    const { node, components, relays } = this.#running()
+    await relays.stop()
     await this.#spoken.stop()
     this.#lanes.stop()
     await this.hangUp()

@@ -126,7 +126,7 @@ describe('a lane', () => {
   })
 
   it('gives way to a stream where a relay is between them', async () => {
-    const relay = await start({ relay: true })
+    const relay = await start({ relay: 'always' })
     const inside = await start({ members: [relay], listen: [] })
     const outside = await start({ members: [relay, inside] })
     inside.gate.members.add(outside.host.id)

@@ -1,5 +1,4 @@
 /** The libp2p node itself: transports, encryption, muxing, services and every limit of theirs. Why: decision 0002. */
-import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p } from '@libp2p/interface'
@@ -12,6 +11,7 @@ import { memberAutoNat } from './autonat.ts'
 import { ListenError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
+import type { RelayReservations } from './relay-reservations.ts'
 
 /**
  * Receive window of a stream at its start. The yamux spec says 256 KiB; every node of ours starts higher, since on a
@@ -30,18 +30,12 @@ const MAX_PENDING = 128
 const CONNECTIONS_PER_SECOND = 100
 /** One address that swallows packets must not use up the whole dial, milliseconds. */
 const ADDRESS_DIAL_TIMEOUT_MS = 4_000
-/** How many members may keep a reservation at this relay. */
-const MAX_RESERVATIONS = 1_024
-/** How many relays a node keeps a reservation with: one may go. */
-const RELAYS_WANTED = 2
-/** Circuits through one connection, in and out. */
-const MAX_CIRCUITS = 1_024
 
 export interface Libp2pNodeInit {
   signingKey: SigningKey
   listen: readonly string[]
   announce: readonly string[]
-  relay: boolean
+  reservations: RelayReservations
   gater: ConnectionGater
   /** what begins a TLS handshake on a port of ours */
   lanes: LaneListenerInit
@@ -58,7 +52,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
     privateKey: privateKeyFromRaw(new Uint8Array(Buffer.concat([signingKey.seed, signingKey.publicKey]))),
     nodeInfo: { name: 'malote', version: '1', userAgent: 'malote' },
     addresses: {
-      listen: [...init.listen, ...Array.from({ length: RELAYS_WANTED }, () => '/p2p-circuit')],
+      listen: [...init.listen],
       appendAnnounce: [...init.announce],
     },
     connectionGater: init.gater,
@@ -81,7 +75,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
     connectionMonitor: { enabled: false },
     transports: [
       tcpWithLanes({ inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 }, init.lanes),
-      circuitRelayTransport({ maxInboundStopStreams: MAX_CIRCUITS, maxOutboundStopStreams: MAX_CIRCUITS }),
+      init.reservations.transport(),
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
@@ -104,17 +98,6 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       identifyPush: identifyPush({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       ping: ping({ runOnLimitedConnection: true }),
       autonat: memberAutoNat(),
-      ...(init.relay
-        ? {
-            relay: circuitRelayServer({
-              hopTimeout: 10_000,
-              maxInboundHopStreams: MAX_CIRCUITS,
-              maxOutboundStopStreams: MAX_CIRCUITS,
-              // media of hundreds of gigabytes: the bounds are membership and the transfer caps, not bytes per circuit
-              reservations: { maxReservations: MAX_RESERVATIONS, applyDefaultLimit: false },
-            }),
-          }
-        : {}),
     },
   })
   try {

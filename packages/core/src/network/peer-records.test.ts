@@ -10,11 +10,12 @@ import { nodeIdOf } from './gater.ts'
 import type { Components } from './guard.ts'
 import { type Libp2pNodeInit, startLibp2p } from './libp2p-node.ts'
 import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
+import { RelayReservations } from './relay-reservations.ts'
 
 const OURS = '/malote/test/1'
 const OPEN: Omit<Libp2pNodeInit, 'signingKey' | 'listen'> = {
   announce: [],
-  relay: false,
+  reservations: new RelayReservations(),
   gater: { denyDialMultiaddr: () => false },
   lanes: { clock: systemClock, accept: (socket) => void socket.destroy() },
   onComponents: () => undefined,

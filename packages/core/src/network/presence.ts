@@ -12,6 +12,7 @@ import { MAX_ANNOUNCED, MAX_PRESENCE_FRAME } from './presence-messages.ts'
 import { type Hello, Session, type SessionEnd } from './presence-session.ts'
 import { type PresenceState, PresenceStates } from './presence-states.ts'
 import type { ClockDifference, MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'
+import { RelayFacts } from './relay-facts.ts'
 import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
 import { medianSkew, type Skew } from './skew.ts'
 import type { FrameStream } from './types.ts'
@@ -42,6 +43,7 @@ class PresenceKeeper implements Presence {
   readonly #stopped = new AbortController()
   readonly #cleanUp: (() => void)[] = []
   readonly #run: OwnRun
+  readonly #relayFacts: RelayFacts
   readonly #doubled = new Map<NodeId, number>()
   #cancelTend: () => void = () => {}
   #announced = ''
@@ -50,6 +52,7 @@ class PresenceKeeper implements Presence {
     this.#init = init
     this.#heartbeatMs = init.heartbeatMs ?? DEFAULT_HEARTBEAT_MS
     this.#run = new OwnRun({ ...init, self: init.host.id })
+    this.#relayFacts = new RelayFacts(init)
     this.#states = new PresenceStates({
       db: init.db,
       clock: init.clock,
@@ -111,6 +114,7 @@ class PresenceKeeper implements Presence {
         if (topic === 'address' && node !== host.id && value !== null) this.#learn(node, value, true)
       }),
       facts.onHint((node, value) => this.#learn(node, value, false)),
+      this.#relayFacts.start(this.#others()),
     )
     for (const node of this.#others()) {
       const saved = this.#states.savedAddresses(node)
@@ -314,6 +318,7 @@ class PresenceKeeper implements Presence {
 
   #tend(): void {
     this.#publishAddresses()
+    this.#relayFacts.tend()
     for (const { peer } of this.#init.host.connections()) if (this.#isMember(peer)) this.#onOpenConnection(peer)
     this.#cancelTend = this.#init.clock.after(TEND_MS, () => this.#tend())
   }

@@ -15,15 +15,12 @@ interface KnownAddress {
  */
 export function describeReachability(
   known: readonly KnownAddress[],
-  own: { announces: boolean; servesAsRelay: boolean; wasReached: boolean },
+  own: { announces: boolean; servesAsRelay: boolean; relays: number; wasReached: boolean },
 ): { tcp: string; udp: string; relay: string; nat: string } {
   const direct = known.filter(({ multiaddr }) => !isRelayed(multiaddr))
   const elsewhere = direct.filter(({ multiaddr }) => !isLoopback(multiaddr))
   const isPublic = ({ multiaddr }: KnownAddress) => !isPrivateIp(multiaddr.getComponents()[0]?.value ?? '')
   const publicOnes = elsewhere.filter((address) => address.type === 'transport' && isPublic(address))
-  const relays = new Set(
-    known.filter(({ multiaddr }) => isRelayed(multiaddr)).map(({ multiaddr }) => relayOf(multiaddr)),
-  )
   const tcp = own.announces
     ? 'announced'
     : publicOnes.some(({ verified }) => verified || own.wasReached)
@@ -35,11 +32,7 @@ export function describeReachability(
           : direct.length > 0
             ? 'loopback'
             : 'none'
-  const relay = own.servesAsRelay ? 'server' : relays.size > 0 ? `${relays.size} reserved` : 'none'
+  const relay = own.servesAsRelay ? 'server' : own.relays > 0 ? `${own.relays} reserved` : 'none'
   const nat = tcp === 'public' ? 'none' : tcp === 'private' ? 'behind' : 'unknown'
   return { tcp, udp: 'none', relay, nat }
-}
-
-function relayOf(address: Multiaddr): string {
-  return address.getComponents().find(({ name }) => name === 'p2p')?.value ?? ''
 }

@@ -406,7 +406,7 @@ class Runtime {
   }
 
   #createHost(): Promise<NetworkHost> {
-    const { listen, port = DEFAULT_PORT, announce, relay, mdns, lanes } = this.#init
+    const { listen, port = DEFAULT_PORT, announce, relay, relayLimit, mdns, lanes } = this.#init
     return createHost({
       signingKey: this.#identity.signing,
       listen: listen ?? [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`],
@@ -414,6 +414,7 @@ class Runtime {
       log: (message, error) => this.#log(message, error),
       ...(announce === undefined ? {} : { announce }),
       ...(relay === undefined ? {} : { relay }),
+      ...(relayLimit === undefined ? {} : { relayLimit }),
       ...(mdns === undefined ? {} : { mdns }),
       ...(lanes === undefined ? {} : { lanes }),
     })

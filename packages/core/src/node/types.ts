@@ -298,8 +298,10 @@ export interface NodeInit {
   listen?: string[]
   /** addresses under which others reach this node (port forward), bare IP, `IP:port`, DNS name or multiaddr */
   announce?: string[]
-  /** serve as relay for other members @default false */
-  relay?: boolean
+  /** serve as relay for other members: once others have been seen to reach this node, always, or never @default 'auto' */
+  relay?: 'auto' | 'always' | 'never'
+  /** bytes per second of everything that it passes on as relay; null: no bound @default 10 MiB */
+  relayLimit?: number | null
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
   /** carry bulk over sockets of their own (spec: lane.md); false: all of it over libp2p, either way @default true */

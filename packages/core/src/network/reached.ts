@@ -1,0 +1,65 @@
+/**
+ * Whether others reach this node from outside. What counts is a member that has dialled a public address of this machine,
+ * or one that a person announced, out of nothing: with no connection between the two, over which the way could have been
+ * opened. It counts as long as these addresses are what they were.
+ */
+import type { Connection } from '@libp2p/interface'
+import { isPrivateIp, isRelayed } from './addresses.ts'
+import type { Components } from './guard.ts'
+
+/** Connections of strangers, some of which are about to become members. */
+const MAX_WAITING = 64
+
+export interface ReachedInit {
+  readonly components: Pick<Components, 'events' | 'connectionManager' | 'addressManager'>
+  /** a person has given an address under which this node is reached */
+  readonly announces: boolean
+  isTrusted(connection: Connection): boolean
+}
+
+export class Reached {
+  readonly #init: ReachedInit
+  readonly #waiting = new Set<Connection>()
+  /** own public addresses when somebody came */
+  #at: string | undefined
+
+  constructor(init: ReachedInit) {
+    this.#init = init
+    init.components.events.addEventListener('connection:open', ({ detail }) => this.#onOpen(detail))
+    init.components.events.addEventListener('connection:close', ({ detail }) => this.#waiting.delete(detail))
+  }
+
+  get isReached(): boolean {
+    const addresses = this.#publicAddresses()
+    if (addresses === undefined) return false
+    for (const connection of this.#waiting) {
+      if (!this.#init.isTrusted(connection)) continue
+      this.#waiting.delete(connection)
+      this.#at = addresses
+    }
+    return this.#at === addresses
+  }
+
+  #onOpen(connection: Connection): void {
+    const { direction, remoteAddr, remotePeer } = connection
+    if (direction !== 'inbound' || isRelayed(remoteAddr) || isPrivateIp(hostOf(connection))) return
+    const others = this.#init.components.connectionManager.getConnections(remotePeer)
+    if (others.some((other) => other !== connection) || this.#waiting.size >= MAX_WAITING) return
+    this.#waiting.add(connection)
+  }
+
+  /** undefined when there are none */
+  #publicAddresses(): string | undefined {
+    if (this.#init.announces) return 'announced'
+    const found = this.#init.components.addressManager
+      .getAddressesWithMetadata()
+      .filter(({ type, multiaddr }) => type === 'transport' && !isRelayed(multiaddr))
+      .map(({ multiaddr }) => multiaddr.getComponents()[0]?.value ?? '')
+      .filter((ip) => !isPrivateIp(ip))
+    return found.length === 0 ? undefined : [...new Set(found)].sort().join()
+  }
+}
+
+function hostOf({ remoteAddr }: Connection): string {
+  return remoteAddr.getComponents()[0]?.value ?? ''
+}

@@ -1,0 +1,220 @@
+/**
+ * Circuits through a real relay, between two members that do as they like: libp2p without our rules, which asks for a
+ * circuit by hand (circuit relay v2, protobuf) and then says nothing of what a circuit is for.
+ */
+import { once } from 'node:events'
+import type { Libp2p, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../clock.ts'
+import { generateSigningKey } from '../crypto/index.ts'
+import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { startLibp2p } from './libp2p-node.ts'
+import { STRANGER_CIRCUIT_BYTES } from './relay-budget.ts'
+import { RelayReservations } from './relay-reservations.ts'
+import { startTestHost, type TestHost } from './testing.ts'
+
+const HOP = '/libp2p/circuit/relay/0.2.0/hop'
+const STOP = '/libp2p/circuit/relay/0.2.0/stop'
+const MIB = 1024 * 1024
+/** StopMessage {type: STATUS, status: OK}, with its length */
+const ACCEPTED = Uint8Array.of(4, 8, 1, 32, 100)
+
+const ending: (() => unknown)[] = []
+afterEach(async () => {
+  for (const end of ending.splice(0)) await end()
+})
+
+interface Raw {
+  readonly id: NodeId
+  readonly node: Libp2p
+  readonly reservations: RelayReservations
+}
+
+async function startRaw(): Promise<Raw> {
+  const signingKey = generateSigningKey()
+  const reservations = new RelayReservations()
+  const node = await startLibp2p({
+    signingKey,
+    reservations,
+    listen: [],
+    announce: [],
+    gater: {},
+    lanes: { clock: systemClock, accept: (socket) => void socket.destroy() },
+    onComponents: () => {},
+  })
+  ending.push(() => node.stop())
+  return { id: nodeIdFromPublicKey(signingKey.publicKey), node, reservations }
+}
+
+async function startRelay(relayLimit: number | null): Promise<TestHost> {
+  const relay = await startTestHost({ relay: 'always', relayLimit })
+  ending.push(() => relay.host.stop())
+  return relay
+}
+
+/** A reservation at the relay, and the far ends of the circuits that come over it. */
+async function awaitCircuits(raw: Raw, relay: TestHost): Promise<{ next(): Promise<Stream> }> {
+  const waiting: Stream[] = []
+  const bell = new EventTarget()
+  await raw.node.handle(
+    STOP,
+    async (stream) => {
+      await once(stream, 'message')
+      stream.send(ACCEPTED)
+      waiting.push(stream)
+      bell.dispatchEvent(new Event('one'))
+    },
+    { force: true, runOnLimitedConnection: true, maxInboundStreams: 100 },
+  )
+  await raw.node.dial(multiaddr(relay.host.addresses()[0] ?? ''))
+  await raw.reservations.reserve(relay.host.id)
+  return {
+    async next() {
+      while (waiting.length === 0) await once(bell, 'one')
+      return waiting.shift() as Stream
+    },
+  }
+}
+
+/** HopMessage {type: CONNECT, peer: {id}}, with its length; the first answer is looked at. */
+async function openCircuit(raw: Raw, relay: TestHost, target: NodeId): Promise<Stream> {
+  await raw.node.dial(multiaddr(relay.host.addresses()[0] ?? ''))
+  const stream = await raw.node.getConnections(peerIdFromString(relay.host.id))[0]?.newStream(HOP)
+  if (stream === undefined) throw new Error('not connected')
+  const id = peerIdFromString(target).toMultihash().bytes
+  const message = Uint8Array.of(8, 1, 18, id.length + 2, 10, id.length, ...id)
+  const answer = once(stream, 'message')
+  stream.send(Uint8Array.of(message.length, ...message))
+  const [{ data }] = (await answer) as [{ data: { subarray(): Uint8Array } }]
+  // {type: STATUS, ..., status: OK}
+  expect([...data.subarray().subarray(-2)]).toEqual([40, 100])
+  return stream
+}
+
+/** Sends so much as the way takes, and counts it. */
+function sending(stream: Stream, bytes: number): { sent: number } {
+  const state = { sent: 0 }
+  const piece = new Uint8Array(64 * 1024).fill(7)
+  const go = () => {
+    while (state.sent < bytes && stream.status === 'open' && !stream.writableNeedsDrain) {
+      state.sent += piece.length
+      stream.send(piece)
+    }
+  }
+  stream.addEventListener('drain', () => setImmediate(go))
+  go()
+  return state
+}
+
+/** Until so many questions to the relay in a row were answered while nothing moved. */
+async function atRest(raw: Raw, relay: TestHost, value: () => number): Promise<number> {
+  let last = -1
+  for (let same = 0; same < 60; ) {
+    const stream = await raw.node.getConnections(peerIdFromString(relay.host.id))[0]?.newStream('/ipfs/ping/1.0.0')
+    if (stream === undefined) throw new Error('not connected')
+    const answer = once(stream, 'message')
+    stream.send(new Uint8Array(32))
+    await answer
+    await stream.close()
+    same = value() === last ? same + 1 : 0
+    last = value()
+  }
+  return last
+}
+
+function received(stream: Stream): { bytes: number } {
+  const state = { bytes: 0 }
+  stream.addEventListener('message', ({ data }) => {
+    state.bytes += data.byteLength
+  })
+  return state
+}
+
+describe('a circuit', () => {
+  it('holds back its source while its target takes nothing, and brings everything when it does', async () => {
+    const relay = await startRelay(null)
+    const [from, to] = [await startRaw(), await startRaw()]
+    for (const { id } of [from, to]) relay.gate.members.add(id)
+    const circuits = await awaitCircuits(to, relay)
+    const near = await openCircuit(from, relay, to.id)
+    const far = await circuits.next()
+    const got = received(far)
+    far.pause()
+    const all = 24 * MIB
+    const state = sending(near, all)
+    const sent = await atRest(from, relay, () => state.sent - near.writeBufferLength)
+    // the windows of two streams, and what lies in sockets; not what was there to be sent
+    expect(sent).toBeGreaterThan(MIB)
+    expect(sent).toBeLessThan(12 * MIB)
+    far.resume()
+    await expect.poll(() => got.bytes, { timeout: 20_000 }).toBe(all)
+  })
+
+  it('brings what was sent before its end, also while it is held back', async () => {
+    const relay = await startRelay(null)
+    const [from, to] = [await startRaw(), await startRaw()]
+    for (const { id } of [from, to]) relay.gate.members.add(id)
+    const circuits = await awaitCircuits(to, relay)
+    const near = await openCircuit(from, relay, to.id)
+    const far = await circuits.next()
+    const got = received(far)
+    far.pause()
+    const all = 4 * MIB
+    const state = sending(near, all)
+    await atRest(from, relay, () => state.sent - near.writeBufferLength)
+    const ended = once(far, 'end')
+    far.resume()
+    await expect.poll(() => state.sent).toBe(all)
+    await near.close()
+    await ended
+    expect(got.bytes).toBe(all)
+  })
+
+  it('of a newcomer is small, both ways, until it is a member', async () => {
+    const relay = await startRelay(null)
+    const [from, to] = [await startRaw(), await startRaw()]
+    relay.gate.members.add(to.id)
+    const circuits = await awaitCircuits(to, relay)
+    await openCircuit(from, relay, to.id)
+    const far = await circuits.next()
+    const near = from.node.getConnections(peerIdFromString(relay.host.id))[0]?.streams.find(({ protocol }) => protocol === HOP)
+    if (near === undefined) throw new Error('no circuit')
+    const got = received(near)
+    const state = sending(far, 4 * STRANGER_CIRCUIT_BYTES)
+    await atRest(to, relay, () => state.sent + got.bytes)
+    expect(got.bytes).toBeLessThan(2 * STRANGER_CIRCUIT_BYTES + MIB)
+    relay.gate.members.add(from.id)
+    await expect.poll(() => got.bytes, { timeout: 20_000 }).toBe(4 * STRANGER_CIRCUIT_BYTES)
+  })
+
+  it('is slowed down to the rate of the relay, and only it', async () => {
+    const rate = 4 * MIB
+    const relay = await startRelay(rate)
+    const [from, to] = [await startRaw(), await startRaw()]
+    for (const { id } of [from, to]) relay.gate.members.add(id)
+    const circuits = await awaitCircuits(to, relay)
+    const near = await openCircuit(from, relay, to.id)
+    const far = await circuits.next()
+    const got = received(far)
+    const began = performance.now()
+    sending(near, 10 * MIB)
+    await expect.poll(() => got.bytes, { timeout: 20_000 }).toBe(10 * MIB)
+    // a rate cannot be passed faster than that, however slow the machine; a second of it and a window go at once
+    expect(performance.now() - began).toBeGreaterThan(((10 * MIB - rate - 3 * MIB) / rate) * 1000)
+    expect(relay.host.relayLoad()?.circuits).toBe(1)
+    near.abort(new Error('done'))
+    await expect.poll(() => relay.host.relayLoad()?.circuits).toBe(0)
+  })
+
+  it('is one of few between the same two', async () => {
+    const relay = await startRelay(null)
+    const [from, to] = [await startRaw(), await startRaw()]
+    for (const { id } of [from, to]) relay.gate.members.add(id)
+    await awaitCircuits(to, relay)
+    for (let each = 0; each < 4; each++) await openCircuit(from, relay, to.id)
+    await expect(openCircuit(from, relay, to.id)).rejects.toThrow()
+    expect(relay.host.relayLoad()?.circuits).toBe(4)
+  })
+})

@@ -1,0 +1,218 @@
+/**
+ * The circuits that pass through this node. libp2p joins the two streams of a circuit and passes on what comes, as fast
+ * as it comes, and keeps without a bound what the other side does not take. Here each direction is held back at its
+ * source while its target is full, while too much lies between, or while its pair or the whole waits for its budget; a
+ * source that is held back sends no more than its window. Owns: the circuits and what each has passed.
+ *
+ * A circuit that holds the most is ended when all of them together hold too much.
+ */
+import type { Stream } from '@libp2p/interface'
+import type { Clock } from '../clock.ts'
+import type { NodeId } from '../ids.ts'
+import { PeerLimitError } from './errors.ts'
+import { pairOf, type RelayBudget } from './relay-budget.ts'
+
+/** What may lie between the two streams of a circuit, each way, before its source is held back. */
+const BETWEEN_BYTES = 256 * 1024
+/** What all circuits together may hold: windows of sources that were held back, and what targets have not taken. */
+export const HELD_BYTES = 64 * 1024 * 1024
+/** Held sources, below which they cannot hold as much as that. */
+const HELD_SOURCES = 16
+/** How often those are looked at that wait for something that tells nobody when it has come, milliseconds. */
+const LOOK_MS = 250
+/** Circuits of one pair of peers at a time, one after the other opened. */
+const MAX_PER_PAIR = 4
+/** Circuits at a time. */
+export const MAX_CIRCUITS = 2_048
+
+export interface CircuitEnd {
+  readonly peer: NodeId
+  readonly stream: Stream
+}
+
+export interface CircuitsInit {
+  readonly clock: Clock
+  readonly budget: RelayBudget
+  isMember(peer: NodeId): boolean
+}
+
+interface Circuit {
+  readonly pair: string
+  readonly ends: readonly [CircuitEnd, CircuitEnd]
+  readonly ways: Way[]
+}
+
+/** One direction. */
+interface Way {
+  readonly circuit: Circuit
+  readonly from: Stream
+  readonly to: Stream
+  /** arrived and not yet handed on */
+  between: number
+  isHeld: boolean
+  isResuming: boolean
+  /** its source has ended */
+  isOver: boolean
+}
+
+export class Circuits {
+  readonly #init: CircuitsInit
+  readonly #circuits = new Set<Circuit>()
+  readonly #held = new Set<Way>()
+  #cancelLook: (() => void) | undefined
+  #passed = 0
+
+  constructor(init: CircuitsInit) {
+    this.#init = init
+  }
+
+  get size(): number {
+    return this.#circuits.size
+  }
+
+  /** Bytes, of both directions of all circuits so far. */
+  get passed(): number {
+    return this.#passed
+  }
+
+  mayOpen(one: NodeId, other: NodeId): boolean {
+    if (this.#circuits.size >= MAX_CIRCUITS) return false
+    const pair = pairOf(one, other)
+    return [...this.#circuits].filter((circuit) => circuit.pair === pair).length < MAX_PER_PAIR
+  }
+
+  /**
+   * Before either stream has carried more than its handshake: the first message that this node writes on each is the last
+   * of that.
+   */
+  watch(source: CircuitEnd, target: CircuitEnd): void {
+    const circuit: Circuit = { pair: pairOf(source.peer, target.peer), ends: [source, target], ways: [] }
+    circuit.ways.push(
+      this.#way(circuit, source.stream, target.stream),
+      this.#way(circuit, target.stream, source.stream),
+    )
+    this.#circuits.add(circuit)
+    for (const { stream } of circuit.ends) {
+      keepWindow(stream)
+      stream.addEventListener('close', () => this.#forget(circuit))
+    }
+  }
+
+  stop(): void {
+    this.#cancelLook?.()
+    for (const circuit of [...this.#circuits]) end(circuit, 'the relay has stopped')
+  }
+
+  #way(circuit: Circuit, from: Stream, to: Stream): Way {
+    const way: Way = { circuit, from, to, between: 0, isHeld: false, isResuming: false, isOver: false }
+    const send = to.send.bind(to)
+    let sent = 0
+    to.send = (data) => {
+      const bytes = data.byteLength
+      sent += 1
+      if (sent === 1) return send(data)
+      // whoever hands this on listens already, so that nothing is lost to this listener
+      if (sent === 2) from.addEventListener('message', (event) => this.#onArrived(way, event.data.byteLength))
+      way.between = Math.max(0, way.between - bytes)
+      this.#passed += bytes
+      this.#init.budget.spend(circuit.pair, bytes)
+      try {
+        return send(data)
+      } finally {
+        this.#check(way)
+      }
+    }
+    to.addEventListener('drain', () => this.#check(way))
+    // before libp2p hears of the end, and takes no more: what is still held goes out first
+    from.addEventListener('remoteCloseWrite', () => {
+      way.isOver = true
+      this.#check(way)
+    })
+    return way
+  }
+
+  #onArrived(way: Way, bytes: number): void {
+    way.between += bytes
+    this.#check(way)
+  }
+
+  /** Holds the source back, or lets it go on. */
+  #check(way: Way): void {
+    if (way.isResuming || !this.#circuits.has(way.circuit)) return
+    const isFull = way.to.writableNeedsDrain || way.between > BETWEEN_BYTES
+    const mustWait = !way.isOver && (isFull || this.#waitMs(way.circuit) !== 0)
+    if (mustWait === way.isHeld) return
+    way.isHeld = mustWait
+    if (mustWait) {
+      this.#held.add(way)
+      if (way.from.readStatus === 'readable') way.from.pause()
+      if (this.#held.size > HELD_SOURCES) this.#bound()
+      this.#lookLater()
+    } else {
+      this.#held.delete(way)
+      if (way.from.readStatus !== 'paused') return
+      // what it has kept arrives before this returns; a pause within it would be undone at its end
+      way.isResuming = true
+      way.from.resume()
+      way.isResuming = false
+      this.#check(way)
+    }
+  }
+
+  #waitMs({ pair, ends }: Circuit): number | null {
+    return this.#init.budget.waitMs(pair, !ends.every(({ peer }) => this.#init.isMember(peer)))
+  }
+
+  /** In the order in which they began to wait: each gets its turn. */
+  #lookLater(): void {
+    if (this.#cancelLook !== undefined || this.#held.size === 0) return
+    const waits = [...this.#held].map(({ circuit }) => this.#waitMs(circuit) ?? LOOK_MS)
+    const soon = Math.min(LOOK_MS, ...waits.filter((ms) => ms > 0))
+    this.#cancelLook = this.#init.clock.after(soon, () => {
+      this.#cancelLook = undefined
+      for (const way of [...this.#held]) this.#check(way)
+      this.#bound()
+      this.#lookLater()
+    })
+  }
+
+  /** Ends those that hold the most, until the rest is small enough. */
+  #bound(): void {
+    let all = 0
+    const sizes = new Map<Circuit, number>()
+    for (const { circuit, from, to, between } of this.#held) {
+      const bytes = between + from.readBufferLength + to.writeBufferLength
+      all += bytes
+      sizes.set(circuit, (sizes.get(circuit) ?? 0) + bytes)
+    }
+    if (all <= HELD_BYTES) return
+    for (const [circuit, bytes] of [...sizes].sort(([, a], [, b]) => b - a)) {
+      end(circuit, 'bytes held for circuits')
+      all -= bytes
+      if (all <= HELD_BYTES) return
+    }
+  }
+
+  #forget(circuit: Circuit): void {
+    if (!this.#circuits.delete(circuit)) return
+    for (const way of circuit.ways) {
+      this.#held.delete(way)
+      // what the source has sent before its end still goes out
+      if (way.isHeld && way.from.readStatus === 'paused') way.from.resume()
+    }
+  }
+}
+
+function end({ ends }: Circuit, why: string): void {
+  for (const { stream } of ends) stream.abort(new PeerLimitError(why))
+}
+
+/**
+ * A window that has grown is memory of this node for each circuit whose target is slow. @libp2p/yamux has no setting per
+ * stream; where its field is renamed windows grow as they do elsewhere, and what all hold stays bounded.
+ */
+function keepWindow(stream: Stream): void {
+  if (typeof Reflect.get(stream, 'maxStreamWindowSize') === 'number') {
+    Reflect.set(stream, 'maxStreamWindowSize', Reflect.get(stream, 'recvWindow'))
+  }
+}
