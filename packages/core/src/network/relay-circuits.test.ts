@@ -179,7 +179,9 @@ describe('a circuit', () => {
     const circuits = await awaitCircuits(to, relay)
     await openCircuit(from, relay, to.id)
     const far = await circuits.next()
-    const near = from.node.getConnections(peerIdFromString(relay.host.id))[0]?.streams.find(({ protocol }) => protocol === HOP)
+    const near = from.node
+      .getConnections(peerIdFromString(relay.host.id))[0]
+      ?.streams.find(({ protocol }) => protocol === HOP)
     if (near === undefined) throw new Error('no circuit')
     const got = received(near)
     const state = sending(far, 4 * STRANGER_CIRCUIT_BYTES)
