@@ -51,7 +51,7 @@ const roundTrip = nullable(Type.Number({ minimum: 0 }))
 const rate = nullable(
   Type.Number({
     minimum: 0,
-    description: 'the most that has passed in a second of late, either way; null: nothing large',
+    description: 'the most that has come in a second of late; null: nothing large',
   }),
 )
 

@@ -22,20 +22,26 @@ export class AddressBook {
     return this.#known.get(peer) ?? []
   }
 
-  async learn(peer: NodeId, addresses: readonly Multiaddr[]): Promise<void> {
-    if (addresses.length === 0) return
+  /** @returns whether one of them was not known */
+  async learn(peer: NodeId, addresses: readonly Multiaddr[]): Promise<boolean> {
+    if (addresses.length === 0) return false
     const before = this.#known.get(peer) ?? []
     const newest = addresses.map((address) => address.toString())
     const kept = [...new Set([...newest, ...before])].slice(0, MAX_ADDRESSES)
-    if (kept.length === before.length && kept.every((address) => before.includes(address))) return
-    if (before.length === 0 && this.#known.size >= MAX_PEERS) return
+    if (kept.length === before.length && kept.every((address) => before.includes(address))) return false
+    if (before.length === 0 && this.#known.size >= MAX_PEERS) return false
     this.#known.set(peer, kept)
     const byText = new Map(addresses.map((address) => [address.toString(), address]))
     const dropped = before.filter((address) => !kept.includes(address))
     const id = peerIdFromString(peer)
-    if (dropped.length === 0) return void (await this.#store.merge(id, { multiaddrs: [...byText.values()] }))
+    const isNews = newest.some((address) => !before.includes(address))
+    if (dropped.length === 0) {
+      await this.#store.merge(id, { multiaddrs: [...byText.values()] })
+      return isNews
+    }
     const stored = (await this.#store.get(id)).addresses.map(({ multiaddr }) => multiaddr)
     const remaining = stored.filter((address) => kept.includes(address.toString()))
     await this.#store.patch(id, { multiaddrs: [...remaining, ...byText.values()] })
+    return isNews
   }
 }

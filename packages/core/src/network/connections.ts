@@ -143,17 +143,19 @@ export class Connections {
   }
 
   noteHeard(connection: Connection, bytes: number): void {
-    const state = this.state(connection)
-    state.meter.heard(bytes, this.now())
-    state.isSilent = false
+    this.state(connection).meter.heard(bytes, this.now())
   }
 
-  noteSent(connection: Connection, bytes: number): void {
-    this.state(connection).meter.sent(bytes, this.now())
+  /** @param isBeside over a lane */
+  noteSent(connection: Connection, bytes: number, isBeside?: boolean): void {
+    this.state(connection).meter.sent(bytes, this.now(), isBeside)
   }
 
   noteRtt(connection: Connection, ms: number): void {
-    this.state(connection).meter.answered(ms, this.now())
+    const state = this.state(connection)
+    state.meter.answered(ms, this.now())
+    // not at the first byte: one that comes and goes would be changed to and fro
+    state.isSilent = false
   }
 
   /** True when anything came over it since then. */

@@ -35,6 +35,7 @@ export interface NetworkHost extends Host {
   connect(peer: NodeId, wait?: Wait): Promise<void>
   /** Asks other members for a member's addresses, and learns them. */
   find(peer: NodeId, wait?: Wait): Promise<string[]>
+  onPath(listener: (peer: NodeId) => void): () => void
   /** The round trip over the path of this stream, as the heartbeat measured it, milliseconds. */
   noteRtt(stream: FrameStream, ms: number): void
   /** Ends the connection that carries this stream, and no other to the same peer. */

@@ -30,6 +30,7 @@ import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
 import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
 import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
+import { PathKeeper } from './path-keeper.ts'
 import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
@@ -63,6 +64,7 @@ interface Parts {
   readonly book: AddressBook
   readonly connections: Connections
   readonly relays: HostRelays
+  readonly paths: PathKeeper
 }
 
 class Libp2pHost implements NetworkHost {
@@ -187,7 +189,20 @@ class Libp2pHost implements NetworkHost {
       isMember: (peer) => this.isMember(peer),
       log: (message, error) => this.#log(message, error),
     })
-    this.#parts = { node, components, guard, records, book, connections, relays }
+    const paths = new PathKeeper({
+      clock: this.#clock,
+      random: systemRandom,
+      self: this.id,
+      components,
+      connections,
+      isOpen: () => this.#open,
+      isMember: (peer) => this.isMember(peer),
+      addresses: () => this.addresses(),
+      onDead: (connection) => this.#lanes.endBeside(connection),
+      onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
+      log: (message, error) => this.#log(message, error),
+    })
+    this.#parts = { node, components, guard, records, book, connections, relays, paths }
     this.#tendLater()
   }
 
@@ -245,11 +260,20 @@ class Libp2pHost implements NetworkHost {
           if (lane !== null) return lane
         }
         if (options.laneOnly === true) throw new UnreachableError(`${peer} by a lane`)
-        const carrier = connection
-        const stream = await carrier.newStream(id, {
-          signal,
-          runOnLimitedConnection: true,
-          maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
+        const newStream = (carrier: Connection) =>
+          carrier.newStream(id, {
+            signal,
+            runOnLimitedConnection: true,
+            maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
+          })
+        let carrier = connection
+        const stream = await newStream(carrier).catch((error: unknown) => {
+          // nothing was said yet: if the path died meanwhile, over the one that took its place
+          const other = connections.best(peer)
+          if (signal.aborted || carrier.status === 'open' || other === undefined || other === carrier) throw error
+          carrier = other
+          connection = other
+          return newStream(other)
         })
         const frames = createFrameStream({
           stream,
@@ -347,6 +371,7 @@ class Libp2pHost implements NetworkHost {
     }
     this.#running()
       .book.learn(peer, usable)
+      .then((isNews) => isNews && this.#running().paths.hurry(peer))
       .catch((error: unknown) => this.#log('cannot keep addresses', error))
   }
 
@@ -414,7 +439,8 @@ class Libp2pHost implements NetworkHost {
     this.#stopped.abort()
     this.#cancelTend()
     this.#strangers.stop()
-    const { node, components, relays } = this.#running()
+    const { node, components, relays, paths } = this.#running()
+    await paths.stop()
     await relays.stop()
     await this.#spoken.stop()
     this.#lanes.stop()
@@ -429,7 +455,8 @@ class Libp2pHost implements NetworkHost {
   #metering() {
     return {
       onHeard: (connection: Connection, bytes: number) => this.#running().connections.noteHeard(connection, bytes),
-      onSent: (connection: Connection, bytes: number) => this.#running().connections.noteSent(connection, bytes),
+      onSent: (connection: Connection, bytes: number, isBeside?: boolean) =>
+        this.#running().connections.noteSent(connection, bytes, isBeside),
     }
   }
 

@@ -65,7 +65,7 @@ export interface LanesInit {
   /** A member came over a lane, as it could have come over a stream. */
   serve(protocol: ProtocolName, stream: FrameStream): void
   onHeard(connection: Connection, bytes: number): void
-  onSent(connection: Connection, bytes: number): void
+  onSent(connection: Connection, bytes: number, isBeside: boolean): void
   log(message: string, error?: unknown): void
 }
 
@@ -264,7 +264,7 @@ export class Lanes {
 
   #streamOf(socket: TLSSocket, peer: NodeId, beside: Connection | undefined, maxFrameBytes: number): LaneStream {
     const onHeard = (bytes: number) => beside === undefined || this.#init.onHeard(beside, bytes)
-    const onSent = (bytes: number) => beside === undefined || this.#init.onSent(beside, bytes)
+    const onSent = (bytes: number) => beside === undefined || this.#init.onSent(beside, bytes, true)
     const stream = new LaneStream({ socket, peer, clock: this.#init.clock, maxFrameBytes, onHeard, onSent })
     this.#live.set(stream, { peer, beside })
     socket.once('close', () => this.#live.delete(stream))

@@ -1,12 +1,14 @@
-/** What has passed over one path, and how long an answer takes. Pure. */
+/** What has come over one path, how long an answer takes, and what is owed. Pure. */
 
-/** A second in which less than this has passed says nothing about how much would. */
+/** A second in which less than this has come says nothing about how much would. */
 const BUSY_BYTES = 64 * 1024
 /** What was measured counts so long, milliseconds. */
 const MEMORY_MS = 10 * 60_000
 /** The round trip is an average over about so many answers, but a shorter one counts at once. */
 const OVER = 4
 const SECOND_MS = 1000
+/** For how long, once or twice, what was sent may still wait in somebody's buffers (ms). */
+const BUFFER_MS = 30_000
 
 export class PathMeter {
   #secondAt = 0
@@ -15,18 +17,32 @@ export class PathMeter {
   #bestAt = 0
   #rttMs: number | null = null
   #heardAt = Number.NEGATIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
   /** the first thing sent after something was last heard */
   #owedSince: number | null = null
+  #sentFrom = 0
+  #sent = 0
+  #sentBefore = 0
 
   heard(bytes: number, now: number): void {
     this.#heardAt = now
     this.#owedSince = null
-    this.#passed(bytes, now)
+    this.#turn(now)
+    this.#inSecond += bytes
   }
 
-  sent(bytes: number, now: number): void {
+  /** @param isBeside over a socket of its own, so that nothing waits behind it */
+  sent(bytes: number, now: number, isBeside = false): void {
     this.#owedSince ??= now
-    this.#passed(bytes, now)
+    if (isBeside) return
+    this.#turnSent(now)
+    this.#sent += bytes
+  }
+
+  /** A ping has left. */
+  asked(now: number): void {
+    this.#askedAt = now
+    this.#owedSince ??= now
   }
 
   answered(ms: number, now: number): void {
@@ -42,20 +58,25 @@ export class PathMeter {
     return this.#heardAt
   }
 
+  get askedAt(): number {
+    return this.#askedAt
+  }
+
   /** Something was sent, and nothing has come since then; null when nothing is awaited. */
   get owedSince(): number | null {
     return this.#owedSince
   }
 
-  /** In the busiest second of late, either way; null when none was busy. */
+  /** What came in the busiest second of late: what was sent may be in a buffer. Null when none was busy. */
   bytesPerMs(now: number): number | null {
     this.#turn(now)
     return this.#best === 0 || now - this.#bestAt > MEMORY_MS ? null : this.#best
   }
 
-  #passed(bytes: number, now: number): void {
-    this.#turn(now)
-    this.#inSecond += bytes
+  /** Bytes that were sent in the last half minute or minute. */
+  sentLately(now: number): number {
+    this.#turnSent(now)
+    return this.#sent + this.#sentBefore
   }
 
   #turn(now: number): void {
@@ -67,10 +88,18 @@ export class PathMeter {
       this.#best = rate
       this.#bestAt = now
     } else if (isBusy) {
-      // a path that became slower is noticed, a pause in what is sent is not taken for one
+      // a path that became slower is noticed, a pause in what comes is not taken for one
       this.#best += (rate - this.#best) / 64
     }
     this.#secondAt = now
     this.#inSecond = 0
+  }
+
+  #turnSent(now: number): void {
+    const elapsed = now - this.#sentFrom
+    if (elapsed < BUFFER_MS) return
+    this.#sentBefore = elapsed < 2 * BUFFER_MS ? this.#sent : 0
+    this.#sent = 0
+    this.#sentFrom = now
   }
 }

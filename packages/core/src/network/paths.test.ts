@@ -151,7 +151,7 @@ describe('the best path', () => {
 })
 
 describe('what is measured of a path', () => {
-  it('is the busiest second, and no pause', () => {
+  it('is the busiest second of what came, and no pause', () => {
     const meter = new PathMeter()
     expect(meter.bytesPerMs(0)).toBeNull()
     for (let ms = 1000; ms <= 3000; ms += 10) meter.heard(100_000, ms)
@@ -162,8 +162,18 @@ describe('what is measured of a path', () => {
 
   it('is nothing while only small things pass', () => {
     const meter = new PathMeter()
-    for (let ms = 0; ms < 60_000; ms += 100) meter.sent(100, ms)
+    for (let ms = 0; ms < 60_000; ms += 100) meter.heard(100, ms)
     expect(meter.bytesPerMs(60_000)).toBeNull()
+  })
+
+  it('remembers for a while what may still be in a buffer', () => {
+    const meter = new PathMeter()
+    meter.sent(5_000_000, 100_000)
+    meter.sent(9_000_000, 100_000, true)
+    expect([meter.sentLately(100_001), meter.sentLately(129_000), meter.sentLately(131_000)]).toEqual([
+      5_000_000, 5_000_000, 5_000_000,
+    ])
+    expect([meter.sentLately(165_000), meter.bytesPerMs(165_000)]).toEqual([0, null])
   })
 
   it('knows since when an answer is owed', () => {

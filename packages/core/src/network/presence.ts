@@ -109,6 +109,7 @@ class PresenceKeeper implements Presence {
     const { host, facts, disconnected } = this.#init
     this.#cleanUp.push(
       host.onPeer(({ type, peer }) => (type === 'connected' ? this.#onConnection(peer) : this.#onGone(peer))),
+      host.onPath((peer) => this.#onPath(peer)),
       host.onFound((peer) => this.#dialler.tryNow(peer)),
       facts.onChange(({ node, topic, value }) => {
         if (topic === 'address' && node !== host.id && value !== null) this.#learn(node, value, true)
@@ -195,6 +196,13 @@ class PresenceKeeper implements Presence {
     const waited = this.#init.clock.now() - state.aloneSince > Math.min(2 * this.#heartbeatMs, TURN_MS)
     if (state.sessions.size > 0 || state.opening) return
     if (this.#init.host.id < node || waited) void this.#openSession(node, state)
+  }
+
+  /** Its session moves to the path that is used now: it measures that, and the other is of no more use. */
+  #onPath(node: NodeId): void {
+    const state = this.#states.known(node)
+    if (state === undefined || state.sessions.size === 0 || state.opening || this.#init.host.id > node) return
+    void this.#openSession(node, state)
   }
 
   async #openSession(node: NodeId, state: PresenceState): Promise<void> {

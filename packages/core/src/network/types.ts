@@ -16,7 +16,7 @@ export interface PathView {
   readonly address: string
   readonly ageMs: number
   readonly rttMs: number | null
-  /** the most that has passed in a second of late, either way; null as long as nothing large has */
+  /** the most that has come in a second of late; null as long as nothing large has */
   readonly bytesPerSecond: number | null
   /** something is owed over it, and nothing comes */
   readonly isSilent: boolean

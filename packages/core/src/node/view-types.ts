@@ -31,7 +31,7 @@ export interface NodeView {
   /** the same in a finer word: on the LAN, or through two NATs by both dialling at once */
   pathKind: FinePathView | null
   rttMs: number | null
-  /** the most that has passed over this path in a second of late, either way; null as long as nothing large has */
+  /** the most that has come over this path in a second of late; null as long as nothing large has */
   bytesPerSecond: number | null
   /** all that stand, the one in use first */
   paths: NodePathView[]
