@@ -4,12 +4,12 @@
  * their sake, over and over. So when buffers have come it is told to look at the young ones, and while the process is
  * large at all. Only here, where the process is ours: a library does not touch its host's collector. Why: decision 0009.
  */
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 const MiB = 1024 * 1024
 const LOOK_MS = 100
-/** While buffers come and go. */
+/** While buffers come and go; how large the process is, is asked of the system and costs more than the rest. */
 const LOOK_BUSY_MS = 10
 /** For so long after the last collection. */
 const BUSY_MS = 1_000
@@ -47,20 +47,26 @@ export function guardMemory(): () => void {
   const collect = runInNewContext('gc') as Collect
   let last = -BUSY_MS
   let lastMajor = 0
-  let inUse = process.memoryUsage().external
+  let inUse = getHeapStatistics().external_memory
   let least = inUse
+  let rss = 0
+  let seen = -LOOK_MS
   let timer: NodeJS.Timeout | undefined
   const look = () => {
-    const { rss, external } = process.memoryUsage()
+    const external = getHeapStatistics().external_memory
     inUse = Math.min(inUse, external)
     // what a collection has found is given back on another thread, a little later
     least = Math.min(least, external)
     const now = performance.now()
+    if (now - seen >= LOOK_MS) {
+      rss = process.memoryUsage.rss()
+      seen = now
+    }
     const type = collectionFor({ rss, external, least, inUse, sinceMajorMs: now - lastMajor })
     if (type !== 'none') {
       collect({ type })
       last = now
-      least = process.memoryUsage().external
+      least = getHeapStatistics().external_memory
     }
     if (type === 'major') {
       lastMajor = now

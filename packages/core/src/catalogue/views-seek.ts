@@ -1,9 +1,10 @@
 /**
  * Seeks in the background what files cannot be shown for: the keys and boxes in `waits`. What arrives is told, a key by
- * `grants.onKey`, a box by `boxArrived`; what does not is sought again by `retry`.
+ * `grants.onKey`, a box by `boxArrived`; what does not is sought again a few times soon, and then by `retry`.
  */
+import type { Clock } from '../clock.ts'
 import type { Database } from '../database/index.ts'
-import { type AudienceId, type BoxHash, type FileId, idFrom, type KeyId } from '../ids.ts'
+import { type AudienceId, type BoxHash, type FileId, idBytes, idFrom, type KeyId } from '../ids.ts'
 import type { Grants } from './grants.ts'
 import { createJobQueue } from './job-queue.ts'
 import type { Boxes, BoxSources } from './reads.ts'
@@ -12,9 +13,17 @@ import type { Boxes, BoxSources } from './reads.ts'
 const PARALLEL = 8
 const BOX_TIMEOUT_MS = 15_000
 const PAGE = 256
+/**
+ * Pauses before the next searches (ms). Whoever is asked for something new may hear of it later than we did, and says that
+ * there is none: that is over in a moment, and nothing tells of it.
+ */
+const AGAIN_MS = [1_000, 2_000, 4_000, 8_000, 16_000]
+/** So many at a time; the others are left to `retry`. */
+const MAX_AGAIN = 1_024
 
 export interface SeekerInit {
   readonly db: Database
+  readonly clock: Clock
   readonly grants: Pick<Grants, 'acquire'>
   readonly boxes: Boxes
   readonly sources: BoxSources
@@ -33,18 +42,45 @@ export interface Seeker {
 }
 
 export function createSeeker(init: SeekerInit): Seeker {
-  const { db, grants, boxes } = init
+  const { db, clock, grants, boxes } = init
   const stopped = new AbortController()
   const jobs = createJobQueue(PARALLEL)
   let retrying: Promise<void> | null = null
   let again = false
 
-  function key(audience: AudienceId, keyId: KeyId): void {
-    jobs.add(`${audience}/${keyId}`, () => grants.acquire(audience, keyId))
+  const pauses = new Set<() => void>()
+
+  function key(audience: AudienceId, keyId: KeyId, tried = 0): void {
+    const isMissing = () => awaits('audience = ? AND key_id = ? AND box IS NULL', audience, keyId)
+    jobs.add(`${audience}/${keyId}`, async () => {
+      await grants.acquire(audience, keyId)
+      seekLater(tried, isMissing, () => key(audience, keyId, tried + 1))
+    })
   }
 
-  function box(file: FileId, hash: BoxHash): void {
-    jobs.add(hash, () => seekBox(file, hash))
+  function box(file: FileId, hash: BoxHash, tried = 0): void {
+    jobs.add(hash, async () => {
+      await seekBox(file, hash).catch(() => undefined)
+      seekLater(
+        tried,
+        () => awaits('box = ?', hash),
+        () => box(file, hash, tried + 1),
+      )
+    })
+  }
+
+  function awaits(what: string, ...ids: (AudienceId | KeyId | BoxHash)[]): boolean {
+    return db.prepare(`SELECT 1 FROM waits WHERE ${what} LIMIT 1`).get(...ids.map((id) => idBytes(id))) !== undefined
+  }
+
+  function seekLater(tried: number, isMissing: () => boolean, seek: () => void): void {
+    const ms = AGAIN_MS[tried]
+    if (ms === undefined || pauses.size >= MAX_AGAIN || stopped.signal.aborted || !isMissing()) return
+    const end = clock.after(ms, () => {
+      pauses.delete(end)
+      if (isMissing()) seek()
+    })
+    pauses.add(end)
   }
 
   async function seekBox(file: FileId, hash: BoxHash): Promise<void> {
@@ -112,6 +148,7 @@ export function createSeeker(init: SeekerInit): Seeker {
     },
     async stop() {
       stopped.abort()
+      for (const end of pauses) end()
       await Promise.all([jobs.stop(), retrying?.catch(() => undefined)])
     },
   }

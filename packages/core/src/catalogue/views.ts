@@ -3,6 +3,7 @@
  * box was opened with it. `refresh` looks at one file and brings its row up to date; what is missing for it is written
  * into `waits` and sought in the background (`views-seek.ts`), now and whenever members connect.
  */
+import type { Clock } from '../clock.ts'
 import type { EpochKeys } from '../crypto/index.ts'
 import type { Database } from '../database/index.ts'
 import {
@@ -32,6 +33,7 @@ export type ViewEvent =
 
 export interface ViewsInit {
   db: Database
+  clock: Clock
   reads: SharedReads
   keyring: Keyring
   grants: Pick<Grants, 'acquire'>
@@ -62,7 +64,6 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   dropOnNotice(file: FileId): void
   /** The newest access epoch of which this node must not hold even sealed chunks; null when there is none. */
   gaveUp(file: FileId): number | null
-  waiting(): number
   /** Whether some file cannot be shown for want of this key. */
   isWaitingFor(audience: AudienceId, key: KeyId): boolean
   onChange(listener: (event: ViewEvent) => void): () => void
@@ -88,7 +89,7 @@ export function createViews(init: ViewsInit): Views {
   const table = createViewsTable(db)
   const listeners = new Set<(event: ViewEvent) => void>()
   const stopped = new AbortController()
-  const seeker = createSeeker({ db, grants: init.grants, boxes, sources: init.sources, boxArrived })
+  const seeker = createSeeker({ db, clock: init.clock, grants: init.grants, boxes, sources: init.sources, boxArrived })
 
   function tell(event: ViewEvent): void {
     db.afterCommit(() => {
@@ -328,7 +329,6 @@ export function createViews(init: ViewsInit): Views {
     },
     dropOnNotice,
     gaveUp: keyring.gaveUp,
-    waiting: () => db.prepare<{ n: number }>('SELECT count(*) AS n FROM waits').get()?.n ?? 0,
     isWaitingFor: (audience, key) =>
       db
         .prepare('SELECT 1 FROM waits WHERE audience = ? AND key_id = ? AND box IS NULL LIMIT 1')

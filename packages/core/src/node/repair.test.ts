@@ -1,4 +1,4 @@
-/** Branches on this machine and their copies: one of them offers no room, and another leaves. */
+/** Four branches on this machine and their copies: one is switched off for longer than the grace, and comes back. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,8 @@ import { afterEach, expect, it } from 'vitest'
 import { createNode } from './node.ts'
 import type { MaloteNode } from './types.ts'
 
+const FILES = 4
+const COPIES = 3
 const ending: (() => Promise<void> | void)[] = []
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()
@@ -16,11 +18,12 @@ class Branch {
   readonly #dataDir = mkdtempSync(join(tmpdir(), 'malote-repair-'))
   readonly #capacity: number | null
   node!: MaloteNode
+  isOn = false
 
   constructor(capacity: number | null = null) {
     this.#capacity = capacity
     ending.push(async () => {
-      await this.node?.stop()
+      await this.off()
       rmSync(this.#dataDir, { recursive: true, force: true })
     })
   }
@@ -33,6 +36,13 @@ class Branch {
       capacity: this.#capacity,
       tuning: { heartbeatMs: 600, headsIntervalMs: 300, repairGraceMs: 2500, repairIntervalMs: 200 },
     })
+    this.isOn = true
+  }
+
+  async off(): Promise<void> {
+    if (!this.isOn) return
+    this.isOn = false
+    await this.node.stop()
   }
 }
 
@@ -67,6 +77,32 @@ const isHere = ({ node }: Branch, id: string) => {
     return false // it has not heard of it yet
   }
 }
+
+it('who is gone is replaced, who comes back is reconciled, and what is one copy too many goes only while all are there', async () => {
+  const branches = await startNetwork([null, null, null, null])
+  const [owner, ...others] = branches
+  const ids = await Promise.all(Array.from({ length: FILES }, (_, at) => upload(owner.node, `${at}.txt`)))
+  const there = () => branches.filter(({ isOn }) => isOn)
+  const copies = (id: string) => there().filter((branch) => isHere(branch, id)).length
+  const areTold = (held: number) =>
+    there().every(({ node }) => ids.every((id) => node.files.get(id).copies.held === held))
+  await until(() => ids.every((id) => copies(id) === COPIES) && areTold(COPIES))
+
+  const gone = others.find((branch) => ids.some((id) => isHere(branch, id))) as Branch
+  const wasThere = ids.filter((id) => isHere(gone, id))
+  await gone.off()
+  let least = COPIES
+  const isSafe = () => there().every(({ node }) => node.status().files.atRisk === 0)
+  await until(() => ids.every((id) => copies(id) === COPIES) && areTold(COPIES) && isSafe())
+
+  await gone.on()
+  await until(() => {
+    least = Math.min(least, ...ids.map(copies))
+    return ids.every((id) => copies(id) === COPIES) && areTold(COPIES)
+  })
+  expect(least, 'never fewer in between').toBe(COPIES)
+  expect(ids.filter((id) => isHere(gone, id))).toEqual(wasThere)
+}, 60_000)
 
 it('says which files are at risk, how many copies they have, and when nobody is left to make one', async () => {
   const [owner, holder] = (await startNetwork([null, null, 0])) as [Branch, Branch, Branch]
