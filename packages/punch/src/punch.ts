@@ -1,0 +1,438 @@
+/**
+ * The service: speaks both protocols, begins and answers conversations, lends them its hands, and answers for others
+ * what addresses it sees. Owns what is under way; `stop` ends all of it.
+ */
+import type { Socket } from 'node:net'
+import type {
+  ComponentLogger,
+  Connection,
+  Libp2pEvents,
+  Logger,
+  PeerId,
+  PrivateKey,
+  Startable,
+  Stream,
+  TypedEventTarget,
+  Upgrader,
+} from '@libp2p/interface'
+import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
+import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import { converse, type Hands, type Learned } from './conversation.ts'
+import { type Candidate, candidateOf, type Endpoint, isPublic, toMultiaddr, type Whereabouts } from './endpoints.ts'
+import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
+import { Frames } from './frames.ts'
+import { MAX_CANDIDATES, MESSAGE_MS } from './limits.ts'
+import type { Lesson, Role } from './machine.ts'
+import { Mappings } from './mappings.ts'
+import { encodeObservation, type Message, type Way } from './messages.ts'
+import { type AnsweringPorts, Observer } from './observer.ts'
+import { Quotas } from './quotas.ts'
+import { openSimultaneously } from './simultaneous-open.ts'
+import { isTrue, type Statement } from './statements.ts'
+import { TcpConnection } from './tcp-connection.ts'
+
+export const DEFAULT_PREFIX = '/libp2p-punch'
+/** Streams of either protocol on one connection. */
+const MAX_STREAMS = 16
+/** A connection that the other side has opened shows here within this time (ms). */
+const APPEARS_MS = 1_000
+const INACTIVITY_MS = 120_000
+
+export interface PunchComponents {
+  readonly peerId: PeerId
+  readonly privateKey: PrivateKey
+  readonly logger: ComponentLogger
+  readonly events: TypedEventTarget<Libp2pEvents>
+  readonly registrar: Registrar
+  readonly addressManager: AddressManager
+  readonly connectionManager: ConnectionManager
+  readonly transportManager: TransportManager
+  readonly upgrader: Upgrader
+}
+
+export interface PunchInit {
+  /** of the protocol ids, and part of what observers sign; null: speaks nothing until `speak` @default '/libp2p-punch' */
+  prefix?: string | null
+  /** upgrade relayed connections as they come in, as DCUtR does @default true */
+  auto?: boolean
+  /**
+   * Whose statements about addresses count, and who is asked for them.
+   * @default relays in use, and whoever we have a direct connection with
+   */
+  isObserver?: (peer: string) => boolean
+  /** where we answer others; none by default */
+  ports?: () => AnsweringPorts
+  /** what may be punched at; a company that routes private addresses between its sites may say more @default the Internet */
+  isPublic?: (endpoint: Endpoint) => boolean
+}
+
+export interface Upgraded {
+  readonly connection: Connection
+  readonly way: Way
+}
+
+export class Punch implements Startable {
+  readonly [Symbol.toStringTag] = '@malote/punch'
+  readonly #components: PunchComponents
+  readonly #init: PunchInit
+  readonly #log: Logger
+  readonly #observer: Observer
+  readonly #mappings: Mappings
+  readonly #quotas = new Quotas()
+  readonly #ways = new WeakMap<Connection, Way>()
+  readonly #running = new Set<Promise<unknown>>()
+  #stopped = new AbortController()
+  #isStarted = false
+  #prefix: string | null
+
+  constructor(components: PunchComponents, init: PunchInit = {}) {
+    this.#components = components
+    this.#init = init
+    this.#log = components.logger.forComponent('punch')
+    this.#prefix = init.prefix === undefined ? DEFAULT_PREFIX : init.prefix
+    const prefix = () => this.#prefix
+    const { peerId, privateKey } = components
+    this.#observer = new Observer({ peerId, privateKey, prefix, ports: () => init.ports?.() ?? NO_PORTS })
+    this.#mappings = new Mappings({
+      self: peerId.toString(),
+      log: this.#log,
+      prefix,
+      observers: () => this.#observers(),
+    })
+  }
+
+  async start(): Promise<void> {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#stopped = new AbortController()
+    await this.#register()
+    if (this.#init.auto !== false) this.#components.events.addEventListener('connection:open', this.#onConnection)
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#isStarted) return
+    this.#isStarted = false
+    this.#components.events.removeEventListener('connection:open', this.#onConnection)
+    this.#stopped.abort(new PunchUnavailableError('stopped'))
+    this.#observer.stop()
+    await this.#unregister()
+    await Promise.allSettled(this.#running)
+  }
+
+  /** Speaks under another prefix from now on; null: nothing. What is under way ends. */
+  async speak(prefix: string | null): Promise<void> {
+    if (prefix === this.#prefix) return
+    if (this.#isStarted) {
+      this.#stopped.abort(new PunchUnavailableError('another prefix'))
+      this.#stopped = new AbortController()
+      await this.#unregister()
+    }
+    this.#prefix = prefix
+    if (this.#isStarted) await this.#register()
+  }
+
+  /**
+   * A direct connection to a peer with which there is one over a relay; the direct one that stands already, if any.
+   * @throws {PunchFailedError} @throws {PunchUnavailableError} @throws {PunchBusyError} @throws the signal's reason
+   */
+  async upgrade(peer: PeerId, options: { signal?: AbortSignal } = {}): Promise<Upgraded> {
+    options.signal?.throwIfAborted()
+    const connections = this.#components.connectionManager.getConnections(peer)
+    const direct = connections.find((connection) => isOpen(connection) && !isRelayed(connection))
+    if (direct !== undefined) return { connection: direct, way: this.wayOf(direct) ?? 'dial' }
+    const relayed = connections.find(isOpen)
+    if (relayed === undefined || this.#prefix === null || !this.#isStarted) {
+      throw new PunchUnavailableError('no connection over a relay')
+    }
+    const lost = new AbortController()
+    const signals = [this.#stopped.signal, lost.signal]
+    const signal = AbortSignal.any(options.signal === undefined ? signals : [...signals, options.signal])
+    let winner: Upgraded | null = null
+    const race = this.#waysTried().map(async (way) => {
+      const connection = await this.#begin(way, relayed, signal)
+      // of two that stand at once one is enough
+      if (winner !== null && winner.connection !== connection) connection.abort(new Error('another way was faster'))
+      winner ??= { connection, way }
+      return winner
+    })
+    try {
+      return await this.#track(Promise.any(race))
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (!(error instanceof AggregateError)) throw error
+      const busy = error.errors.find((each) => each instanceof PunchBusyError)
+      if (busy !== undefined) throw busy
+      throw new PunchFailedError(error.errors.map((each) => (each instanceof Error ? each.message : String(each))))
+    } finally {
+      lost.abort(new Error('the race is over'))
+      await Promise.allSettled(race)
+    }
+  }
+
+  /** How a direct connection came about; null: not by us. Nobody else may be met at the address of a punched one. */
+  wayOf(connection: Connection): Way | null {
+    return this.#ways.get(connection) ?? null
+  }
+
+  /** A socket whose first byte is `QUESTION`, from a port that libp2p listens on. */
+  accept(socket: Socket): void {
+    this.#observer.accept(socket)
+  }
+
+  /** What observers see of one of our connections now, and who says so; null: nobody knows. */
+  async seen(options: { signal?: AbortSignal } = {}): Promise<Statement | null> {
+    return await this.#mappings.seen(AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)]))
+  }
+
+  async #register(): Promise<void> {
+    const prefix = this.#prefix
+    if (prefix === null) return
+    const { registrar } = this.#components
+    const options = { runOnLimitedConnection: true, maxInboundStreams: MAX_STREAMS, maxOutboundStreams: MAX_STREAMS }
+    await registrar.handle(`${prefix}/punch/1`, (stream, relayed) => this.#answer(stream, relayed), options)
+    await registrar.handle(`${prefix}/observe/1`, (stream, connection) => this.#observe(stream, connection), options)
+  }
+
+  async #unregister(): Promise<void> {
+    if (this.#prefix === null) return
+    await this.#components.registrar.unhandle(`${this.#prefix}/punch/1`)
+    await this.#components.registrar.unhandle(`${this.#prefix}/observe/1`)
+  }
+
+  readonly #onConnection = ({ detail: connection }: CustomEvent<Connection>): void => {
+    if (connection.direction !== 'inbound' || !isRelayed(connection)) return
+    this.upgrade(connection.remotePeer, { signal: this.#stopped.signal }).then(
+      ({ way }) => this.#log('direct connection with %p by %s', connection.remotePeer, way),
+      (error: unknown) => this.#log('no direct connection with %p - %e', connection.remotePeer, error),
+    )
+  }
+
+  async #begin(way: Way, relayed: Connection, signal: AbortSignal): Promise<Connection> {
+    const giveBack = this.#quotas.take(relayed.remotePeer.toString(), way, 'initiator')
+    if (giveBack === null) throw new PunchBusyError(`${way}: there is one already`)
+    try {
+      const opening = AbortSignal.any([signal, AbortSignal.timeout(MESSAGE_MS)])
+      const stream = await relayed.newStream(`${this.#prefix}/punch/1`, {
+        signal: opening,
+        runOnLimitedConnection: true,
+        maxOutboundStreams: MAX_STREAMS,
+      })
+      const frames = new Frames(stream)
+      const hands = this.#handsFor(relayed)
+      const { outcome, reason, connection } = await converse({ role: 'initiator', way, frames, hands, signal })
+      if (outcome === 'failed') throw new Error(`${way}: ${reason}`)
+      return connection ?? (await this.#appearing(relayed.remotePeer, way, signal))
+    } finally {
+      giveBack()
+    }
+  }
+
+  async #answer(stream: Stream, relayed: Connection): Promise<void> {
+    const peer = relayed.remotePeer.toString()
+    const frames = new Frames(stream)
+    if (!isRelayed(relayed) || !this.#quotas.mayBegin(peer, Date.now())) {
+      frames.abort(new PunchBusyError('not now'))
+      return
+    }
+    let giveBack: (() => void) | null = null
+    const onWay = (way: Way) => {
+      giveBack = this.#quotas.take(peer, way, 'responder')
+      return giveBack !== null
+    }
+    const { signal } = this.#stopped
+    const hands = this.#handsFor(relayed)
+    try {
+      const talk = converse({ role: 'responder', way: null, frames, hands, signal, onWay })
+      const { outcome, reason } = await this.#track(talk)
+      this.#log('punch begun by %s: %s, %s', peer, outcome, reason)
+    } finally {
+      ;(giveBack as (() => void) | null)?.()
+    }
+  }
+
+  async #observe(stream: Stream, connection: Connection): Promise<void> {
+    const frames = new Frames(stream)
+    const observation = await this.#observer.answer(connection)
+    if (observation === null) {
+      frames.abort(new PunchBusyError('too many tokens'))
+      return
+    }
+    frames.write(encodeObservation(observation))
+    await frames.close(AbortSignal.timeout(MESSAGE_MS))
+  }
+
+  #handsFor(relayed: Connection): Hands {
+    return {
+      learn: (lesson, _towards, signal, holding) => this.#learn(lesson, signal, holding),
+      check: (message) => this.#check(message, relayed),
+      dial: async (candidates, signal) => {
+        const connection = await this.#dial(candidates, relayed.remotePeer, signal)
+        this.#ways.set(connection, 'dial')
+        return connection
+      },
+      punch: async (way, to, learned, role, signal) => {
+        const connection = await this.#openTcp(to, learned, relayed.remotePeer, role, signal)
+        this.#ways.set(connection, way)
+        return connection
+      },
+    }
+  }
+
+  async #learn(lesson: Lesson, signal: AbortSignal, holding: AbortSignal): Promise<Learned | null> {
+    if (lesson === 'tcp') {
+      const mapping = await this.#mappings.tcp(signal, holding)
+      if (mapping === null) return null
+      const { statement, localPort } = mapping
+      return { own: { seen: statement.endpoint, candidates: [] }, statement, localPort }
+    }
+    if (lesson !== 'seen') return null
+    const statement = await this.#mappings.seen(signal)
+    const own = { seen: statement?.endpoint ?? null, candidates: this.#candidates() }
+    return { own, statement, localPort: 0 }
+  }
+
+  async #check(message: Message & { type: 'connect' }, relayed: Connection): Promise<Whereabouts> {
+    const { statement, candidates, way } = message
+    const nothing = { seen: null, candidates }
+    if (statement === null || this.#prefix === null || !this.#counts(statement.endpoint)) return nothing
+    if (!this.#isObserver(statement.observer, relayed)) return nothing
+    const peer = relayed.remotePeer.toString()
+    const transports = way === 'dial' ? (['tcp', 'udp'] as const) : [way]
+    for (const transport of transports) {
+      const isOk = await isTrue(statement, { prefix: this.#prefix, peer, transport }, Date.now())
+      if (isOk) return { seen: statement.endpoint, candidates }
+    }
+    return nothing
+  }
+
+  async #dial(candidates: readonly Candidate[], peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    const { transportManager } = this.#components
+    const lost = new AbortController()
+    const either = AbortSignal.any([signal, lost.signal])
+    let winner: Connection | null = null
+    const race = candidates.map(async (candidate) => {
+      const address = toMultiaddr(candidate, candidate.transport, peer.toString())
+      const connection = await transportManager.dial(address, { signal: either })
+      if (winner !== null) connection.abort(new Error('another address was faster'))
+      winner ??= connection
+      return winner
+    })
+    try {
+      return await Promise.any(race)
+    } finally {
+      lost.abort(new Error('the race is over'))
+    }
+  }
+
+  async #openTcp(to: Endpoint, learned: Learned, peer: PeerId, role: Role, signal: AbortSignal): Promise<Connection> {
+    const { upgrader, connectionManager } = this.#components
+    const socket = await openSimultaneously({ localPort: learned.localPort, to, signal })
+    const remoteAddr = toMultiaddr(to, 'tcp', peer.toString())
+    const direction = role === 'initiator' ? 'outbound' : 'inbound'
+    const log = this.#log.newScope('connection')
+    const raw = new TcpConnection({ socket, remoteAddr, direction, log, inactivityMs: INACTIVITY_MS })
+    try {
+      if (direction === 'outbound') return await upgrader.upgradeOutbound(raw, { signal })
+      await upgrader.upgradeInbound(raw, { signal })
+      const made = connectionManager.getConnections(peer).find((each) => each.remoteAddr === remoteAddr)
+      if (made === undefined) throw new Error('it has closed')
+      return made
+    } catch (error) {
+      raw.abort(error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
+  }
+
+  /** The other side says that it has opened one. */
+  async #appearing(peer: PeerId, way: Way, signal: AbortSignal): Promise<Connection> {
+    const { connectionManager, events } = this.#components
+    const find = () => connectionManager.getConnections(peer).find((each) => isOpen(each) && !isRelayed(each))
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(APPEARS_MS)])
+    for (;;) {
+      const found = find()
+      if (found !== undefined) {
+        this.#ways.set(found, way)
+        return found
+      }
+      await new Promise<void>((resolve, reject) => {
+        if (deadline.aborted) return reject(deadline.reason)
+        const onAbort = () => {
+          events.removeEventListener('connection:open', onOpen)
+          reject(new Error(`${way}: it has gone again`))
+        }
+        const onOpen = () => {
+          deadline.removeEventListener('abort', onAbort)
+          resolve()
+        }
+        events.addEventListener('connection:open', onOpen, { once: true })
+        deadline.addEventListener('abort', onAbort, { once: true })
+      })
+    }
+  }
+
+  #waysTried(): Way[] {
+    return ['dial', 'tcp']
+  }
+
+  /** Direct connections that we have dialled, to those whose word counts. */
+  #observers(): Connection[] {
+    return this.#components.connectionManager.getConnections().filter((connection) => {
+      const at = candidateOf(connection.remoteAddr)
+      const isOurs = connection.direction === 'outbound' && isOpen(connection)
+      if (!isOurs || at === null || !this.#counts(at) || this.#ways.has(connection)) return false
+      return this.#init.isObserver?.(connection.remotePeer.toString()) ?? true
+    })
+  }
+
+  #isObserver(observer: string, relayed: Connection): boolean {
+    if (this.#init.isObserver !== undefined) return this.#init.isObserver(observer)
+    if (relayOf(relayed) === observer) return true
+    const connections = this.#components.connectionManager.getConnections()
+    return connections.some((each) => each.remotePeer.toString() === observer && isOpen(each) && !isRelayed(each))
+  }
+
+  /** Listening, announced and mapped addresses of ours. */
+  #candidates(): Candidate[] {
+    const known = this.#components.addressManager.getAddressesWithMetadata()
+    const own = known.flatMap(({ multiaddr, type }) => (type === 'observed' ? [] : listOf(candidateOf(multiaddr))))
+    return own.filter((candidate) => !isLoopback(candidate)).slice(0, MAX_CANDIDATES)
+  }
+
+  #counts(endpoint: Endpoint): boolean {
+    return this.#init.isPublic?.(endpoint) ?? isPublic(endpoint)
+  }
+
+  async #track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    try {
+      return await work
+    } finally {
+      this.#running.delete(work)
+    }
+  }
+}
+
+const NO_PORTS: AnsweringPorts = { tcp: 0, isShared: false, udp: 0 }
+
+function isOpen({ status }: Connection): boolean {
+  return status === 'open'
+}
+
+function isRelayed({ remoteAddr }: Connection): boolean {
+  return remoteAddr.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+}
+
+/** Whose circuit it is. */
+function relayOf({ remoteAddr }: Connection): string | undefined {
+  const parts = remoteAddr.getComponents()
+  const at = parts.findIndex(({ code }) => code === CODE_P2P_CIRCUIT)
+  return parts.slice(0, Math.max(at, 0)).findLast(({ code }) => code === CODE_P2P)?.value
+}
+
+function isLoopback({ ip }: Endpoint): boolean {
+  return ip.startsWith('127.') || ip === '::1'
+}
+
+function listOf<T>(value: T | null | undefined): T[] {
+  return value === null || value === undefined ? [] : [value]
+}
