@@ -27,7 +27,7 @@ module.exports = {
     {
       name: 'only-network-imports-libp2p',
       severity: 'error',
-      from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/network/|${tests}` },
+      from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/network/|^packages/punch/|${tests}` },
       to: { path: 'node_modules/(libp2p|@libp2p|@multiformats/multiaddr)' },
     },
     {
@@ -45,6 +45,18 @@ module.exports = {
         path: '^packages/core/src/([a-z]+)/',
         pathNot: ['^packages/core/src/$1/', '^packages/core/src/[a-z]+/index\\.ts$'],
       },
+    },
+    {
+      name: 'only-network-punches',
+      severity: 'error',
+      from: { path: '^packages/|^apps/', pathNot: '^packages/core/src/network/|^packages/punch/' },
+      to: { path: '^packages/punch/|node_modules/@malote/punch' },
+    },
+    {
+      name: 'punch-stands-alone',
+      severity: 'error',
+      from: { path: '^packages/punch/' },
+      to: { path: '^packages/(core|api|client)/|^apps/|^test/|^examples/|node_modules/@malote/' },
     },
     {
       name: 'core-knows-nobody-outside',

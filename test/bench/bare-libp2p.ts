@@ -24,7 +24,7 @@ const node = await startLibp2p({
   announce: [],
   reservations: new RelayReservations(),
   gater: {},
-  lanes: { clock: systemClock, accept: (socket) => socket.destroy() },
+  lanes: { clock: systemClock, takers: new Map() },
   onComponents: () => undefined,
 })
 

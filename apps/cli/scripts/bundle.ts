@@ -10,7 +10,7 @@ import { licencesOf } from './licences.ts'
 
 const here = join(import.meta.dirname, '..')
 const repository = join(here, '..', '..')
-const parts = ['core', 'api', 'client']
+const parts = ['core', 'api', 'client', 'punch']
 const packageAt = (name: string) => join(repository, 'packages', name)
 const entryOf = (name: string) => join(packageAt(name), 'src', 'index.ts')
 const core = join(packageAt('core'), 'src')

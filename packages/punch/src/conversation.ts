@@ -97,13 +97,15 @@ class Conversation {
       for (;;) {
         const frame = await frames.read(signal)
         const at = performance.now()
-        if (frame === null) return this.#put({ type: 'closed' })
+        if (frame === null) break
         const message = decodeMessage(frame)
         if (message.type === 'connect' && this.#state.phase === 'idle' && onWay?.(message.way) === false) {
-          return this.#put({ type: 'over', reason: 'there is one already' })
+          this.#put({ type: 'over', reason: 'there is one already' })
+          return
         }
         this.#put({ type: 'heard', message: await heard(message, hands), at })
       }
+      this.#put({ type: 'closed' })
     } catch (error) {
       if (signal.aborted) return
       frames.abort(error instanceof Error ? error : new Error(String(error)))
@@ -130,23 +132,29 @@ class Conversation {
   #perform(action: Action): void {
     switch (action.type) {
       case 'learn':
-        return void this.#learn(action.lesson, action.towards)
-      case 'connect': {
-        const { statement = null } = this.#learned ?? {}
-        const { way, waited, own } = action
-        return this.#say({ type: 'connect', way, waited, statement, candidates: own.candidates })
-      }
+        void this.#learn(action.lesson, action.towards)
+        break
+      case 'connect':
+        this.#say({
+          type: 'connect',
+          way: action.way,
+          waited: action.waited,
+          statement: this.#learned?.statement ?? null,
+          candidates: action.own.candidates,
+        })
+        break
       case 'say':
-        if (action.afterMs === 0) return this.#say({ type: action.message })
-        return this.#after(action.afterMs, () => this.#say({ type: action.message }))
-      case 'dial': {
-        const candidates = eligible(action.own, action.theirs)
-        return void this.#open((signal) => this.#init.hands.dial(candidates, signal))
-      }
+        if (action.afterMs === 0) this.#say({ type: action.message })
+        else this.#after(action.afterMs, () => this.#say({ type: action.message }))
+        break
+      case 'dial':
+        void this.#open((signal) => this.#init.hands.dial(eligible(action.own, action.theirs), signal))
+        break
       case 'punch':
-        return this.#after(action.afterMs, () => this.#punch(action.way, action.to))
+        this.#after(action.afterMs, () => this.#punch(action.way, action.to))
+        break
       case 'end':
-        return this.#ended.resolve({ outcome: action.outcome, reason: action.reason, connection: this.#connection })
+        this.#ended.resolve({ outcome: action.outcome, reason: action.reason, connection: this.#connection })
     }
   }
 
@@ -171,8 +179,8 @@ class Conversation {
   #punch(way: 'tcp' | 'udp', to: Endpoint): void {
     const { hands, role } = this.#init
     const learned = this.#learned
-    if (learned === null) return this.#put({ type: 'unopened' })
-    void this.#open((signal) => hands.punch(way, to, learned, role, signal))
+    if (learned === null) this.#put({ type: 'unopened' })
+    else void this.#open((signal) => hands.punch(way, to, learned, role, signal))
   }
 
   async #open(open: (signal: AbortSignal) => Promise<Connection>): Promise<void> {

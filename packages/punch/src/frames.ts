@@ -20,12 +20,15 @@ export class Frames {
     stream.addEventListener('message', ({ data }) => {
       for (const piece of data instanceof Uint8Array ? [data] : data) this.#onData(piece)
     })
-    stream.addEventListener('remoteCloseWrite', () => this.#onEnd())
+    // after what was buffered has been told
+    stream.addEventListener('end', () => this.#onEnd())
     stream.addEventListener('close', ({ error }) => {
       this.#failure ??= error ?? null
-      this.#onEnd()
+      if (error !== undefined || stream.readBufferLength === 0) this.#onEnd()
     })
-    if (stream.status !== 'open' || stream.remoteWriteStatus !== 'writable') this.#onEnd()
+    // it may have ended before anybody listened
+    if (stream.status === 'reset' || stream.status === 'aborted') this.#failure = new PunchMessageError('reset')
+    else if (stream.readableEnded) this.#isEnded = true
   }
 
   /** @throws when it has been reset or closed */

@@ -168,10 +168,10 @@ function swap(state: State): Step {
 /** The one who does not open is told that it stands. */
 function done(state: State): Step {
   const { way, role, phase, isSwapped } = state
-  // both open by TCP: each knows by itself
+  // both open by TCP: each knows by itself, one a moment later than the other
   if (way === 'tcp') {
-    const isLate = role === 'responder' && phase === 'opening' && !state.isDone
-    return isLate ? { state: { ...state, isDone: true }, actions: [] } : disorder(state)
+    const isLater = phase === 'opening' && !state.isDone
+    return isLater ? { state: { ...state, isDone: true }, actions: [] } : disorder(state)
   }
   const opens = (role === 'initiator') !== isSwapped
   return phase === 'waiting' && !opens ? end(state, 'direct', 'the other side has opened it') : disorder(state)
@@ -189,8 +189,6 @@ function learned(state: State, own: Whereabouts | null, at: number): Step {
 function opened(state: State): Step {
   if (state.phase !== 'opening') return { state, actions: [] }
   const ended = end(state, 'direct', 'opened')
-  // by TCP the responder need not say so: the initiator has it, too
-  if (state.way === 'tcp' && state.role === 'responder') return ended
   return { state: ended.state, actions: [{ type: 'say', message: 'done', afterMs: 0 }, ...ended.actions] }
 }
 

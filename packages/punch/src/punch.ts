@@ -64,6 +64,8 @@ export interface PunchInit {
   ports?: () => AnsweringPorts
   /** what may be punched at; a company that routes private addresses between its sites may say more @default the Internet */
   isPublic?: (endpoint: Endpoint) => boolean
+  /** A connection stands that both sides have opened: nobody else can be met at its address. On both sides. */
+  onPunched?: (connection: Connection) => void
 }
 
 export interface Upgraded {
@@ -234,9 +236,10 @@ export class Punch implements Startable {
       frames.abort(new PunchBusyError('not now'))
       return
     }
-    let giveBack: (() => void) | null = null
+    const held: (() => void)[] = []
     const onWay = (way: Way) => {
-      giveBack = this.#quotas.take(peer, way, 'responder')
+      const giveBack = this.#quotas.take(peer, way, 'responder')
+      held.push(...listOf(giveBack))
       return giveBack !== null
     }
     const { signal } = this.#stopped
@@ -246,7 +249,7 @@ export class Punch implements Startable {
       const { outcome, reason } = await this.#track(talk)
       this.#log('punch begun by %s: %s, %s', peer, outcome, reason)
     } finally {
-      ;(giveBack as (() => void) | null)?.()
+      for (const giveBack of held) giveBack()
     }
   }
 
@@ -258,7 +261,13 @@ export class Punch implements Startable {
       return
     }
     frames.write(encodeObservation(observation))
-    await frames.close(AbortSignal.timeout(MESSAGE_MS))
+    try {
+      // not ended before they have it: js-libp2p 3.3 loses what comes in one piece with the end of the negotiation and the end
+      await frames.read(AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(MESSAGE_MS)]))
+      await frames.close(AbortSignal.timeout(MESSAGE_MS))
+    } catch (error) {
+      frames.abort(error instanceof Error ? error : new Error(String(error)))
+    }
   }
 
   #handsFor(relayed: Connection): Hands {
@@ -273,6 +282,7 @@ export class Punch implements Startable {
       punch: async (way, to, learned, role, signal) => {
         const connection = await this.#openTcp(to, learned, relayed.remotePeer, role, signal)
         this.#ways.set(connection, way)
+        this.#init.onPunched?.(connection)
         return connection
       },
     }

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import type { Connection, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -36,7 +35,7 @@ const BARE = {
   announce: [],
   reservations: new RelayReservations(),
   gater: {},
-  lanes: { clock: systemClock, accept: (socket: Socket) => void socket.destroy() },
+  lanes: { clock: systemClock, takers: new Map() },
   onComponents: () => {},
 }
 

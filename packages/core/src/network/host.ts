@@ -2,8 +2,10 @@
  * The one libp2p node of this process, behind the `Host` interface. Owns the connections: which of several is used,
  * which are closed as duplicates, who may be dialled, and what is known of a peer's addresses.
  */
+import type { Socket } from 'node:net'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { QUESTION } from '@malote/punch'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import { MaloteError } from '../errors.ts'
@@ -28,8 +30,10 @@ import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts
 import { Handlers } from './handlers.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
+import { TLS_HANDSHAKE } from './lane-listener.ts'
 import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
 import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
+import { MemberPunch } from './observed.ts'
 import { PathKeeper } from './path-keeper.ts'
 import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
 import { protocolId } from './protocols.ts'
@@ -76,6 +80,7 @@ class Libp2pHost implements NetworkHost {
   readonly #hostile: HostilePeers
   readonly #spoken: SpokenNetwork
   readonly #lanes: Lanes
+  readonly #punch: MemberPunch
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #pathListeners = new Set<(peer: NodeId) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
@@ -101,12 +106,20 @@ class Libp2pHost implements NetworkHost {
       onHostile: (peer) => this.#onHostile(peer),
       log: (message, error) => this.#log(message, error),
     })
+    this.#punch = new MemberPunch({
+      self: this.id,
+      clock: init.clock,
+      isTrusted: (peer) => this.#isTrusted(peer),
+      isOpen: () => this.#open,
+      log: (message, error) => this.#log(message, error),
+    })
     this.#spoken = new SpokenNetwork({
       clock: init.clock,
       handlers,
       mdns: init.mdns ?? true,
       parts: () => this.#running(),
       onFound: (peer, addresses, how) => this.#onFound(peer, addresses, how),
+      speak: (prefix) => this.#punch.speak(prefix),
       hangUp: () => this.hangUp(),
       log: (message, error) => this.#log(message, error),
     })
@@ -157,7 +170,14 @@ class Libp2pHost implements NetworkHost {
         invited: this.#invited,
         strangers: this.#strangers,
       }),
-      lanes: { clock: this.#clock, accept: (socket) => this.#lanes.accept(socket) },
+      lanes: {
+        clock: this.#clock,
+        takers: new Map<number, (socket: Socket) => void>([
+          [TLS_HANDSHAKE, (socket) => this.#lanes.accept(socket)],
+          [QUESTION, (socket) => this.#punch.accept(socket)],
+        ]),
+      },
+      punch: this.#punch.service,
       onComponents: (parts) => {
         components = parts
         guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer), this.#clock)
@@ -203,6 +223,7 @@ class Libp2pHost implements NetworkHost {
       log: (message, error) => this.#log(message, error),
     })
     this.#parts = { node, components, guard, records, book, connections, relays, paths }
+    this.#punch.start(connections, components.events)
     this.#tendLater()
   }
 
@@ -441,6 +462,7 @@ class Libp2pHost implements NetworkHost {
     this.#strangers.stop()
     const { node, components, relays, paths } = this.#running()
     await paths.stop()
+    await this.#punch.stop()
     await relays.stop()
     await this.#spoken.stop()
     this.#lanes.stop()

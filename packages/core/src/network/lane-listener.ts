@@ -1,6 +1,6 @@
 /**
- * Lanes on the ports that libp2p listens on: a branch forwards one port, or none, and a path that carried the connection
- * carries a lane. The first byte tells them apart.
+ * Lanes, and questions about addresses, on the ports that libp2p listens on: a branch forwards one port, or none, and a
+ * path that carried the connection carries a lane. The first byte tells them apart.
  */
 import { Server, type Socket } from 'node:net'
 import type { Listener, Transport } from '@libp2p/interface'
@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Components } from './guard.ts'
 
 /** A TLS record that begins a handshake (RFC 8446, 5.1). A libp2p connection begins with the length of a protocol name, 19. */
-const TLS_HANDSHAKE = 0x16
+export const TLS_HANDSHAKE = 0x16
 /** For the first byte (ms); libp2p gives a handshake as long. */
 const FIRST_BYTE_MS = 10_000
 /** Sockets that have said nothing yet, of one listener. */
@@ -17,11 +17,11 @@ const MAX_SILENT = 256
 
 export interface LaneListenerInit {
   readonly clock: Clock
-  /** owns the socket from now on; nothing was taken from it */
-  accept(socket: Socket): void
+  /** who owns a socket from now on that begins with this byte; nothing was taken from it */
+  readonly takers: ReadonlyMap<number, (socket: Socket) => void>
 }
 
-/** As `tcp()`, with the sockets that begin a TLS handshake set aside. */
+/** As `tcp()`, with the sockets set aside that begin with a byte of others. */
 export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (components: Components) => Transport {
   const create = tcp(options)
   return (components) => {
@@ -37,7 +37,7 @@ export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (comp
 }
 
 /** @libp2p/tcp has no hook for it. Where its server cannot be found no lane arrives, and streams carry everything. */
-function divert(listener: Listener, { clock, accept }: LaneListenerInit): void {
+function divert(listener: Listener, { clock, takers: others }: LaneListenerInit): void {
   const server: unknown = Reflect.get(listener, 'server')
   if (!(server instanceof Server)) return
   const takers = server.listeners('connection')
@@ -73,7 +73,8 @@ function divert(listener: Listener, { clock, accept }: LaneListenerInit): void {
         return
       }
       socket.unshift(head)
-      if (head[0] === TLS_HANDSHAKE) accept(socket)
+      const other = others.get(head[0] ?? 0)
+      if (other !== undefined) other(socket)
       else for (const take of takers) take.call(server, socket)
       socket.off('error', onError)
     })

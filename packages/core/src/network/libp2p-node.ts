@@ -5,6 +5,7 @@ import type { ConnectionGater, Libp2p } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { yamux } from '@libp2p/yamux'
+import type { Punch } from '@malote/punch'
 import { createLibp2p } from 'libp2p'
 import type { SigningKey } from '../crypto/index.ts'
 import { memberAutoNat } from './autonat.ts'
@@ -37,8 +38,9 @@ export interface Libp2pNodeInit {
   announce: readonly string[]
   reservations: RelayReservations
   gater: ConnectionGater
-  /** what begins a TLS handshake on a port of ours */
+  /** what comes to a port of ours and is not for libp2p */
   lanes: LaneListenerInit
+  punch?: (components: Components) => Punch
   /** sees the parts before any of them starts */
   onComponents(components: Components): void
 }
@@ -98,6 +100,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       identifyPush: identifyPush({ timeout: 5_000, maxMessageSize: 8 * 1024, runOnLimitedConnection: true }),
       ping: ping({ runOnLimitedConnection: true }),
       autonat: memberAutoNat(),
+      ...(init.punch === undefined ? {} : { punch: init.punch }),
     },
   })
   try {

@@ -17,7 +17,7 @@ const OPEN: Omit<Libp2pNodeInit, 'signingKey' | 'listen'> = {
   announce: [],
   reservations: new RelayReservations(),
   gater: { denyDialMultiaddr: () => false },
-  lanes: { clock: systemClock, accept: (socket) => void socket.destroy() },
+  lanes: { clock: systemClock, takers: new Map() },
   onComponents: () => undefined,
 }
 

@@ -4,5 +4,10 @@ import type { ProtocolName } from './types.ts'
 
 /** `/malote/<first 16 hex digits of the network id>/<name>/1`: another network's node does not even share a protocol. */
 export function protocolId(network: NetworkId, protocol: ProtocolName): string {
-  return `/malote/${network.slice(0, 16)}/${protocol}/1`
+  return `${protocolPrefix(network)}/${protocol}/1`
+}
+
+/** For services that make protocol ids themselves. */
+export function protocolPrefix(network: NetworkId): string {
+  return `/malote/${network.slice(0, 16)}`
 }

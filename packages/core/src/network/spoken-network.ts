@@ -9,7 +9,7 @@ import { withDeadline } from './deadline.ts'
 import { type Discovery, startDiscovery } from './discovery.ts'
 import type { Components, RegistrarGuard } from './guard.ts'
 import { DEFAULT_STREAMS_PER_PEER, type Handlers } from './handlers.ts'
-import { protocolId } from './protocols.ts'
+import { protocolId, protocolPrefix } from './protocols.ts'
 import type { HandlerInit, ProtocolName, StreamHandler, Wait } from './types.ts'
 
 export const OUTBOUND_STREAMS_PER_PROTOCOL = 256
@@ -21,6 +21,8 @@ export interface SpokenNetworkInit {
   /** once the host runs */
   parts(): { readonly node: Libp2p; readonly components: Components; readonly guard: RegistrarGuard }
   onFound(peer: NodeId, addresses: string[], how: 'lan' | 'dht'): void
+  /** services that are not handled here speak under this prefix now; null: not at all */
+  speak(prefix: string | null): Promise<void>
   /** the network was left */
   hangUp(): Promise<void>
   log(message: string, error?: unknown): void
@@ -83,6 +85,7 @@ export class SpokenNetwork {
   async #enter(network: NetworkId): Promise<void> {
     this.#id = network
     for (const [protocol, { init, handler }] of this.#registered) await this.#register(network, protocol, init, handler)
+    await this.#init.speak(protocolPrefix(network))
     this.#discovery = await startDiscovery({
       components: this.#init.parts().components,
       network,
@@ -96,6 +99,7 @@ export class SpokenNetwork {
     const network = this.#id
     if (network === null) return
     this.#id = null
+    await this.#init.speak(null)
     await this.#discovery?.stop()
     this.#discovery = undefined
     const { node } = this.#init.parts()

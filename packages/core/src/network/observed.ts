@@ -1,0 +1,103 @@
+/**
+ * The punching service with what it needs of this house: whose word about addresses counts, the ports on which members
+ * are told what this node sees of theirs (`lane-listener.ts`), and to whom a direct connection is wanted (`punching.ts`).
+ */
+import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Punch, punch } from '@malote/punch'
+import type { Clock } from '../clock.ts'
+import type { NodeId } from '../ids.ts'
+import { systemRandom } from '../random.ts'
+import { isRelayed, tcpTarget } from './addresses.ts'
+import type { Connections } from './connections.ts'
+import type { Components } from './guard.ts'
+import { punched } from './path-kinds.ts'
+import { Punching } from './punching.ts'
+
+export interface MemberPunchInit {
+  readonly self: NodeId
+  readonly clock: Clock
+  /** a member, not quarantined */
+  isTrusted(peer: NodeId): boolean
+  /** false while this node's presence is switched off */
+  isOpen(): boolean
+  log(message: string, error?: unknown): void
+}
+
+export class MemberPunch {
+  readonly #init: MemberPunchInit
+  #service: Punch | undefined
+  #punching: Punching | undefined
+  #stopWatching: () => void = () => {}
+
+  constructor(init: MemberPunchInit) {
+    this.#init = init
+  }
+
+  /** For libp2p. It is silent until there is a network: `speak`. */
+  readonly service = (components: Components): Punch => {
+    this.#service = punch({
+      prefix: null,
+      auto: false,
+      isObserver: (peer) => this.#init.isTrusted(peer as NodeId),
+      ports: () => ({ tcp: listeningPort(components), isShared: true, udp: 0 }),
+      onPunched: (connection) => void punched.add(connection),
+    })(components)
+    return this.#service
+  }
+
+  /** A socket that begins with a question. */
+  accept(socket: Socket): void {
+    if (this.#service === undefined || !this.#init.isOpen()) socket.destroy()
+    else this.#service.accept(socket)
+  }
+
+  async speak(prefix: string | null): Promise<void> {
+    await this.#service?.speak(prefix)
+  }
+
+  start(connections: Connections, events: Components['events']): void {
+    const { self, clock, isOpen, log } = this.#init
+    const relayed = (peer: NodeId) => {
+      const open = connections.open(peer)
+      return open.length > 0 && open.every(({ remoteAddr }) => isRelayed(remoteAddr))
+    }
+    const punching = new Punching({
+      self,
+      clock,
+      random: systemRandom,
+      relayed: () => connections.peers().filter((peer) => this.#init.isTrusted(peer) && relayed(peer)),
+      upgrade: async (peer, signal) => void (await this.#service?.upgrade(peerIdFromString(peer), { signal })),
+      whereabouts,
+      isOpen,
+      log,
+    })
+    this.#punching = punching
+    punching.start()
+    const onIdentify = () => punching.look()
+    events.addEventListener('peer:identify', onIdentify)
+    this.#stopWatching = () => events.removeEventListener('peer:identify', onIdentify)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopWatching()
+    await this.#punching?.stop()
+  }
+}
+
+/** Another text when this machine is in other networks. */
+function whereabouts(): string {
+  return Object.values(networkInterfaces())
+    .flatMap((each) => each?.flatMap(({ address, internal }) => (internal ? [] : [address])) ?? [])
+    .sort()
+    .join()
+}
+
+function listeningPort({ transportManager }: Components): number {
+  for (const address of transportManager.getAddrs()) {
+    const target = tcpTarget(address)
+    if (target !== null) return target.port
+  }
+  return 0
+}
