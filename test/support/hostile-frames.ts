@@ -24,7 +24,10 @@ export const HANDLED: Readonly<Record<string, Delimiter>> = {
   keys: 'frame',
   lane: 'frame',
   ledger: 'frame',
+  // frames too, but of a service that has its own, and its own tests of what is in them
+  observe: 'none',
   presence: 'frame',
+  punch: 'none',
   register: 'frame',
   transfer: 'frame',
   [IDENTIFY]: 'varint',

@@ -13,6 +13,7 @@
  */
 import { Punch, type PunchComponents, type PunchInit } from './punch.ts'
 
+export type { AnsweringInit } from './answering.ts'
 export { type Endpoint, isPublic } from './endpoints.ts'
 export { PunchBusyError, PunchFailedError, PunchMessageError, PunchUnavailableError } from './errors.ts'
 export type { Way } from './messages.ts'

@@ -54,7 +54,7 @@ export class Observer {
     return { token, tcp, isShared: isShared && from?.transport === 'tcp', udp, seen }
   }
 
-  /** A socket whose first byte is `QUESTION`. Owns it from now on. */
+  /** A socket on which nothing has been read. Owns it from now on. */
   accept(socket: Socket): void {
     socket.on('error', () => socket.destroy())
     if (this.#isStopped || this.#tokens.size === 0 || this.#kept.size >= MAX_TOKENS) {
@@ -73,7 +73,7 @@ export class Observer {
       socket.off('readable', onReadable)
       // it only holds the mapping from now on
       socket.on('data', () => socket.destroy())
-      const peer = this.#tokens.askOverTcp(question.subarray(1))
+      const peer = question[0] === QUESTION ? this.#tokens.askOverTcp(question.subarray(1)) : null
       const from = endpointOf(socket.remoteAddress, socket.remotePort)
       const ofPeer = [...this.#kept.values()].filter((each) => each === peer).length
       if (peer === null || from === null || ofPeer >= TOKENS_OF_PEER) {

@@ -17,6 +17,7 @@ import type {
 } from '@libp2p/interface'
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
+import { Answering, type AnsweringInit } from './answering.ts'
 import { converse, type Hands, type Learned } from './conversation.ts'
 import { type Candidate, candidateOf, type Endpoint, isPublic, toMultiaddr, type Whereabouts } from './endpoints.ts'
 import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
@@ -60,7 +61,9 @@ export interface PunchInit {
    * @default relays in use, and whoever we have a direct connection with
    */
   isObserver?: (peer: string) => boolean
-  /** where we answer others; none by default */
+  /** answer others on a port of our own @default not */
+  observe?: AnsweringInit
+  /** where we answer others besides, on ports that others lend us: `accept` @default none */
   ports?: () => AnsweringPorts
   /** what may be punched at; a company that routes private addresses between its sites may say more @default the Internet */
   isPublic?: (endpoint: Endpoint) => boolean
@@ -79,6 +82,7 @@ export class Punch implements Startable {
   readonly #init: PunchInit
   readonly #log: Logger
   readonly #observer: Observer
+  readonly #answering: Answering
   readonly #mappings: Mappings
   readonly #quotas = new Quotas()
   readonly #ways = new WeakMap<Connection, Way>()
@@ -94,7 +98,9 @@ export class Punch implements Startable {
     this.#prefix = init.prefix === undefined ? DEFAULT_PREFIX : init.prefix
     const prefix = () => this.#prefix
     const { peerId, privateKey } = components
-    this.#observer = new Observer({ peerId, privateKey, prefix, ports: () => init.ports?.() ?? NO_PORTS })
+    const ports = () => init.ports?.() ?? { tcp: this.#answering.port, isShared: false, udp: 0 }
+    this.#observer = new Observer({ peerId, privateKey, prefix, ports })
+    this.#answering = new Answering(this.#observer)
     this.#mappings = new Mappings({
       self: peerId.toString(),
       log: this.#log,
@@ -107,6 +113,7 @@ export class Punch implements Startable {
     if (this.#isStarted) return
     this.#isStarted = true
     this.#stopped = new AbortController()
+    if (this.#init.observe !== undefined) await this.#answering.start(this.#init.observe)
     await this.#register()
     if (this.#init.auto !== false) this.#components.events.addEventListener('connection:open', this.#onConnection)
   }
@@ -117,6 +124,7 @@ export class Punch implements Startable {
     this.#components.events.removeEventListener('connection:open', this.#onConnection)
     this.#stopped.abort(new PunchUnavailableError('stopped'))
     this.#observer.stop()
+    await this.#answering.stop()
     await this.#unregister()
     await Promise.allSettled(this.#running)
   }
@@ -421,8 +429,6 @@ export class Punch implements Startable {
     }
   }
 }
-
-const NO_PORTS: AnsweringPorts = { tcp: 0, isShared: false, udp: 0 }
 
 function isOpen({ status }: Connection): boolean {
   return status === 'open'

@@ -41,7 +41,7 @@ async function startRaw(): Promise<Raw> {
     listen: [],
     announce: [],
     gater: {},
-    lanes: { clock: systemClock, accept: (socket) => void socket.destroy() },
+    lanes: { clock: systemClock, takers: new Map() },
     onComponents: () => {},
   })
   ending.push(() => node.stop())

@@ -1,0 +1,224 @@
+/** Whole nodes on loopback: two that know each other over a relay only, which also says what it sees. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import { identify } from '@libp2p/identify'
+import type { Connection, Libp2p } from '@libp2p/interface'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { afterEach, describe, expect, it } from 'vitest'
+import { PunchFailedError, PunchUnavailableError } from './errors.ts'
+import { Frames } from './frames.ts'
+import { type PunchComponents, type PunchInit, punch, QUESTION } from './index.ts'
+import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES } from './limits.ts'
+import { decodeMessage, decodeObservation, encodeMessage, type Message } from './messages.ts'
+import type { Punch } from './punch.ts'
+import { makeStatement } from './statements.ts'
+
+type Node = Libp2p<{ punch: Punch }>
+
+const running: Node[] = []
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((node) => node.stop()))
+})
+
+async function start(listen: string[], init: PunchInit, serves = false): Promise<Node> {
+  const node = (await createLibp2p({
+    addresses: { listen },
+    connectionGater: { denyDialMultiaddr: () => false },
+    transports: [tcp(), circuitRelayTransport()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    services: {
+      identify: identify(),
+      punch: punch({ auto: false, isPublic: () => true, ...init }) as (components: PunchComponents) => Punch,
+      ...(serves ? { relay: circuitRelayServer() } : {}),
+    },
+  })) as Node
+  running.push(node)
+  return node
+}
+
+const startRelay = () => start(['/ip4/127.0.0.1/tcp/0'], { observe: { port: 0, host: '127.0.0.1' } }, true)
+
+/** Reached over the relay only. */
+async function startBehind(relay: Node, init: PunchInit = {}): Promise<Node> {
+  return await start([`${relay.getMultiaddrs()[0]}/p2p-circuit`], init)
+}
+
+const isRelayed = ({ remoteAddr }: Connection) =>
+  remoteAddr.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
+
+async function meet(from: Node, to: Node): Promise<Connection> {
+  const [address] = to.getMultiaddrs()
+  if (address === undefined) throw new TypeError('nobody could be reached')
+  return await from.dial(address)
+}
+
+async function threeNodes(init: PunchInit = {}): Promise<{ relay: Node; a: Node; b: Node; relayed: Connection }> {
+  const relay = await startRelay()
+  const [a, b] = await Promise.all([startBehind(relay, init), startBehind(relay, init)])
+  return { relay, a, b, relayed: await meet(a, b) }
+}
+
+const directOf = (node: Node, peer: Node) => node.getConnections(peer.peerId).filter((each) => !isRelayed(each))
+
+/** The next direct connection between the two. */
+function directWith(node: Node, peer: Node): Promise<Connection> {
+  return new Promise((resolve) => {
+    node.addEventListener('connection:open', ({ detail }) => {
+      if (!isRelayed(detail) && detail.remotePeer.equals(peer.peerId)) resolve(detail)
+    })
+  })
+}
+
+describe('two nodes that a relay joins', () => {
+  it('get a direct connection by TCP, whose parts in the handshake are fixed', async () => {
+    const punched: Connection[] = []
+    const { a, b } = await threeNodes({ onPunched: (connection) => void punched.push(connection) })
+    const opened = directWith(b, a)
+    const { connection, way } = await a.services.punch.upgrade(b.peerId)
+    const theirs = await opened
+    expect(way).toBe('tcp')
+    expect(isRelayed(connection)).toBe(false)
+    expect(connection.limits).toBeUndefined()
+    expect([connection.direction, theirs.direction]).toEqual(['outbound', 'inbound'])
+    expect(connection.remotePeer.equals(b.peerId)).toBe(true)
+    expect(punched).toContain(connection)
+    expect(a.services.punch.wayOf(connection)).toBe('tcp')
+    await b.handle('/echo', (stream) => stream.addEventListener('message', ({ data }) => void stream.send(data)))
+    const stream = await connection.newStream('/echo')
+    stream.send(Uint8Array.of(1, 2, 3))
+    const [{ data }] = (await once(stream, 'message')) as [{ data: { subarray(): Uint8Array } }]
+    expect([...data.subarray()]).toEqual([1, 2, 3])
+    // the one that stands is enough
+    await expect(a.services.punch.upgrade(b.peerId)).resolves.toMatchObject({ connection })
+  })
+
+  it('get it by themselves', async () => {
+    const relay = await startRelay()
+    const [a, b] = await Promise.all([startBehind(relay), startBehind(relay, { auto: true })])
+    const direct = directWith(a, b)
+    await meet(a, b)
+    expect((await direct).direction).toBe('inbound')
+  })
+
+  it('get none where nobody says what he sees, and nothing is left', async () => {
+    const relay = await start(['/ip4/127.0.0.1/tcp/0'], { prefix: null }, true)
+    const [a, b] = await Promise.all([startBehind(relay), startBehind(relay)])
+    const relayed = await meet(a, b)
+    await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchFailedError)
+    expect(relayed.streams.filter(({ protocol }) => protocol.includes('punch'))).toEqual([])
+    expect(directOf(a, b)).toEqual([])
+  })
+
+  it('get none when it is called off, without a relayed connection, or in two languages', async () => {
+    const { a, b, relay } = await threeNodes()
+    const controller = new AbortController()
+    const upgrade = a.services.punch.upgrade(b.peerId, { signal: controller.signal })
+    const reason = new Error('called off')
+    controller.abort(reason)
+    await expect(upgrade).rejects.toBe(reason)
+    await a.hangUp(b.peerId)
+    await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchUnavailableError)
+    // a direct one is there
+    await expect(a.services.punch.upgrade(relay.peerId)).resolves.toMatchObject({ way: 'dial' })
+    // nor under different prefixes, or under none
+    await meet(a, b)
+    await b.services.punch.speak('/other')
+    await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchFailedError)
+    await a.services.punch.speak(null)
+    await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchUnavailableError)
+  })
+})
+
+/** A peer that says what it likes. */
+async function say(relayed: Connection, ...payloads: Uint8Array[]): Promise<Message['type'] | 'reset' | 'ended'> {
+  const frames = new Frames(await relayed.newStream('/libp2p-punch/punch/1', { runOnLimitedConnection: true }))
+  try {
+    for (const payload of payloads) frames.write(payload)
+    const answer = await frames.read(AbortSignal.timeout(10_000))
+    return answer === null ? 'ended' : decodeMessage(answer).type
+  } catch {
+    return 'reset'
+  }
+}
+
+describe('a hostile peer', () => {
+  it('gets no further than its first word', async () => {
+    const { relayed } = await threeNodes()
+    await expect(say(relayed, Uint8Array.of(9))).resolves.toBe('reset')
+    await expect(say(relayed, new Uint8Array(MAX_MESSAGE_BYTES + 1))).resolves.toBe('reset')
+    await expect(say(relayed, encodeMessage({ type: 'sync' }))).resolves.toBe('no')
+    await expect(say(relayed, encodeMessage({ type: 'done' }))).resolves.toBe('no')
+    // a punch needs an address that somebody vouches for
+    const unproven = encodeMessage({ type: 'connect', way: 'tcp', waited: 0, statement: null, candidates: [] })
+    await expect(say(relayed, unproven)).resolves.toBe('no')
+    const many = Array.from({ length: 2 * MAX_MESSAGES }, () => new Uint8Array(MAX_MESSAGE_BYTES))
+    await expect(say(relayed, ...many)).resolves.toBe('reset')
+  })
+
+  it('cannot have packets sent to an address at which nobody has seen it', async () => {
+    const { relay, a, b, relayed } = await threeNodes()
+    const victim = { family: 4, ip: '127.0.0.1', port: 9 } as const
+    const subject = { prefix: '/libp2p-punch', transport: 'tcp' } as const
+    const own = (a as unknown as { components: PunchComponents }).components
+    const key = own.privateKey
+    const now = Date.now()
+    const send = async (peer: string, observer: string) => {
+      const statement = await makeStatement({ ...subject, peer }, victim, { id: observer, key, now })
+      return await say(relayed, encodeMessage({ type: 'connect', way: 'tcp', waited: 0, statement, candidates: [] }))
+    }
+    // its own word, and a signature in another's name
+    await expect(send(a.peerId.toString(), a.peerId.toString())).resolves.toBe('no')
+    await expect(send(a.peerId.toString(), relay.peerId.toString())).resolves.toBe('no')
+    // a true one, about somebody else
+    const seen = await b.services.punch.seen()
+    const stolen = encodeMessage({ type: 'connect', way: 'tcp', waited: 0, statement: seen, candidates: [] })
+    expect(seen?.observer).toBe(relay.peerId.toString())
+    await expect(say(relayed, stolen)).resolves.toBe('no')
+    // so many conversations in a minute, and no more
+    const outcomes: string[] = []
+    for (let begun = 3; begun < BEGUN_BY_PEER; begun++)
+      outcomes.push(await say(relayed, encodeMessage({ type: 'done' })))
+    expect(new Set(outcomes)).toEqual(new Set(['no']))
+    await expect(say(relayed, encodeMessage({ type: 'done' }))).resolves.toBe('reset')
+  })
+})
+
+describe('an observer', () => {
+  async function asked(): Promise<{ token: Uint8Array; port: number }> {
+    const relay = await startRelay()
+    const a = await start([], {})
+    const connection = await a.dial(relay.getMultiaddrs()[0] ?? multiaddr('/ip4/127.0.0.1/tcp/1'))
+    const frames = new Frames(await connection.newStream('/libp2p-punch/observe/1'))
+    const { token, tcp: port } = decodeObservation((await frames.read(AbortSignal.timeout(5_000))) ?? new Uint8Array())
+    await frames.close(AbortSignal.timeout(1_000))
+    return { token, port }
+  }
+
+  /** All that comes until it is closed, or until an answer has come. */
+  async function ask(port: number, bytes: Uint8Array): Promise<number> {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.on('error', () => {})
+    socket.write(bytes)
+    const length = await Promise.race([
+      once(socket, 'data').then(([data]) => (data as Buffer).length),
+      once(socket, 'close').then(() => 0),
+    ])
+    socket.destroy()
+    return length
+  }
+
+  it('answers a token once, and nobody else', async () => {
+    const { token, port } = await asked()
+    const strange = Uint8Array.from([QUESTION, ...token.map((byte) => byte ^ 1)])
+    await expect(ask(port, strange)).resolves.toBe(0)
+    await expect(ask(port, Uint8Array.from([QUESTION ^ 1, ...token]))).resolves.toBe(0)
+    await expect(ask(port, Uint8Array.from([QUESTION, ...token]))).resolves.toBeGreaterThan(0)
+    await expect(ask(port, Uint8Array.from([QUESTION, ...token]))).resolves.toBe(0)
+  })
+})
