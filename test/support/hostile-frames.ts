@@ -11,8 +11,8 @@ import { ask } from './stranger.ts'
 
 const IDENTIFY = '/ipfs/id/1.0.0'
 
-/** How messages are delimited: by our frames, by the varints of protobuf, or not at all. */
-export type Delimiter = 'frame' | 'varint' | 'none'
+/** How messages are delimited: by our frames, by the same of a service that reads them itself, by the varints of protobuf, or not at all. */
+export type Delimiter = 'frame' | 'service-frame' | 'varint' | 'none'
 /**
  * Every protocol that a node handles, by its name in the network or its whole id. One that is missing here is a protocol
  * that nobody has been hostile to yet: the test that compares the two says so.
@@ -24,10 +24,9 @@ export const HANDLED: Readonly<Record<string, Delimiter>> = {
   keys: 'frame',
   lane: 'frame',
   ledger: 'frame',
-  // frames too, but of a service that has its own, and its own tests of what is in them
-  observe: 'none',
+  observe: 'service-frame',
   presence: 'frame',
-  punch: 'none',
+  punch: 'service-frame',
   register: 'frame',
   transfer: 'frame',
   [IDENTIFY]: 'varint',
@@ -52,7 +51,7 @@ function lengthOf(bytes: number, delimiter: Delimiter): Uint8Array {
   if (delimiter === 'none') return new Uint8Array(0)
   const head = Buffer.alloc(4)
   head.writeUInt32BE(bytes)
-  if (delimiter === 'frame') return head
+  if (delimiter === 'frame' || delimiter === 'service-frame') return head
   const varint: number[] = []
   for (let left = bytes; ; left = Math.floor(left / 128)) {
     if (left < 128) return Uint8Array.from([...varint, left])

@@ -325,20 +325,28 @@ export class Punch implements Startable {
 
   async #dial(candidates: readonly Candidate[], peer: PeerId, signal: AbortSignal): Promise<Connection> {
     const { transportManager } = this.#components
-    const lost = new AbortController()
-    const either = AbortSignal.any([signal, lost.signal])
-    let winner: Connection | null = null
-    const race = candidates.map(async (candidate) => {
+    signal.throwIfAborted()
+    // a socket of @libp2p/tcp stays bound to the signal that it was dialled with: the winner's must not be aborted
+    const dials = new Set<AbortController>()
+    const endAll = () => {
+      for (const each of dials) each.abort(new Error('another address was faster, or it took too long'))
+      dials.clear()
+    }
+    signal.addEventListener('abort', endAll, { once: true })
+    const dial = async (candidate: Candidate) => {
+      const own = new AbortController()
+      dials.add(own)
       const address = toMultiaddr(candidate, candidate.transport, peer.toString())
-      const connection = await transportManager.dial(address, { signal: either })
-      if (winner !== null) connection.abort(new Error('another address was faster'))
-      winner ??= connection
-      return winner
-    })
+      const connection = await transportManager.dial(address, { signal: own.signal })
+      own.signal.throwIfAborted()
+      dials.delete(own)
+      endAll()
+      return connection
+    }
     try {
-      return await Promise.any(race)
+      return await Promise.any(candidates.map(dial))
     } finally {
-      lost.abort(new Error('the race is over'))
+      signal.removeEventListener('abort', endAll)
     }
   }
 
