@@ -148,6 +148,8 @@ class Libp2pHost implements NetworkHost {
       { maxFrameBytes: MAX_LANE_MESSAGE, timeoutMs: OPEN_TIMEOUT_MS, maxStreamsPerPeer: 16 },
       (stream) => this.#lanes.answer(stream),
     )
+    // the lanes of the path before could not be had; those of this one may be
+    this.onPath((peer) => this.#lanes.forget(peer))
     this.onPeer(({ type, peer }) => {
       if (type === 'connected') this.#lanes.forget(peer)
       else this.#lanes.end((each) => each === peer)

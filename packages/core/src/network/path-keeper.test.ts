@@ -1,7 +1,6 @@
-import net, { type Socket } from 'node:net'
-import { afterAll, describe, it, vi } from 'vitest'
+import { afterAll, describe, it } from 'vitest'
 import type { NetworkHost } from './host-types.ts'
-import { peerEvent, startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
+import { holdWay, peerEvent, portOf, startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
 import type { HandlerInit } from './types.ts'
 
 const HANDLER: HandlerInit = { maxFrameBytes: 1000, timeoutMs: 20_000 }
@@ -9,6 +8,7 @@ const OPTIONS = { maxFrameBytes: 1000, timeoutMs: 15_000 }
 
 const running: TestHost[] = []
 const lines: TestLine[] = []
+const restores: (() => void)[] = []
 async function start(...args: Parameters<typeof startTestHost>): Promise<TestHost> {
   const host = await startTestHost(...args)
   running.push(host)
@@ -24,27 +24,10 @@ async function lineTo(host: NetworkHost): Promise<TestLine> {
   return line
 }
 afterAll(async () => {
-  vi.restoreAllMocks()
+  for (const restore of restores) restore()
   await Promise.all(running.splice(0).map(({ host }) => host.stop()))
   await Promise.all(lines.splice(0).map((line) => line.stop()))
 })
-
-const portOf = (address: string | undefined) => Number(/\/tcp\/(\d+)/.exec(address ?? '')?.[1])
-
-/** Where connections to the ports of some hosts end up instead; null: nowhere, they are refused. */
-function wayTo(ports: readonly number[]): { line: TestLine | null } {
-  const way: { line: TestLine | null } = { line: null }
-  const connect = net.connect as (options: net.NetConnectOpts) => Socket
-  const redirected = (options: net.NetConnectOpts): Socket => {
-    if (!('port' in options) || !ports.includes(options.port)) return connect(options)
-    if (way.line !== null) return connect({ ...options, port: portOf(way.line.address) })
-    const socket = new net.Socket()
-    queueMicrotask(() => socket.destroy(new Error('refused')))
-    return socket
-  }
-  vi.spyOn(net, 'connect').mockImplementation(redirected as typeof net.connect)
-  return way
-}
 
 const kinds = ({ host }: TestHost, peer: TestHost) =>
   host
@@ -87,7 +70,8 @@ describe.concurrent('paths', () => {
     const near = await start({ members: [relay] })
     const far = await start({ members: [relay, near] })
     near.gate.members.add(far.host.id)
-    const way = wayTo([near, far].map(({ host }) => portOf(host.addresses()[0])))
+    const way = holdWay([near, far].map(({ host }) => portOf(host.addresses()[0])))
+    restores.push(way.restore)
     await Promise.all([near, far].map(({ host }) => host.dial(relay.host.addresses())))
     const circuit = `${relay.host.addresses()[0]}/p2p-circuit/p2p/${far.host.id}`
     await expect

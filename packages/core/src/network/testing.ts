@@ -1,5 +1,5 @@
 /** Hosts on loopback for the tests of this room. */
-import { connect, createServer, type Socket } from 'node:net'
+import net, { connect, createServer, Socket } from 'node:net'
 import { type Clock, systemClock } from '../clock.ts'
 import { generateSigningKey, type SigningKey } from '../crypto/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
@@ -93,15 +93,23 @@ export class ManualClock implements Clock {
 export interface TestLine {
   /** multiaddr of this end, with the peer id of the far end */
   address: string
+  /** that have passed, both ways */
+  readonly bytes: number
   cut(): void
   freeze(): void
   stop(): Promise<void>
 }
 
 export async function startLine(to: NetworkHost): Promise<TestLine> {
-  const port = Number(/\/tcp\/(\d+)/.exec(to.addresses()[0] ?? '')?.[1])
+  const port = portOf(to.addresses()[0])
   const sockets = new Set<Socket>()
   let frozen = false
+  let bytes = 0
+  const pass = (data: Buffer, end: Socket) => {
+    if (frozen) return
+    bytes += data.length
+    end.write(data)
+  }
   const server = createServer((near) => {
     const far = connect(port, '127.0.0.1')
     for (const socket of [near, far]) {
@@ -111,8 +119,8 @@ export async function startLine(to: NetworkHost): Promise<TestLine> {
     }
     near.on('close', () => far.destroy())
     far.on('close', () => near.destroy())
-    near.on('data', (data) => void (frozen || far.write(data)))
-    far.on('data', (data) => void (frozen || near.write(data)))
+    near.on('data', (data) => pass(data, far))
+    far.on('data', (data) => pass(data, near))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const own = server.address()
@@ -122,6 +130,9 @@ export async function startLine(to: NetworkHost): Promise<TestLine> {
   }
   return {
     address: `/ip4/127.0.0.1/tcp/${own.port}/p2p/${to.id}`,
+    get bytes() {
+      return bytes
+    },
     cut,
     freeze: () => {
       frozen = true
@@ -131,4 +142,27 @@ export async function startLine(to: NetworkHost): Promise<TestLine> {
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+/**
+ * Decides for the rest of the process where libp2p's connections to these ports end up: at a line instead, or refused.
+ * Lanes are not asked.
+ */
+export function holdWay(ports: readonly number[]): { line: TestLine | null; restore(): void } {
+  const way: ReturnType<typeof holdWay> = { line: null, restore: () => {} }
+  const real = net.connect as (options: net.NetConnectOpts) => Socket
+  const held = (options: net.NetConnectOpts): Socket => {
+    if (!('port' in options) || !ports.includes(options.port)) return real(options)
+    if (way.line !== null) return real({ ...options, port: portOf(way.line.address) })
+    const socket = new Socket()
+    queueMicrotask(() => socket.destroy(new Error('refused')))
+    return socket
+  }
+  Reflect.set(net, 'connect', held)
+  way.restore = () => void Reflect.set(net, 'connect', real)
+  return way
+}
+
+export function portOf(address: string | undefined): number {
+  return Number(/\/tcp\/(\d+)/.exec(address ?? '')?.[1])
 }

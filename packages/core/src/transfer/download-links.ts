@@ -26,8 +26,6 @@ export interface Link {
   pagesOwed: number
   /** as it was opened */
   readonly urgent: boolean
-  /** chunks that have come over it */
-  got: number
   readonly talk: IdleTalk
 }
 
@@ -144,7 +142,6 @@ export class Links {
       owed: 0,
       pagesOwed: 0,
       urgent: init.isUrgent(),
-      got: 0,
       talk: new IdleTalk(clock, chunkCount(version)),
     }
     const signal = AbortSignal.any([ending.signal, this.#ending.signal])

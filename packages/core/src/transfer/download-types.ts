@@ -34,7 +34,7 @@ export interface DownloadProgress {
 export interface DownloadInit {
   readonly version: VersionShape
   readonly store: Pick<ContentStore, 'open'>
-  readonly host: Pick<Host, 'id' | 'open'>
+  readonly host: Pick<Host, 'id' | 'open' | 'onPath'>
   readonly clock: Clock
   readonly random: Random
   /** who may have chunks of it, best first; asked again while it runs */

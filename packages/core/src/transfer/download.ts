@@ -345,8 +345,6 @@ class RunningDownload implements Download {
     const verdict = picker.arrived(link.peer, index, sealed.length, this.#now())
     if (verdict === 'unasked') throw new SourceBrokenError(link.peer, `sent chunk ${index}, which was not asked for`)
     this.#received += sealed.length
-    link.got += 1
-    if (!link.urgent) link.session?.got(link.got)
     if (verdict === 'known') {
       this.#wasted += sealed.length
       this.#giveBack(link)

@@ -18,6 +18,8 @@ describe('SourceSession', () => {
   /** the source's ends, in the order in which they were opened */
   let theirs: FrameStream[]
   let opened: PromiseWithResolvers<void>[]
+  /** another path is used from now on */
+  let tellPath = () => {}
 
   beforeEach(() => {
     const network = new Map<NodeId, TestHost>()
@@ -42,7 +44,13 @@ describe('SourceSession', () => {
         if (options.laneOnly === true && more.hasLane === false) throw new UnreachableError(peer)
         return host.open(peer)
       },
-    } satisfies Pick<Host, 'open'>,
+      onPath: (listener) => {
+        tellPath = () => listener(source)
+        return () => {
+          tellPath = () => {}
+        }
+      },
+    } satisfies Pick<Host, 'open' | 'onPath'>,
     clock: systemClock,
     peer: source,
     root: ROOT,
@@ -157,6 +165,63 @@ describe('SourceSession', () => {
     await heard(1)
     await say(1, { t: 'ok', count: COUNT, bits: new Uint8Array([0xc0, 1]) })
     expect(await next()).toEqual({ t: 'have', indexes: [1, 15] })
+    session.abort()
+  })
+
+  const OTHER_WAY = { urgent: false, first: undefined }
+
+  async function beginQuietly() {
+    const opening = SourceSession.open(init(OTHER_WAY))
+    expect(await heard(0)).toMatchObject({ t: 'open' })
+    await say(0, { t: 'ok', count: COUNT, bits: null })
+    return await opening
+  }
+
+  it('goes over to another path: takes back what waits, reads what is on its way, and counts for each what came', async () => {
+    const session = await beginQuietly()
+    const { next, over } = follow(session)
+    session.get([1, 2, 3])
+    expect(await heard(0)).toEqual({ t: 'get', indexes: [1, 2, 3] })
+    tellPath()
+    expect(await heard(1)).toMatchObject({ t: 'open' })
+    await say(1, { t: 'ok', count: COUNT, bits: null })
+    expect(await heard(0)).toEqual({ t: 'cancel', indexes: [1, 2, 3] })
+    await sendChunk(0, 1)
+    expect(await next()).toMatchObject({ t: 'chunk', index: 1 })
+    expect(await heard(0)).toEqual({ t: 'got', chunks: 1 })
+    await say(0, { t: 'cancelled', indexes: [2, 3] })
+    expect(await next()).toEqual({ t: 'cancelled', indexes: [2, 3] })
+    expect(await heard(0)).toBeNull()
+    session.get([2])
+    expect(await heard(1)).toEqual({ t: 'get', indexes: [2] })
+    await sendChunk(1, 2)
+    expect(await next()).toMatchObject({ t: 'chunk', index: 2 })
+    expect(await heard(1)).toEqual({ t: 'got', chunks: 1 })
+    await theirs[1]?.close()
+    await over
+    session.abort()
+  })
+
+  it('goes on over another path when its own is gone', async () => {
+    const session = await beginQuietly()
+    const { next } = follow(session)
+    session.get([4])
+    await heard(0)
+    theirs[0]?.abort()
+    tellPath()
+    expect(await heard(1)).toMatchObject({ t: 'open' })
+    await say(1, { t: 'ok', count: COUNT, bits: null })
+    expect(await next()).toEqual({ t: 'cancelled', indexes: [4] })
+    session.get([4])
+    expect(await heard(1)).toEqual({ t: 'get', indexes: [4] })
+    session.abort()
+  })
+
+  it('ends with its stream when there is no other path', async () => {
+    const session = await beginQuietly()
+    const { over } = follow(session)
+    theirs[0]?.abort()
+    await expect(over).rejects.toThrow()
     session.abort()
   })
 

@@ -1,6 +1,7 @@
 /**
- * What goes on with one source, over one stream or, for a moment, two: what was begun on the connection that there was moves
- * to a lane when that stands. Nothing is asked for twice: the stream that is left is read until it owes nothing.
+ * What goes on with one source, over one stream or, for a moment, two: what was begun over one way goes on over a better one
+ * when that stands (a lane beside the connection that there was, another path to the source). Nothing is asked for twice:
+ * what still waits on the stream that is left is taken back, and it is read until it owes nothing.
  */
 import type { Clock } from '../clock.ts'
 import { getBit } from '../content/index.ts'
@@ -22,6 +23,7 @@ export interface SessionInit extends StreamInit {
 }
 
 type OnAnswer = (answer: Answer) => void
+type How = Parameters<typeof SourceStream.open>[1]
 
 export class SourceSession {
   readonly peer: NodeId
@@ -29,21 +31,42 @@ export class SourceSession {
   readonly bits: Uint8Array | null
   readonly #init: SessionInit
   #stream: SourceStream
-  /** the one that was left */
-  #left: SourceStream | undefined
+  /** those that were left, and still owe something */
+  readonly #left = new Set<SourceStream>()
+  /** another path is used since this stream was begun */
+  #hasBetter = false
+  #moving: Promise<boolean> | undefined
   #ended = false
+  readonly #unsubscribe: () => void
+  #onBetter: () => void = () => {}
 
-  private constructor(stream: SourceStream, init: SessionInit) {
+  private constructor(stream: SourceStream, init: SessionInit, unsubscribe: () => void) {
     this.peer = stream.peer
     this.bits = stream.bits
     this.#stream = stream
     this.#init = init
+    this.#unsubscribe = unsubscribe
   }
 
   /** @throws what `SourceStream.open` throws */
   static async open(init: SessionInit): Promise<SourceSession> {
     const bulk = isBulk(init) && init.first === undefined
-    return new SourceSession(await SourceStream.open(init, { bulk, first: init.first }), init)
+    let session: SourceSession | undefined
+    let isEarly = false
+    const unsubscribe = init.host.onPath?.((peer) => {
+      if (peer !== init.peer) return
+      if (session === undefined) isEarly = true
+      else session.#noteBetter()
+    })
+    try {
+      const stream = await SourceStream.open(init, { bulk, first: init.first })
+      session = new SourceSession(stream, init, unsubscribe ?? (() => {}))
+      session.#hasBetter = isEarly
+      return session
+    } catch (error) {
+      unsubscribe?.()
+      throw error
+    }
   }
 
   /**
@@ -52,28 +75,46 @@ export class SourceSession {
    * @throws {SourceBrokenError} when the source broke the protocol; anything else is the path's fault
    */
   async run(onAnswer: OnAnswer, signal: AbortSignal): Promise<void> {
-    const { first } = this.#init
     const stop = new AbortController()
     const over = Promise.withResolvers<void>()
     const both = AbortSignal.any([signal, stop.signal])
-    const follow = (stream: SourceStream) =>
-      this.#follow(stream, onAnswer, both).then(
-        (isOver) => isOver && over.resolve(),
-        (error: unknown) => over.reject(error),
-      )
-    const all = [follow(this.#stream)]
-    if (first !== undefined && isBulk(this.#init)) {
-      const moved = this.#move(onAnswer, both).then(
-        (stream) => (stream === null ? undefined : follow(stream)),
-        (error: unknown) => over.reject(error),
-      )
-      all.push(moved.then(() => undefined))
+    const running = new Set<Promise<void>>()
+    const track = (work: Promise<void>) => {
+      const tracked = work.catch((error: unknown) => over.reject(error)).finally(() => running.delete(tracked))
+      running.add(tracked)
     }
+    const follow = async (stream: SourceStream): Promise<void> => {
+      if (await this.#follow(stream, onAnswer, both, move)) over.resolve()
+    }
+    /** @returns whether it has moved */
+    const move = (how: How): Promise<boolean> => {
+      this.#moving ??= this.#move(how, onAnswer, both)
+        .then((stream) => {
+          if (stream === null) return false
+          track(follow(stream))
+          return true
+        })
+        .finally(() => {
+          this.#moving = undefined
+        })
+      return this.#moving
+    }
+    const moveOn = async (): Promise<void> => {
+      await this.#moving
+      if (!this.#hasBetter || both.aborted) return
+      this.#hasBetter = false
+      await move(this.#elsewhere)
+    }
+    this.#onBetter = () => track(moveOn())
+    track(follow(this.#stream))
+    if (this.#init.first !== undefined && isBulk(this.#init)) track(move({ bulk: 'only' }).then(() => undefined))
+    if (this.#hasBetter) this.#onBetter()
     try {
       await over.promise
     } finally {
+      this.#onBetter = () => {}
       stop.abort(new Error('ended'))
-      await Promise.all(all)
+      while (running.size > 0) await Promise.all(running)
     }
   }
 
@@ -83,13 +124,8 @@ export class SourceSession {
 
   /** Wherever it was asked for. */
   cancel(indexes: readonly number[]): void {
-    this.#left?.cancel(indexes)
+    for (const left of this.#left) left.cancel(indexes)
     this.#stream.cancel(indexes)
-  }
-
-  /** See `SourceStream.got`. Sessions that move are urgent, and say nothing of the kind. */
-  got(chunks: number): void {
-    this.#stream.got(chunks)
   }
 
   page(page: number): void {
@@ -101,18 +137,37 @@ export class SourceSession {
   }
 
   async close(): Promise<void> {
-    this.#ended = true
-    await Promise.all([this.#left?.close(), this.#stream.close()])
+    this.#end()
+    await Promise.all([...this.#left, this.#stream].map((stream) => stream.close()))
   }
 
   abort(reason?: Error): void {
+    this.#end()
+    for (const stream of [...this.#left, this.#stream]) stream.abort(reason)
+  }
+
+  #end(): void {
     this.#ended = true
-    this.#left?.abort(reason)
-    this.#stream.abort(reason)
+    this.#unsubscribe()
+  }
+
+  #noteBetter(): void {
+    this.#hasBetter = true
+    this.#onBetter()
+  }
+
+  /** Over the path that is used now, which stands already. */
+  get #elsewhere(): How {
+    return { bulk: isBulk(this.#init), connectedOnly: true }
   }
 
   /** @returns whether the session is over with it */
-  async #follow(stream: SourceStream, onAnswer: OnAnswer, signal: AbortSignal): Promise<boolean> {
+  async #follow(
+    stream: SourceStream,
+    onAnswer: OnAnswer,
+    signal: AbortSignal,
+    move: (how: How) => Promise<boolean>,
+  ): Promise<boolean> {
     try {
       while (!this.#ended) {
         const answer = await stream.read({ signal, timeoutMs: this.#init.idleMs })
@@ -122,10 +177,11 @@ export class SourceSession {
         if (stream !== this.#stream && !stream.owes) break
       }
     } catch (error) {
-      if (stream === this.#stream || error instanceof SourceBrokenError || signal.aborted) throw error
+      if (error instanceof SourceBrokenError || signal.aborted) throw error
+      if (stream === this.#stream && !(await this.#isSaved(stream, move))) throw error
     }
     if (stream === this.#stream || this.#ended) return true
-    this.#left = undefined
+    this.#left.delete(stream)
     const owed = stream.owed()
     if (owed.length > 0) stream.abort()
     else await stream.close()
@@ -133,31 +189,43 @@ export class SourceSession {
     return false
   }
 
-  /** @returns the lane that is used from now on; null where there is none @throws {SourceBrokenError} */
-  async #move(onAnswer: OnAnswer, signal: AbortSignal): Promise<SourceStream | null> {
+  /** Its path is gone from under the stream in use: is there another one, and does the session go on over it? */
+  async #isSaved(stream: SourceStream, move: (how: How) => Promise<boolean>): Promise<boolean> {
+    // who is told of the path's end first, the stream or we, is chance
+    await new Promise((resolve) => setImmediate(resolve))
+    await this.#moving
+    if (stream !== this.#stream) return true
+    if (!this.#hasBetter) return false
+    this.#hasBetter = false
+    return await move(this.#elsewhere)
+  }
+
+  /** @returns the stream that is used from now on; null where there is none @throws {SourceBrokenError} */
+  async #move(how: How, onAnswer: OnAnswer, signal: AbortSignal): Promise<SourceStream | null> {
     const { clock, count } = this.#init
-    let lane: SourceStream
+    let next: SourceStream
     try {
-      lane = await SourceStream.open({ ...this.#init, signal }, { bulk: 'only' })
+      next = await SourceStream.open({ ...this.#init, signal }, how)
     } catch (error) {
       if (error instanceof SourceBrokenError) throw error
       return null // what there was goes on
     }
     const left = this.#stream
-    this.#stream = lane
-    this.#left = left
+    this.#stream = next
+    this.#left.add(left)
     if (this.#ended) {
-      lane.abort()
+      next.abort()
       return null
     }
     // the source ends its side, or answers what it owes
     if (left.owes) {
       const cancel = clock.after(LEFT_MS, () => left.abort())
       signal.addEventListener('abort', cancel, { once: true })
+      if (how.bulk !== 'only') left.cancelAll()
     } else await left.close()
-    const indexes = newlyHeld(count, left.bits, lane.bits)
+    const indexes = newlyHeld(count, left.bits, next.bits)
     if (indexes.length > 0) onAnswer({ t: 'have', indexes })
-    return lane
+    return next
   }
 }
 

@@ -18,7 +18,7 @@ const OPEN_MS = 15_000
 const SEND_MS = 30_000
 
 export interface StreamInit {
-  readonly host: Pick<Host, 'open'>
+  readonly host: Pick<Host, 'open' | 'onPath'>
   readonly peer: NodeId
   readonly root: Root
   readonly rootBytes: Uint8Array
@@ -41,6 +41,9 @@ export type Answer = Exclude<TransferReply, { t: 'ok' } | { t: 'no' }>
 export class SourceStream {
   readonly peer: NodeId
   readonly #stream: FrameStream
+  /** the source is told how much has come: it has no other way to know what still fills its link */
+  readonly #tellsGot: boolean
+  #got = 0
   /** chunks and pages that were asked for on this stream and not answered */
   readonly #chunks = new Set<number>()
   readonly #pages = new Set<number>()
@@ -48,9 +51,10 @@ export class SourceStream {
   #sending: Promise<void> = Promise.resolve()
   #ended = false
 
-  private constructor(stream: FrameStream) {
+  private constructor(stream: FrameStream, urgent: boolean) {
     this.peer = stream.peer
     this.#stream = stream
+    this.#tellsGot = !urgent
   }
 
   /**
@@ -61,7 +65,11 @@ export class SourceStream {
    */
   static async open(
     init: StreamInit,
-    how: { readonly bulk: boolean | 'only'; readonly first?: FirstFlight | undefined },
+    how: {
+      readonly bulk: boolean | 'only'
+      readonly first?: FirstFlight | undefined
+      readonly connectedOnly?: boolean
+    },
   ): Promise<SourceStream> {
     const { peer, signal } = init
     const wait = { signal, timeoutMs: OPEN_MS }
@@ -70,8 +78,9 @@ export class SourceStream {
       ...wait,
       maxFrameBytes: maxReplyBytes(init.chunk),
       ...lane,
+      ...(how.connectedOnly === true ? { connectedOnly: true } : {}),
     })
-    const stream = new SourceStream(frames)
+    const stream = new SourceStream(frames, init.urgent)
     try {
       const proof = init.proof === undefined ? {} : { proof: init.proof }
       await frames.write(encodeRequest({ t: 'open', root: init.rootBytes, urgent: init.urgent, ...proof }), wait)
@@ -116,14 +125,14 @@ export class SourceStream {
     this.#inParts('get', indexes)
   }
 
+  /** Takes back all that has not left yet; the source says for each whether it has. */
+  cancelAll(): void {
+    this.#inParts('cancel', [...this.#chunks])
+  }
+
   cancel(indexes: readonly number[]): void {
     const asked = indexes.filter((index) => this.#chunks.has(index))
     this.#inParts('cancel', asked)
-  }
-
-  /** So many chunks have come: the source has no other way to know what still fills its link. */
-  got(chunks: number): void {
-    this.#send({ t: 'got', chunks })
   }
 
   page(page: number): void {
@@ -148,8 +157,11 @@ export class SourceStream {
   }
 
   #settle(answer: Answer): void {
-    if (answer.t === 'chunk') this.#chunks.delete(answer.index)
-    else if (answer.t === 'page' || answer.t === 'no-page') this.#pages.delete(answer.page)
+    if (answer.t === 'chunk') {
+      this.#chunks.delete(answer.index)
+      this.#got += 1
+      if (this.#tellsGot) this.#send({ t: 'got', chunks: this.#got })
+    } else if (answer.t === 'page' || answer.t === 'no-page') this.#pages.delete(answer.page)
     else if (answer.t === 'gone' || answer.t === 'cancelled')
       for (const index of answer.indexes) this.#chunks.delete(index)
   }

@@ -107,7 +107,7 @@ export interface TransfersInit {
   /** local database; without it nothing survives a restart */
   readonly db?: Database
   readonly store: ContentStore
-  readonly host: Pick<Host, 'id' | 'open' | 'handle'>
+  readonly host: Pick<Host, 'id' | 'open' | 'handle' | 'onPath'>
   readonly clock: Clock
   /** @default systemRandom */
   readonly random?: Random
