@@ -21,6 +21,7 @@ const KEPT = 'types'
 interface Manifest {
   readonly version: string
   readonly dependencies: Readonly<Record<string, string>>
+  readonly optionalDependencies?: Readonly<Record<string, string>>
   readonly exports?: Readonly<Record<string, { readonly default: string }>>
 }
 
@@ -37,10 +38,11 @@ const fitting: readonly string[] = [
   join(packageAt('api'), 'src', 'document.ts'),
   join(core, 'version.ts'),
   join(core, 'database', 'page-check.ts'),
+  join(core, 'network', 'quic-native.ts'),
 ]
 
 /** Installed beside the bundle: what is compiled for one machine. */
-const outside = Object.keys(manifestAt(here).dependencies)
+const outside = Object.keys(wantedBy(manifestAt(here)))
 
 const ours: Plugin = {
   name: 'ours',
@@ -71,15 +73,22 @@ function manifestAt(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
 }
 
+function wantedBy({ dependencies, optionalDependencies }: Manifest): Readonly<Record<string, string>> {
+  return { ...dependencies, ...optionalDependencies }
+}
+
 /** One version of everything of ours, and inside as outside the same version of everything else. */
 function checkManifests(): void {
   const own = manifestAt(here)
   for (const name of parts) {
-    const { version, dependencies } = manifestAt(packageAt(name))
-    if (version !== own.version) throw new Error(`@malote/${name} is ${version}, @malote/cli ${own.version}`)
-    for (const [dependency, wanted] of Object.entries(dependencies)) {
-      const has = own.dependencies[dependency]
-      if (has !== undefined && has !== wanted) {
+    const part = manifestAt(packageAt(name))
+    if (part.version !== own.version) throw new Error(`@malote/${name} is ${part.version}, @malote/cli ${own.version}`)
+    // what is missing here the bundle would not find there
+    const optional = part.optionalDependencies ?? {}
+    for (const [dependency, wanted] of Object.entries(wantedBy(part))) {
+      const has = wantedBy(own)[dependency]
+      if (has === undefined && optional[dependency] === undefined) continue
+      if (has !== wanted) {
         throw new Error(`${dependency}: @malote/${name} wants ${wanted}, @malote/cli ${has}`)
       }
     }

@@ -10,6 +10,7 @@ import {
   parsePositive,
   parseRate,
   parseSize,
+  parseTransports,
 } from './parse.ts'
 
 describe('parseDuration', () => {
@@ -80,5 +81,13 @@ describe('numbers', () => {
     for (const text of ['', '-1', '1.5', '9'.repeat(16)]) expect(() => parseCount(text)).toThrow(UsageError)
     for (const text of ['0', '00', '-1']) expect(() => parsePositive(text)).toThrow(UsageError)
     expect(parsePositive('3')).toBe(3)
+  })
+})
+
+describe('parseTransports', () => {
+  it('takes one or both', () => {
+    expect(parseTransports('tcp')).toEqual(['tcp'])
+    expect(parseTransports('udp, tcp,udp')).toEqual(['udp', 'tcp'])
+    for (const text of ['', 'quic', 'tcp,', 'TCP']) expect(() => parseTransports(text)).toThrow(UsageError)
   })
 })

@@ -52,6 +52,15 @@ export function parseRate(text: string): number | null {
   return rate
 }
 
+/** `tcp`, `udp`, or both with a comma between them. @throws {UsageError} */
+export function parseTransports(text: string): ('tcp' | 'udp')[] {
+  const names = text.split(',').map((name) => name.trim())
+  const known = names.filter((name) => name === 'tcp' || name === 'udp')
+  if (known.length < names.length)
+    throw new UsageError(`not transports: ${JSON.stringify(text)} (try tcp, udp or tcp,udp)`)
+  return [...new Set(known)]
+}
+
 /** `127.0.0.1:7373`, `[::1]:0`. @throws {UsageError} */
 export function parseHostPort(text: string): { host: string; port: number } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text.trim()) ?? []

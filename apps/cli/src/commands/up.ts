@@ -6,7 +6,7 @@ import { type CommandSpec, defined, list, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { guardMemory } from '../memory-guard.ts'
 import { showText } from '../output/terminal.ts'
-import { parseHandoffs, parseHostPort, parsePort, parseRate, parseSize } from '../parse.ts'
+import { parseHandoffs, parseHostPort, parsePort, parseRate, parseSize, parseTransports } from '../parse.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -15,11 +15,17 @@ export const up: CommandSpec = {
     'malote up',
     'malote up --data /srv/malote --port 4373 --announce 200.1.2.3:4373',
     'malote up --port 0 --api 127.0.0.1:0 --json',
+    'malote up --transports tcp',
     'malote up --rebuild',
   ],
   options: (command) =>
     command
-      .option('--port <port>', 'swarm port; 0 means any free one (4373)', parsePort)
+      .option('--port <port>', 'swarm port, TCP and UDP; 0 means any free one (4373)', parsePort)
+      .option(
+        '--transports <names>',
+        'tcp, udp or both; the other is neither listened for nor dialled (tcp,udp)',
+        parseTransports,
+      )
       .option('--listen <multiaddr>', 'listen there instead; repeatable', list)
       .option('--announce <address>', 'address under which others reach this node; repeatable', list)
       .option('--api <host:port>', 'address of the local API (127.0.0.1:7373)', parseHostPort)
@@ -46,8 +52,9 @@ async function runNode(context: Context, options: Options): Promise<void> {
   // late: no other command waits until the node's code is loaded
   const [{ createServer }, { createNode }] = await Promise.all([import('@malote/api'), import('@malote/core')])
   await mkdir(context.dataDir, { recursive: true, mode: 0o700 })
-  const { port, listen, announce, capacity, relayLimit } = options as {
+  const { port, transports, listen, announce, capacity, relayLimit } = options as {
     port?: number
+    transports?: ReturnType<typeof parseTransports>
     listen?: string[]
     announce?: string[]
     capacity?: number
@@ -70,7 +77,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
     signal: context.signal,
     log,
     handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
-    ...defined({ port, listen, announce, capacity, relayLimit }),
+    ...defined({ port, transports, listen, announce, capacity, relayLimit }),
   })
   try {
     const token = randomBytes(32).toString('base64url')

@@ -33,6 +33,19 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): string {
   return `/dns/${host.toLowerCase()}/tcp/${port}`
 }
 
+/**
+ * The same, with UDP beside TCP where the text names no transport: both have the same number.
+ * @throws {AddressInvalidError}
+ * @example parseAddresses('192.0.2.7') // /ip4/192.0.2.7/tcp/4373 and /ip4/192.0.2.7/udp/4373/quic-v1
+ */
+export function parseAddresses(text: string, defaultPort = DEFAULT_PORT): string[] {
+  const first = parseAddress(text, defaultPort)
+  const udp = first.replace(/\/tcp\/(\d+)$/, '/udp/$1/quic-v1')
+  // QUIC knows no zones
+  if (text.trim().startsWith('/') || udp === first || first.startsWith('/ip6zone/')) return [first]
+  return [first, udp]
+}
+
 /** @throws {AddressInvalidError} when the text is not a multiaddr that we can dial or listen on */
 export function parseMultiaddr(text: string): Multiaddr {
   let parsed: Multiaddr
@@ -46,7 +59,8 @@ export function parseMultiaddr(text: string): Multiaddr {
   if (!['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'ip6zone'].includes(first)) {
     throw new AddressInvalidError(text, 'it must begin with ip4, ip6 or dns')
   }
-  if (!names.includes('tcp')) throw new AddressInvalidError(text, 'it names no TCP port')
+  if (!names.includes('tcp') && !names.includes('quic-v1'))
+    throw new AddressInvalidError(text, 'it names no TCP port, and no UDP port with quic-v1')
   return parsed
 }
 
@@ -86,6 +100,33 @@ export function tcpTarget(address: Multiaddr): { host: string; port: number } | 
   if ((ip?.name !== 'ip4' && ip?.name !== 'ip6') || tcp?.name !== 'tcp') return null
   const host = zone?.name === 'ip6zone' ? `${ip.value}%${zone.value}` : (ip.value ?? '')
   return { host, port: Number(tcp.value) }
+}
+
+/** Where QUIC goes to; `family` 0 is a name, to be looked up as one of `dnsFamily`. Null for everything else. */
+export function udpTarget(
+  address: Multiaddr,
+):
+  | { family: 4 | 6; host: string; port: number }
+  | { family: 0; dnsFamily: 0 | 4 | 6; host: string; port: number }
+  | null {
+  const [where, udp, quic, peer, more] = address.getComponents()
+  if (udp?.name !== 'udp' || quic?.name !== 'quic-v1' || more !== undefined) return null
+  if (peer !== undefined && peer.code !== CODE_P2P) return null
+  const { host, port } = { host: where?.value ?? '', port: Number(udp.value) }
+  switch (where?.name) {
+    case 'ip4':
+      return { family: 4, host, port }
+    case 'ip6':
+      return { family: 6, host, port }
+    case 'dns':
+      return { family: 0, dnsFamily: 0, host, port }
+    case 'dns4':
+      return { family: 0, dnsFamily: 4, host, port }
+    case 'dns6':
+      return { family: 0, dnsFamily: 6, host, port }
+    default:
+      return null
+  }
 }
 
 /** True for addresses that mean something on this machine only. */

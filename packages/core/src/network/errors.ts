@@ -99,6 +99,16 @@ export class ListenError extends MaloteError {
   }
 }
 
+/** There is no QUIC for this platform, or it was not installed. */
+export class UdpUnavailableError extends MaloteError {
+  override name = 'UdpUnavailableError'
+  constructor() {
+    super('usage', `cannot listen on UDP: there is no QUIC for ${process.platform}-${process.arch} here`, {
+      advice: 'Listen on TCP only, or install with optional dependencies.',
+    })
+  }
+}
+
 /** A fact that does not fit its bounds. */
 export class FactInvalidError extends MaloteError {
   override name = 'FactInvalidError'

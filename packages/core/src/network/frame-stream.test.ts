@@ -6,14 +6,16 @@ import { MaloteError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
 import { StreamBrokenError, TimeoutError } from './errors.ts'
 import { createFrameStream } from './frame-stream.ts'
-import { ManualClock, startTestHost, type TestHost } from './testing.ts'
+import { LISTEN, ManualClock, startTestHost, type TestHost } from './testing.ts'
+import { TRANSPORTS } from './transports.ts'
 import type { FrameStream, StreamHandler } from './types.ts'
 import { END_MS } from './until-ended.ts'
 
 const MIB = 1024 * 1024
 const MAX = 2 * MIB
 
-describe('frames over TCP', () => {
+describe.each(TRANSPORTS)('frames over %s', (transport) => {
+  const listen = [...LISTEN[transport]]
   let a: TestHost
   let b: TestHost
   /** what b does with the next stream */
@@ -21,8 +23,8 @@ describe('frames over TCP', () => {
   let ended: Promise<unknown>
 
   beforeAll(async () => {
-    a = await startTestHost()
-    b = await startTestHost({ members: [a] })
+    a = await startTestHost({ listen })
+    b = await startTestHost({ listen, members: [a] })
     b.host.handle('transfer', { maxFrameBytes: MAX, timeoutMs: 0, maxStreamsPerPeer: 16 }, (stream) => serve(stream))
     await a.host.dial(b.host.addresses())
   })
@@ -169,13 +171,14 @@ describe('frames over TCP', () => {
   })
 })
 
-describe('the end of an exchange', () => {
+describe.each(TRANSPORTS)('the end of an exchange over %s', (transport) => {
+  const listen = [...LISTEN[transport]]
   const clock = new ManualClock()
   let near: TestHost
   let far: TestHost
   beforeEach(async () => {
-    near = await startTestHost({ clock })
-    far = await startTestHost({ clock, members: [near] })
+    near = await startTestHost({ listen, clock })
+    far = await startTestHost({ listen, clock, members: [near] })
     near.host.learn(far.host.id, far.host.addresses())
   })
   afterEach(() => Promise.all([near.host.stop(), far.host.stop()]))

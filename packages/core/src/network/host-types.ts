@@ -3,12 +3,15 @@ import type { Clock } from '../clock.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
 import type { RelayLoad, RelayServing } from './relay-types.ts'
+import type { TransportName } from './transports.ts'
 import type { FrameStream, Host, Wait } from './types.ts'
 
 export interface HostInit {
   signingKey: SigningKey
-  /** multiaddrs, e.g. `/ip4/0.0.0.0/tcp/4373` */
+  /** multiaddrs, e.g. `/ip4/0.0.0.0/tcp/4373`, `/ip4/0.0.0.0/udp/4373/quic-v1` */
   listen: string[]
+  /** others are neither listened for nor dialled @default both */
+  transports?: readonly TransportName[]
   /** addresses under which others reach this node: bare IP, `IP:port`, DNS name or multiaddr @default none */
   announce?: string[]
   /** serve as relay for other members @default 'auto' */

@@ -4,7 +4,6 @@
  */
 import type { Socket } from 'node:net'
 import type { Connection, Libp2p } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { QUESTION } from '@malote/punch'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
@@ -12,9 +11,19 @@ import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { AddressBook } from './address-book.ts'
-import { isLoopback, isNodeId, isRelayed, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
+import {
+  isLoopback,
+  isNodeId,
+  isRelayed,
+  parseAddress,
+  parseAddresses,
+  parseMultiaddr,
+  pathOf,
+  peersIn,
+} from './addresses.ts'
 import { Connections, closeQuickly, type PeerEvent } from './connections.ts'
 import { withDeadline } from './deadline.ts'
+import { Dials } from './dial-race.ts'
 import {
   DisconnectedError,
   NoNetworkError,
@@ -22,6 +31,7 @@ import {
   ProtocolUnsupportedError,
   StreamBrokenError,
   TimeoutError,
+  UdpUnavailableError,
   UnreachableError,
 } from './errors.ts'
 import { createFrameStream } from './frame-stream.ts'
@@ -43,6 +53,7 @@ import type { RelayLoad } from './relay-types.ts'
 import { directOf, type HostRelays, startHostRelays } from './relay-wiring.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
+import { type ChosenTransports, chooseTransports } from './transports.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 import { untilEnded } from './until-ended.ts'
 
@@ -69,6 +80,7 @@ interface Parts {
   readonly connections: Connections
   readonly relays: HostRelays
   readonly paths: PathKeeper
+  readonly dials: Dials
 }
 
 class Libp2pHost implements NetworkHost {
@@ -81,6 +93,7 @@ class Libp2pHost implements NetworkHost {
   readonly #spoken: SpokenNetwork
   readonly #lanes: Lanes
   readonly #punch: MemberPunch
+  readonly #transports: ChosenTransports
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #pathListeners = new Set<(peer: NodeId) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
@@ -95,6 +108,7 @@ class Libp2pHost implements NetworkHost {
     this.#init = init
     this.#clock = init.clock
     this.id = nodeIdFromPublicKey(init.signingKey.publicKey)
+    this.#transports = chooseTransports(init.transports)
     this.#hostile = new HostilePeers(init.clock)
     this.#strangers = new Strangers({ clock: init.clock, isMember: (node) => this.isMember(node) })
     const handlers = new Handlers({
@@ -160,11 +174,14 @@ class Libp2pHost implements NetworkHost {
     let components: Components | undefined
     let guard: RegistrarGuard | undefined
     let records: PeerRecords | undefined
+    const { listen } = this.#init
+    if (this.#transports.udp === 'unavailable' && listen.some(isUdp)) throw new UdpUnavailableError()
     const reservations = new RelayReservations()
     const node = await startLibp2p({
       signingKey: this.#init.signingKey,
-      listen: this.#init.listen.map((address) => parseMultiaddr(address).toString()),
-      announce: (this.#init.announce ?? []).map((address) => parseAddress(address)),
+      listen: listen.map((address) => parseMultiaddr(address).toString()),
+      announce: (this.#init.announce ?? []).flatMap((address) => this.#announced(address)),
+      transports: this.#transports,
       reservations,
       gater: createGater({
         gate: () => this.#hostile.gate(this.#gate),
@@ -224,7 +241,8 @@ class Libp2pHost implements NetworkHost {
       onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
       log: (message, error) => this.#log(message, error),
     })
-    this.#parts = { node, components, guard, records, book, connections, relays, paths }
+    const dials = new Dials(components, this.#clock, this.#stopped.signal)
+    this.#parts = { node, components, guard, records, book, connections, relays, paths, dials }
     this.#punch.start(connections, components.events)
     this.#tendLater()
   }
@@ -343,15 +361,16 @@ class Libp2pHost implements NetworkHost {
 
   async dial(addresses: string[], wait: Wait = {}): Promise<NodeId> {
     if (!this.#open) throw new DisconnectedError()
-    const targets = addresses.map((address) => parseMultiaddr(parseAddress(address)))
+    const targets = addresses.flatMap((address) => parseAddresses(address)).map(parseMultiaddr)
     if (targets.length === 0) throw new UnreachableError('anyone: no address was given')
     for (const target of targets) for (const peer of peersIn(target)) this.#invite(peer)
-    const { node } = this.#running()
-    const winner = new AbortController()
+    const { dials, connections } = this.#running()
     try {
       return await withDeadline(this.#clock, `dialling ${addresses.join(', ')}`, wait, async (signal) => {
-        const both = AbortSignal.any([signal, winner.signal, this.#stopped.signal])
-        const connection = await Promise.any(targets.map((target) => node.dial(target, { signal: both })))
+        const named = new Set(targets.map((target) => peersIn(target).at(-1)))
+        const [only] = named
+        if (named.size === 1 && only !== undefined && connections.best(only) !== undefined) return only
+        const connection = await dials.addresses(targets, AbortSignal.any([signal, this.#stopped.signal]))
         const peer = nodeIdOf(connection.remotePeer)
         this.#invite(peer)
         return peer
@@ -359,8 +378,6 @@ class Libp2pHost implements NetworkHost {
     } catch (error) {
       if (error instanceof AggregateError) throw new UnreachableError(addresses.join(', '), error)
       throw error
-    } finally {
-      winner.abort()
     }
   }
 
@@ -450,10 +467,11 @@ class Libp2pHost implements NetworkHost {
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
     const { components, relays } = this.#running()
     return describeReachability(components.addressManager.getAddressesWithMetadata(), {
-      announces: (this.#init.announce ?? []).length > 0,
+      announced: (this.#init.announce ?? []).flatMap((address) => this.#announced(address)),
+      transports: this.#transports,
       servesAsRelay: relays.isServing,
       relays: relays.held().length,
-      wasReached: relays.isReached,
+      reachedBy: relays.reachedBy,
     })
   }
 
@@ -491,13 +509,22 @@ class Libp2pHost implements NetworkHost {
 
   async #dialPeer(peer: NodeId, signal: AbortSignal): Promise<Connection> {
     if (!this.#open) throw new DisconnectedError()
-    return await this.#running().node.dial(peerIdFromString(peer), { signal })
+    return await this.#running().dials.peer(peer, signal)
+  }
+
+  /** Of a bare address only what this node has. */
+  #announced(address: string): string[] {
+    const { tcp, udp } = this.#transports
+    const all = parseAddresses(address)
+    return all.length === 1 ? all : all.filter((each) => (isUdp(each) ? udp === 'on' : tcp))
   }
 
   #asOurs(error: unknown, peer: NodeId, protocol: ProtocolName): unknown {
     if (error instanceof MaloteError) return error
     if (!(error instanceof Error)) return new UnreachableError(peer, error)
     if (error.name === 'UnsupportedProtocolError') return new ProtocolUnsupportedError(peer, protocol, error)
+    // somebody is there, and has refused this
+    if (error.name === 'StreamResetError') return new StreamBrokenError('reset', error)
     return new UnreachableError(peer, error)
   }
 
@@ -545,6 +572,10 @@ class Libp2pHost implements NetworkHost {
   #log(message: string, error?: unknown): void {
     this.#init.log?.(message, error)
   }
+}
+
+function isUdp(address: string): boolean {
+  return address.includes('/quic-v1')
 }
 
 function withPeer(address: Multiaddr, id: NodeId): string {

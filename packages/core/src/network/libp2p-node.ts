@@ -12,7 +12,9 @@ import { memberAutoNat } from './autonat.ts'
 import { ListenError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
+import { quicTransport } from './quic-transport.ts'
 import type { RelayReservations } from './relay-reservations.ts'
+import { type ChosenTransports, chooseTransports } from './transports.ts'
 
 /**
  * Receive window of a stream at its start. The yamux spec says 256 KiB; every node of ours starts higher, since on a
@@ -37,6 +39,8 @@ export interface Libp2pNodeInit {
   listen: readonly string[]
   announce: readonly string[]
   reservations: RelayReservations
+  /** @default all that there are here */
+  transports?: ChosenTransports
   gater: ConnectionGater
   /** what comes to a port of ours and is not for libp2p */
   lanes: LaneListenerInit
@@ -47,7 +51,7 @@ export interface Libp2pNodeInit {
 
 /** @throws {ListenError} when none, or not all, of the addresses can be listened on */
 export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
-  const { signingKey } = init
+  const { signingKey, transports = chooseTransports() } = init
   const node = await createLibp2p({
     start: false,
     // the raw form of an Ed25519 private key is seed, then public key (libp2p peer-ids spec)
@@ -76,7 +80,15 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
     // presence has the heartbeat; the monitor would cut connections that are only busy
     connectionMonitor: { enabled: false },
     transports: [
-      tcpWithLanes({ inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 }, init.lanes),
+      ...(transports.tcp
+        ? [
+            tcpWithLanes(
+              { inboundSocketInactivityTimeout: 120_000, outboundSocketInactivityTimeout: 120_000 },
+              init.lanes,
+            ),
+          ]
+        : []),
+      ...(transports.quic === null ? [] : [quicTransport(transports.quic)]),
       init.reservations.transport(),
     ],
     connectionEncrypters: [noise()],

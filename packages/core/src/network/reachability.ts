@@ -1,6 +1,8 @@
 /** What `status` and `doctor` say about how others reach this node. */
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isLoopback, isPrivateIp, isRelayed } from './addresses.ts'
+import { isLoopback, isPrivateIp, parseMultiaddr, pathOf } from './addresses.ts'
+import type { ChosenTransports } from './transports.ts'
+import type { PathKind } from './types.ts'
 
 interface KnownAddress {
   readonly multiaddr: Multiaddr
@@ -8,31 +10,42 @@ interface KnownAddress {
   readonly type: string
 }
 
+interface Own {
+  readonly announced: readonly string[]
+  readonly servesAsRelay: boolean
+  /** over which it can be reached */
+  readonly relays: number
+  /** how others with public addresses have dialled this node */
+  readonly reachedBy: ReadonlySet<PathKind>
+  readonly transports: ChosenTransports
+}
+
 /**
- * `tcp`: `announced` (an address was given by hand), `public` (other members have dialled it), `unverified` (an
- * address of this machine is public, nobody has tried it yet), `private`, `loopback`, `none`. `relay`: `server`, the
- * number of reservations, or `none`. `nat`: `none`, `unknown` or `behind`.
+ * `tcp` and `udp`: `announced` (an address was given by hand), `public` (other members have dialled it), `unverified`
+ * (an address of this machine is public, nobody has tried it yet), `private`, `loopback`, `none` (it dials, and listens
+ * nowhere), `off` (see `--transports`), and of `udp` also `unavailable` (no QUIC for this machine). `relay`: `server`,
+ * the number of reservations, or `none`. `nat`: `none`, `unknown` or `behind`.
  */
 export function describeReachability(
   known: readonly KnownAddress[],
-  own: { announces: boolean; servesAsRelay: boolean; relays: number; wasReached: boolean },
+  own: Own,
 ): { tcp: string; udp: string; relay: string; nat: string } {
-  const direct = known.filter(({ multiaddr }) => !isRelayed(multiaddr))
+  const tcp = own.transports.tcp ? reachableBy('tcp', known, own) : 'off'
+  const udp = own.transports.udp === 'on' ? reachableBy('udp', known, own) : own.transports.udp
+  const relay = own.servesAsRelay ? 'server' : own.relays > 0 ? `${own.relays} reserved` : 'none'
+  const either = [tcp, udp]
+  const nat = either.includes('public') ? 'none' : either.includes('private') ? 'behind' : 'unknown'
+  return { tcp, udp, relay, nat }
+}
+
+function reachableBy(path: 'tcp' | 'udp', known: readonly KnownAddress[], own: Own): string {
+  const direct = known.filter(({ multiaddr }) => pathOf(multiaddr) === path)
   const elsewhere = direct.filter(({ multiaddr }) => !isLoopback(multiaddr))
   const isPublic = ({ multiaddr }: KnownAddress) => !isPrivateIp(multiaddr.getComponents()[0]?.value ?? '')
   const publicOnes = elsewhere.filter((address) => address.type === 'transport' && isPublic(address))
-  const tcp = own.announces
-    ? 'announced'
-    : publicOnes.some(({ verified }) => verified || own.wasReached)
-      ? 'public'
-      : publicOnes.length > 0
-        ? 'unverified'
-        : elsewhere.length > 0
-          ? 'private'
-          : direct.length > 0
-            ? 'loopback'
-            : 'none'
-  const relay = own.servesAsRelay ? 'server' : own.relays > 0 ? `${own.relays} reserved` : 'none'
-  const nat = tcp === 'public' ? 'none' : tcp === 'private' ? 'behind' : 'unknown'
-  return { tcp, udp: 'none', relay, nat }
+  if (own.announced.some((address) => pathOf(parseMultiaddr(address)) === path)) return 'announced'
+  if (publicOnes.some(({ verified }) => verified || own.reachedBy.has(path))) return 'public'
+  if (publicOnes.length > 0) return 'unverified'
+  if (elsewhere.length > 0) return 'private'
+  return direct.length > 0 ? 'loopback' : 'none'
 }

@@ -4,8 +4,9 @@
  * opened. It counts as long as these addresses are what they were.
  */
 import type { Connection } from '@libp2p/interface'
-import { isPrivateIp, isRelayed } from './addresses.ts'
+import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import type { Components } from './guard.ts'
+import type { PathKind } from './types.ts'
 
 /** Connections of strangers, some of which are about to become members. */
 const MAX_WAITING = 64
@@ -22,6 +23,7 @@ export class Reached {
   readonly #waiting = new Set<Connection>()
   /** own public addresses when somebody came */
   #at: string | undefined
+  readonly #by = new Set<PathKind>()
 
   constructor(init: ReachedInit) {
     this.#init = init
@@ -35,9 +37,16 @@ export class Reached {
     for (const connection of this.#waiting) {
       if (!this.#init.isTrusted(connection)) continue
       this.#waiting.delete(connection)
+      if (this.#at !== addresses) this.#by.clear()
       this.#at = addresses
+      this.#by.add(pathOf(connection.remoteAddr))
     }
     return this.#at === addresses
+  }
+
+  /** Over what; empty when it is not. */
+  get reachedBy(): ReadonlySet<PathKind> {
+    return this.isReached ? this.#by : new Set()
   }
 
   #onOpen(connection: Connection): void {

@@ -17,6 +17,7 @@ import type { RelayReservations } from './relay-reservations.ts'
 import { startRelayServer } from './relay-server.ts'
 import type { RelayCandidate, RelayLoad, RelayServing } from './relay-types.ts'
 import { Relays } from './relays.ts'
+import type { PathKind } from './types.ts'
 
 /** Addresses that are told for each relay of this node: what others need is one that they reach, or a second. */
 const ADDRESSES_PER_RELAY = 2
@@ -38,8 +39,8 @@ export interface HostRelaysInit {
 }
 
 export interface HostRelays {
-  /** others reach this node directly */
-  readonly isReached: boolean
+  /** over what others reach this node directly */
+  readonly reachedBy: ReadonlySet<PathKind>
   readonly isServing: boolean
   /** relays over which this node can be reached */
   held(): NodeId[]
@@ -113,8 +114,8 @@ export async function startHostRelays(init: HostRelaysInit): Promise<HostRelays>
       .map((address) => multiaddr(`${address.toString()}/p2p/${relay}/p2p-circuit`))
   }
   return {
-    get isReached() {
-      return reached.isReached
+    get reachedBy() {
+      return reached.reachedBy
     },
     get isServing() {
       return relays.isServing

@@ -5,7 +5,14 @@ import { generateSigningKey, type SigningKey } from '../crypto/index.ts'
 import type { NetworkId, NodeId } from '../ids.ts'
 import { createHost } from './host.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
+import type { TransportName } from './transports.ts'
 import type { Gate } from './types.ts'
+
+/** Where to listen, for what must hold over either. */
+export const LISTEN = {
+  tcp: ['/ip4/127.0.0.1/tcp/0'],
+  udp: ['/ip4/127.0.0.1/udp/0/quic-v1'],
+} as const satisfies Record<TransportName, readonly string[]>
 
 export const TEST_NETWORK = 'ab'.repeat(32) as NetworkId
 
@@ -38,7 +45,7 @@ export async function startTestHost(
   const key = init.signingKey ?? generateSigningKey()
   const gate = new TestGate()
   const host = await createHost({
-    listen: ['/ip4/127.0.0.1/tcp/0'],
+    listen: [...LISTEN.tcp],
     mdns: false,
     clock: systemClock,
     ...init,

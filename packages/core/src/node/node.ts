@@ -12,7 +12,7 @@ import { DatabaseDamagedError, type FolderLock, lockFolder } from '../database/i
 import type { NetworkId, NodeId } from '../ids.ts'
 import { type Ledger, LedgerDamagedError } from '../ledger/index.ts'
 import { type Admitted, createJoiner, foundBody, newRecoveryKey, RULES_VERSION } from '../membership/index.ts'
-import { createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
+import { atPort, createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '../network/index.ts'
 import { systemRandom } from '../random.ts'
 import { readAnchor, writeAnchor } from './anchor.ts'
 import { openSession } from './components.ts'
@@ -406,12 +406,20 @@ class Runtime {
   }
 
   #createHost(): Promise<NetworkHost> {
-    const { listen, port = DEFAULT_PORT, announce, relay, relayLimit, mdns, lanes } = this.#init
+    const { listen, port = DEFAULT_PORT } = this.#init
+    return listen === undefined
+      ? atPort(port, this.#init.transports, (addresses) => this.#createHostAt(addresses))
+      : this.#createHostAt(listen)
+  }
+
+  #createHostAt(listen: string[]): Promise<NetworkHost> {
+    const { transports, announce, relay, relayLimit, mdns, lanes } = this.#init
     return createHost({
       signingKey: this.#identity.signing,
-      listen: listen ?? [`/ip4/0.0.0.0/tcp/${port}`, `/ip6/::/tcp/${port}`],
+      listen,
       clock: this.#clock,
       log: (message, error) => this.#log(message, error),
+      ...(transports === undefined ? {} : { transports }),
       ...(announce === undefined ? {} : { announce }),
       ...(relay === undefined ? {} : { relay }),
       ...(relayLimit === undefined ? {} : { relayLimit }),

@@ -181,8 +181,15 @@ export async function runDoctor(
       'If it should be there: is it switched on, is its port open, does a member run with --relay?',
     )
   }
-  const { relay, nat } = host.reachability()
-  add('reachability', 'ok', `relay: ${relay}; NAT: ${nat}`)
+  const { tcp, udp, relay, nat } = host.reachability()
+  add('reachability', 'ok', `TCP: ${tcp}; UDP: ${udp}; relay: ${relay}; NAT: ${nat}`)
+  if (udp === 'unavailable')
+    add(
+      'udp',
+      'warning',
+      `no UDP: there is no QUIC for ${process.platform}-${process.arch} here`,
+      'Members behind some NATs are then reached over relays only. Install with optional dependencies.',
+    )
   for (const { code, message, advice } of warnings(session, init.isLeaving)) {
     if (code !== 'clock-skew' && code !== 'damaged' && code !== 'damaged-chunks') add(code, 'warning', message, advice)
   }

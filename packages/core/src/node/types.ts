@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
+import type { TransportName } from '../network/index.ts'
 import type {
   DigestView,
   DoctorCheck,
@@ -292,10 +293,12 @@ export interface HandoffPolicy {
 export interface NodeInit {
   /** made when absent, mode 0700 */
   dataDir: string
-  /** swarm port, TCP and later UDP; 0 = any free one @default 4373 */
+  /** swarm port, TCP and UDP; 0 = any that is free for both @default 4373 */
   port?: number
   /** multiaddrs to listen on, instead of every interface at `port` */
   listen?: string[]
+  /** others are neither listened for nor dialled @default `['tcp', 'udp']` */
+  transports?: readonly TransportName[]
   /** addresses under which others reach this node (port forward), bare IP, `IP:port`, DNS name or multiaddr */
   announce?: string[]
   /** serve as relay for other members: once others have been seen to reach this node, always, or never @default 'auto' */
