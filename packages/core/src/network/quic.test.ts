@@ -70,7 +70,7 @@ describe('QUIC', () => {
       signingKey: generateSigningKey(),
       ...{ listen: [], announce: [], gater: {} },
       reservations: new RelayReservations(),
-      lanes: { clock: systemClock, accept: (socket) => void socket.destroy() },
+      lanes: { clock: systemClock, takers: new Map() },
       onComponents: (all) => void parts.push(all),
     })
     const [components] = parts
