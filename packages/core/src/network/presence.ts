@@ -15,6 +15,7 @@ import type { ClockDifference, MemberPresence, Presence, PresenceEvent, Presence
 import { RelayFacts } from './relay-facts.ts'
 import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
 import { medianSkew, type Skew } from './skew.ts'
+import { watchSurroundings } from './surroundings.ts'
 import type { FrameStream } from './types.ts'
 
 export const DEFAULT_HEARTBEAT_MS = 10_000
@@ -116,6 +117,7 @@ class PresenceKeeper implements Presence {
       }),
       facts.onHint((node, value) => this.#learn(node, value, false)),
       this.#relayFacts.start(this.#others()),
+      watchSurroundings({ clock: this.#init.clock, onChange: (what) => this.#onSurroundings(what) }),
     )
     for (const node of this.#others()) {
       const saved = this.#states.savedAddresses(node)
@@ -323,6 +325,14 @@ class PresenceKeeper implements Presence {
   }
 
   // ------------------------------------------------------------------------------------------------------- state
+
+  /** Who could not be reached from where we were may be reached now; who is connected hears where we are. */
+  #onSurroundings(what: 'moved' | 'woken'): void {
+    this.#init.log?.(what === 'moved' ? 'this machine has other addresses' : 'this machine has slept')
+    if (!this.isOpen()) return
+    this.#publishAddresses()
+    this.#dialler.tryAllNow()
+  }
 
   #tend(): void {
     this.#publishAddresses()

@@ -83,6 +83,10 @@ export class ManualClock implements Clock {
     this.#timers.add(timer)
     return () => void this.#timers.delete(timer)
   }
+  /** Time passes, and no timer with it until the next advance: as in a machine that sleeps. */
+  sleep(ms: number): void {
+    this.#now += ms
+  }
   advance(ms: number): void {
     const end = this.#now + ms
     for (;;) {
