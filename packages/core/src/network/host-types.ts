@@ -43,6 +43,8 @@ export interface NetworkHost extends Host {
   noteRtt(stream: FrameStream, ms: number): void
   /** Ends the connection that carries this stream, and no other to the same peer. */
   cut(stream: FrameStream): void
+  /** Finds out now which paths still stand: this machine has moved. */
+  testPaths(): void
   /** How busy this node is as relay; null when it is none. */
   relayLoad(): RelayLoad | null
   /** What a member says of itself as relay. */

@@ -456,6 +456,10 @@ class Libp2pHost implements NetworkHost {
     if (connection !== undefined) this.#running().connections.noteRtt(connection, ms)
   }
 
+  testPaths(): void {
+    this.#running().paths.test()
+  }
+
   relayLoad(): RelayLoad | null {
     return this.#running().relays.load()
   }

@@ -6,14 +6,13 @@ import { Server, type Socket } from 'node:net'
 import type { Listener, Transport } from '@libp2p/interface'
 import { type TCPOptions, tcp } from '@libp2p/tcp'
 import type { Clock } from '../clock.ts'
+import { Door } from './door.ts'
 import type { Components } from './guard.ts'
 
 /** A TLS record that begins a handshake (RFC 8446, 5.1). A libp2p connection begins with the length of a protocol name, 19. */
 export const TLS_HANDSHAKE = 0x16
 /** For the first byte (ms); libp2p gives a handshake as long. */
 const FIRST_BYTE_MS = 10_000
-/** Sockets that have said nothing yet, of one listener. */
-const MAX_SILENT = 256
 
 export interface LaneListenerInit {
   readonly clock: Clock
@@ -26,10 +25,16 @@ export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (comp
   const create = tcp(options)
   return (components) => {
     const transport = create(components)
+    const door = new Door()
+    components.events.addEventListener('connection:open', ({ detail: { direction, remoteAddr } }) => {
+      if (direction !== 'inbound') return
+      const [host, port] = remoteAddr.getComponents()
+      door.known(host?.value, Number(port?.value))
+    })
     const createListener = transport.createListener.bind(transport)
     transport.createListener = (listen) => {
       const listener = createListener(listen)
-      divert(listener, init)
+      divert(listener, init, door)
       return listener
     }
     return transport
@@ -37,7 +42,7 @@ export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (comp
 }
 
 /** @libp2p/tcp has no hook for it. Where its server cannot be found no lane arrives, and streams carry everything. */
-function divert(listener: Listener, { clock, takers: others }: LaneListenerInit): void {
+function divert(listener: Listener, { clock, takers: others }: LaneListenerInit, door: Door): void {
   const server: unknown = Reflect.get(listener, 'server')
   if (!(server instanceof Server)) return
   const takers = server.listeners('connection')
@@ -50,10 +55,7 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit)
   }
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    if (silent.size >= MAX_SILENT) {
-      socket.destroy()
-      return
-    }
+    door.enter(socket)
     silent.add(socket)
     const cancel = clock.after(FIRST_BYTE_MS, () => socket.destroy())
     const isOver = () => {
@@ -74,8 +76,10 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit)
       }
       socket.unshift(head)
       const other = others.get(head[0] ?? 0)
-      if (other !== undefined) other(socket)
-      else for (const take of takers) take.call(server, socket)
+      if (other !== undefined) {
+        door.known(socket.remoteAddress, socket.remotePort)
+        other(socket)
+      } else for (const take of takers) take.call(server, socket)
       socket.off('error', onError)
     })
   })

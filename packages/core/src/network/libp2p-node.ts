@@ -4,7 +4,6 @@ import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
-import { yamux } from '@libp2p/yamux'
 import type { Punch } from '@malote/punch'
 import { createLibp2p } from 'libp2p'
 import type { SigningKey } from '../crypto/index.ts'
@@ -14,6 +13,7 @@ import type { Components } from './guard.ts'
 import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
 import { quicTransport } from './quic-transport.ts'
 import type { RelayReservations } from './relay-reservations.ts'
+import { steadyYamux } from './steady-yamux.ts'
 import { type ChosenTransports, chooseTransports } from './transports.ts'
 
 /**
@@ -29,7 +29,7 @@ const MAX_READ_BUFFER = MAX_WINDOW + INITIAL_WINDOW
 /** Members and strangers together; 1,000 members with two connections each while duplicates are pruned. */
 const MAX_CONNECTIONS = 2_200
 /** Half-open handshakes, and new connections per second and address: a branch behind one NAT restarts all at once. */
-const MAX_PENDING = 128
+const MAX_PENDING = 640
 const CONNECTIONS_PER_SECOND = 100
 /** One address that swallows packets must not use up the whole dial, milliseconds. */
 const ADDRESS_DIAL_TIMEOUT_MS = 4_000
@@ -93,7 +93,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
     ],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
+      steadyYamux({
         maxInboundStreams: 256,
         maxOutboundStreams: 256,
         streamOptions: {

@@ -95,6 +95,12 @@ export class PathKeeper {
     }
   }
 
+  /** This machine may be somewhere else: who cannot be reached by the ways that stand is found out now. */
+  test(): void {
+    this.#watch.testAll()
+    this.hurry()
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort(new Error('stopped'))
     this.#cancel()

@@ -331,6 +331,7 @@ class PresenceKeeper implements Presence {
     this.#init.log?.(what === 'moved' ? 'this machine has other addresses' : 'this machine has slept')
     if (!this.isOpen()) return
     this.#publishAddresses()
+    this.#init.host.testPaths()
     this.#dialler.tryAllNow()
   }
 

@@ -1,0 +1,69 @@
+/**
+ * Who is at the door: sockets that others have opened and that have not finished a handshake. They cost memory before
+ * they have shown anything, so there are few; and who opens many must not keep others out. When there are too many, the
+ * oldest goes of the address that has the most: whoever comes from elsewhere, or is quick, gets in.
+ */
+import type { Socket } from 'node:net'
+
+/** Sockets without a handshake, of all ports together. */
+export const MAX_UNKNOWN = 512
+
+interface Visitor {
+  readonly socket: Socket
+  readonly ip: string
+  readonly key: string
+}
+
+export class Door {
+  readonly #byKey = new Map<string, Visitor>()
+  /** the oldest first; many come from one address in a flood, and few otherwise */
+  readonly #byIp = new Map<string, Set<Visitor>>()
+
+  get size(): number {
+    return this.#byKey.size
+  }
+
+  enter(socket: Socket): void {
+    const { remoteAddress: ip, remotePort: port } = socket
+    if (ip === undefined || port === undefined) {
+      // it has gone already
+      socket.destroy()
+      return
+    }
+    while (this.#byKey.size >= MAX_UNKNOWN) this.#sendOneAway()
+    const visitor = { socket, ip, key: keyOf(ip, port) }
+    this.#byKey.set(visitor.key, visitor)
+    this.#byIp.set(ip, (this.#byIp.get(ip) ?? new Set()).add(visitor))
+    socket.once('close', () => this.#forget(visitor))
+  }
+
+  /** Its handshake is done, or somebody else looks after it. */
+  known(ip: string | undefined, port: number | undefined): void {
+    // on a port for both families IPv4 has another form
+    for (const each of [ip, `::ffff:${ip}`]) {
+      const visitor = this.#byKey.get(keyOf(each, port))
+      if (visitor !== undefined) this.#forget(visitor)
+    }
+  }
+
+  #sendOneAway(): void {
+    let most: Set<Visitor> | undefined
+    for (const each of this.#byIp.values()) if (each.size > (most?.size ?? 0)) most = each
+    const [oldest] = most ?? []
+    if (oldest === undefined) return
+    this.#forget(oldest)
+    oldest.socket.destroy()
+  }
+
+  #forget(visitor: Visitor): void {
+    if (this.#byKey.get(visitor.key) !== visitor) return
+    this.#byKey.delete(visitor.key)
+    const same = this.#byIp.get(visitor.ip)
+    same?.delete(visitor)
+    if (same?.size === 0) this.#byIp.delete(visitor.ip)
+  }
+}
+
+function keyOf(ip: string | undefined, port: number | undefined): string {
+  return `${ip} ${port}`
+}

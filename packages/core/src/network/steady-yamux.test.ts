@@ -1,0 +1,68 @@
+import type { Logger, MessageStream } from '@libp2p/interface'
+import { describe, expect, it } from 'vitest'
+import { steadyYamux } from './steady-yamux.ts'
+
+const log: Logger = Object.assign(() => {}, {
+  error: () => {},
+  trace: () => {},
+  enabled: false,
+  newScope: () => log,
+})
+
+/** A connection as a muxer sees it; sending on it throws once it has ended, as in libp2p. */
+class Line extends EventTarget {
+  readonly log = log
+  readonly direction = 'outbound'
+  readonly sent: unknown[] = []
+  status = 'open'
+  send(data: unknown): boolean {
+    if (this.status !== 'open') throw new Error(`Cannot write to a stream that is ${this.status}`)
+    this.sent.push(data)
+    return true
+  }
+  cut(): void {
+    this.status = 'aborted'
+    this.dispatchEvent(new Event('close'))
+  }
+}
+
+function start() {
+  const line = new Line()
+  const muxer = steadyYamux({})().createStreamMuxer(line as unknown as MessageStream)
+  return { line, muxer }
+}
+
+describe('a connection that ends', () => {
+  it('while a stream is being opened hurts nothing else', async () => {
+    const uncaught: unknown[] = []
+    const onUncaught = (error: unknown) => void uncaught.push(error)
+    process.on('uncaughtExceptionMonitor', onUncaught)
+    const { line, muxer } = start()
+    const opening = muxer.createStream()
+    // it has told nobody yet
+    line.status = 'closing'
+    const stream = await opening
+    await new Promise(setImmediate)
+    process.off('uncaughtExceptionMonitor', onUncaught)
+    expect(uncaught).toEqual([])
+    expect(stream.status).toBe('open')
+    line.cut()
+    expect(stream.status).toBe('closed')
+  })
+
+  it('before its streams were wanted gets none', () => {
+    const line = new Line()
+    line.cut()
+    expect(() => steadyYamux({})().createStreamMuxer(line as unknown as MessageStream)).toThrow('has ended')
+  })
+
+  it('carried everything until then', async () => {
+    const { line, muxer } = start()
+    const stream = await muxer.createStream()
+    await new Promise(setImmediate)
+    const before = line.sent.length
+    expect(before).toBeGreaterThan(0)
+    stream.send(Uint8Array.of(1, 2, 3))
+    expect(line.sent.length).toBe(before + 1)
+  })
+})
