@@ -168,7 +168,9 @@ export const TransferSchema = answer('Transfer', 'Bytes on their way', {
   total: bytes('in all'),
   bytesPerSecond: Type.Number({ minimum: 0 }),
   etaSeconds: nullable(Type.Number({ minimum: 0 })),
-  sources: Type.Array(Type.Object({ id: Type.String(), branch: Type.String(), bytes: bytes('from it') })),
+  sources: Type.Array(
+    Type.Object({ id: Type.String(), branch: Type.String(), bytes: bytes('from it'), path: nullable(finePath) }),
+  ),
   startedAt: time('start'),
   finishedAt: nullable(time('end')),
   error: nullable(Type.Object({ code: Type.String(), message: Type.String() })),
@@ -208,6 +210,9 @@ const statusFields = {
   network: nullable(Type.Object({ id: Type.String(), name: Type.String() })),
   connected: Type.Boolean(),
   members: Type.Object({ total: count(), connected: count() }),
+  paths: Type.Array(Type.Object({ kind: finePath, count: count(), rttMs: roundTrip, bytesPerSecond: rate }), {
+    description: 'the paths in use to members, by kind: median round trip, best rate',
+  }),
   files: Type.Object({
     total: count(),
     bytes: bytes('of all live files'),

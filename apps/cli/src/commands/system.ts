@@ -15,13 +15,14 @@ const EXIT_DEADLINE_MS = 15_000
 const LOOK_EVERY_MS = 50
 
 function statusText(status: StatusView): string {
-  const { network, members, files, ledger, reachability: reach, disk } = status
+  const { network, members, paths, files, ledger, reachability: reach, disk } = status
   const inNetwork = network === null ? 'in no network' : `${status.role ?? 'member'} of ${showText(network.name)}`
   const held = ledger.held === 0 ? '' : `, ${ledger.held} held back`
   const lines: [string, string][] = [
     ['node', `${showText(status.branch ?? '-')} (${status.id}), ${inNetwork}`],
     ['presence', presenceText(status)],
     ['members', `${members.total}, ${members.connected} online`],
+    ...pathText(paths),
     ['files', `${files.total}, ${formatBytes(files.bytes)}, ${files.atRisk} at risk`],
     [
       'ledger',
@@ -35,6 +36,16 @@ function statusText(status: StatusView): string {
     ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
   ]
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
+}
+
+function pathText(paths: StatusView['paths']): [string, string][] {
+  const texts = paths.map(({ kind, count, rttMs, bytesPerSecond }) => {
+    const trip = rttMs === null ? [] : [`${rttMs.toFixed(0)} ms`]
+    const rate = bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]
+    const measured = [...trip, ...rate].join(', ')
+    return measured === '' ? `${count} ${kind}` : `${count} ${kind} (${measured})`
+  })
+  return texts.length === 0 ? [] : [['paths', texts.join(', ')]]
 }
 
 function shortText({ atRisk, short }: StatusView['files']): [string, string][] {

@@ -1150,6 +1150,7 @@ export interface components {
                 branch: string;
                 /** @description from it, bytes */
                 bytes: number;
+                path: ("lan" | "tcp" | "udp" | "punched-tcp" | "punched-udp" | "relay") | null;
             }[];
             /**
              * Format: date-time
@@ -1220,6 +1221,13 @@ export interface components {
                 total: number;
                 connected: number;
             };
+            /** @description the paths in use to members, by kind: median round trip, best rate */
+            paths: {
+                kind: "lan" | "tcp" | "udp" | "punched-tcp" | "punched-udp" | "relay";
+                count: number;
+                rttMs: number | null;
+                bytesPerSecond: number | null;
+            }[];
             files: {
                 total: number;
                 /** @description of all live files, bytes */
@@ -1289,6 +1297,13 @@ export interface components {
                 total: number;
                 connected: number;
             };
+            /** @description the paths in use to members, by kind: median round trip, best rate */
+            paths: {
+                kind: "lan" | "tcp" | "udp" | "punched-tcp" | "punched-udp" | "relay";
+                count: number;
+                rttMs: number | null;
+                bytesPerSecond: number | null;
+            }[];
             files: {
                 total: number;
                 /** @description of all live files, bytes */

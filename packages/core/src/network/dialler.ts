@@ -75,6 +75,11 @@ export class Dialler {
     this.#target(node).nextAt = this.#init.clock.now() + this.#jittered(LAST_RETRY_MS)
   }
 
+  /** Dials in a row that came to nothing. */
+  failures(node: NodeId): number {
+    return this.#targets.get(node)?.failures ?? 0
+  }
+
   reached(node: NodeId): void {
     this.#targets.delete(node)
   }

@@ -48,6 +48,8 @@ export interface Presence {
   learn(node: NodeId, addresses: readonly string[]): void
   /** A request to it failed: it is not connected until it is heard of again. */
   markUnreachable(node: NodeId): void
+  /** Members that were dialled more than once in vain, and have not said farewell. */
+  unreachable(): NodeId[]
   /** This node's clock against those of its connected peers. Null without a witness. */
   skew(): Skew | null
   /** the same against each connected peer */

@@ -27,6 +27,8 @@ const BYE_MS = 500
 const TURN_MS = 2_000
 /** How often sessions, members and own addresses are looked over, milliseconds. */
 const TEND_MS = 1_000
+/** Dials that have failed, after which a member counts as out of reach. */
+const IN_VAIN = 3
 const ADDRESS_KEY = 'self'
 
 const addressesShape = shape.array(shape.text(MAX_ADDRESS_LENGTH), MAX_ANNOUNCED)
@@ -159,6 +161,15 @@ class PresenceKeeper implements Presence {
     this.#states.known(node)?.sessions.endAll()
     this.#init.host.hangUp(node).catch((error: unknown) => this.#init.log?.('cannot hang up', error))
     this.#dialler.tryNow(node)
+  }
+
+  unreachable(): NodeId[] {
+    return this.#others().filter(
+      (node) =>
+        !this.isConnected(node) &&
+        this.#states.known(node)?.hasLeft !== true &&
+        this.#dialler.failures(node) >= IN_VAIN,
+    )
   }
 
   skew(): Skew | null {

@@ -10,6 +10,7 @@ import type { EventHub } from './events.ts'
 import { clockText, feedCheck, feedWarnings } from './feed-warnings.ts'
 import { integrityWarnings } from './integrity-warnings.ts'
 import { keyChecks } from './key-checks.ts'
+import { pathChecks, pathsInUse, unreachableWarnings } from './path-report.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
 
@@ -50,6 +51,7 @@ export function statusView({
       network: null,
       connected: false,
       members: { total: 0, connected: 0 },
+      paths: [],
       files: { total: 0, bytes: 0, atRisk: 0, short: [] },
       ledger: {
         entries: joining?.ledger.count() ?? 0,
@@ -81,6 +83,7 @@ export function statusView({
       connected: current.filter(({ node }) => (node === session.self ? presence.isOpen() : presence.isConnected(node)))
         .length,
     },
+    paths: pathsInUse(session),
     files: { total: files, bytes, atRisk: replicator.short().size, short: filesShort(session) },
     ledger: {
       entries: ledger.count(),
@@ -128,7 +131,7 @@ function warnings(session: Session, isLeaving: boolean): StatusView['warnings'] 
   for (const { node, marks, branch } of state.membership().members.values()) {
     for (const mark of marks) warn(mark, `${members.branchLabel(branch)} (${node})`, 'See `malote nodes`.')
   }
-  found.push(...disputeWarnings(session, state.marks()))
+  found.push(...disputeWarnings(session, state.marks()), ...unreachableWarnings(session))
   return found
 }
 
@@ -181,9 +184,8 @@ export async function runDoctor(
       'If it should be there: is it switched on, is its port open, does a member run with --relay?',
     )
   }
-  const { tcp, udp, relay, nat } = host.reachability()
-  add('reachability', 'ok', `TCP: ${tcp}; UDP: ${udp}; relay: ${relay}; NAT: ${nat}`)
-  if (udp === 'unavailable')
+  checks.push(...pathChecks(host, session))
+  if (host.reachability().udp === 'unavailable')
     add(
       'udp',
       'warning',

@@ -122,7 +122,8 @@ export interface TransferView {
   total: number
   bytesPerSecond: number
   etaSeconds: number | null
-  sources: { id: string; branch: string; bytes: number }[]
+  /** `path`: the one in use to it now; null when there is none */
+  sources: { id: string; branch: string; bytes: number; path: FinePathView | null }[]
   startedAt: string
   finishedAt: string | null
   error: { code: string; message: string } | null
@@ -167,6 +168,8 @@ export interface StatusView {
   network: { id: string; name: string } | null
   connected: boolean
   members: { total: number; connected: number }
+  /** the paths in use to members, by kind: median round trip, best rate */
+  paths: { kind: FinePathView; count: number; rttMs: number | null; bytesPerSecond: number | null }[]
   files: {
     total: number
     bytes: number

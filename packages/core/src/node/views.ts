@@ -103,6 +103,7 @@ function marksOf({ state }: Session, { node, marks }: Member): string[] {
 }
 
 export function transferView(session: Session, status: TransferStatus): TransferView {
+  const kinds = new Map(session.host.connections().map(({ peer, kind }) => [peer, kind]))
   return {
     id: status.id,
     kind: status.kind,
@@ -113,7 +114,12 @@ export function transferView(session: Session, status: TransferStatus): Transfer
     total: status.total,
     bytesPerSecond: status.bytesPerSecond,
     etaSeconds: status.etaSeconds,
-    sources: status.sources.map(({ id, bytes }) => ({ id, branch: branchOfNode(session, id), bytes })),
+    sources: status.sources.map(({ id, bytes }) => ({
+      id,
+      branch: branchOfNode(session, id),
+      bytes,
+      path: kinds.get(id) ?? null,
+    })),
     startedAt: iso(status.startedAt),
     finishedAt: status.finishedAt === null ? null : iso(status.finishedAt),
     error: status.error === null ? null : { ...status.error },
