@@ -8,7 +8,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import { isLoopback, isPrivateIp, pathOf } from './addresses.ts'
+import { isLoopback, isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import { closeQuickly } from './connections.ts'
 import { withDeadline } from './deadline.ts'
 import { UnreachableError } from './errors.ts'
@@ -19,6 +19,8 @@ export const MAX_DIALLED = 24
 /** From one address to the next of its kind, and to the first of the next kind, milliseconds. */
 const GAP_MS = 100
 const HEAD_START_MS = 300
+/** A relayed one waits no longer for the direct ones before it (ms): it is the certain way. */
+const RELAYED_AFTER_MS = 500
 /** The whole race of one peer, whoever waits for it (ms). */
 const RACE_MS = 8_000
 
@@ -40,6 +42,13 @@ export async function race<T>(addresses: readonly Multiaddr[], init: RaceInit<T>
   const errors: unknown[] = []
   let isOver = false
   let cancelNext: () => void = () => {}
+  const firstRelayed = waiting.find(isRelayed)
+  // however many direct ones there are
+  const cancelRelayed = init.clock.after(firstRelayed === undefined ? 0 : RELAYED_AFTER_MS, () => {
+    if (isOver || firstRelayed === undefined || !waiting.includes(firstRelayed)) return
+    waiting.splice(waiting.indexOf(firstRelayed), 1)
+    begin(firstRelayed)
+  })
 
   const next = () => {
     cancelNext()
@@ -48,6 +57,12 @@ export async function race<T>(addresses: readonly Multiaddr[], init: RaceInit<T>
       if (running.size === 0) reject(new AggregateError(errors, 'no address answered'))
       return
     }
+    begin(address)
+    const [after] = waiting
+    if (after !== undefined)
+      cancelNext = init.clock.after(pathOf(after) === pathOf(address) ? GAP_MS : HEAD_START_MS, next)
+  }
+  const begin = (address: Multiaddr) => {
     const controller = new AbortController()
     running.add(controller)
     init.dial(address, controller.signal).then(
@@ -63,9 +78,6 @@ export async function race<T>(addresses: readonly Multiaddr[], init: RaceInit<T>
         if (!isOver && running.size === 0) next()
       },
     )
-    const [after] = waiting
-    if (after !== undefined)
-      cancelNext = init.clock.after(pathOf(after) === pathOf(address) ? GAP_MS : HEAD_START_MS, next)
   }
   const onAbort = () => reject(init.signal.reason)
   init.signal.addEventListener('abort', onAbort, { once: true })
@@ -75,6 +87,7 @@ export async function race<T>(addresses: readonly Multiaddr[], init: RaceInit<T>
   } finally {
     isOver = true
     cancelNext()
+    cancelRelayed()
     init.signal.removeEventListener('abort', onAbort)
     for (const controller of running) controller.abort()
   }
@@ -114,6 +127,11 @@ export class Dials {
     return await orSignal(dialling, signal)
   }
 
+  /** Beside what stands: one of those addresses that are wanted. @throws {UnreachableError} @throws {TimeoutError} */
+  async another(peer: NodeId, wanted: (address: Multiaddr) => boolean, timeoutMs: number): Promise<Connection> {
+    return await this.#dialPeer(peer, wanted, timeoutMs)
+  }
+
   async addresses(addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
     const { transportManager, peerStore } = this.#components
     const usable = addresses.filter((address) => transportManager.dialTransportForMultiaddr(address) !== undefined)
@@ -129,21 +147,22 @@ export class Dials {
     return connection
   }
 
-  async #dialPeer(peer: NodeId): Promise<Connection> {
+  async #dialPeer(
+    peer: NodeId,
+    wanted: (address: Multiaddr) => boolean = () => true,
+    timeoutMs = RACE_MS,
+  ): Promise<Connection> {
     const { peerStore, connectionGater } = this.#components
     const id = peerIdFromString(peer)
     if ((await connectionGater.denyDialPeer?.(id)) === true) throw new UnreachableError(`${peer}: it is no member`)
     const known = await peerStore.get(id).catch(() => undefined)
-    const addresses = (known?.addresses ?? []).map(({ multiaddr }) => multiaddr)
+    const addresses = (known?.addresses ?? []).map(({ multiaddr }) => multiaddr).filter(wanted)
     if (addresses.length === 0) throw new UnreachableError(`${peer}: no address is known`)
     const named = addresses.map((address) =>
       address.toString().endsWith(peer) ? address : address.encapsulate(`/p2p/${peer}`),
     )
-    return await withDeadline(
-      this.#clock,
-      `dialling ${peer}`,
-      { signal: this.#stopped, timeoutMs: RACE_MS },
-      (signal) => this.addresses(named, signal),
+    return await withDeadline(this.#clock, `dialling ${peer}`, { signal: this.#stopped, timeoutMs }, (signal) =>
+      this.addresses(named, signal),
     )
   }
 }

@@ -427,9 +427,9 @@ function reservedAddress({ host }: TestHost): Promise<string> {
 describe('relay', () => {
   it('joins two members that cannot reach each other', async () => {
     const relay = await start({ relay: 'always' })
-    // it listens nowhere: the relay is the only way to it
+    // both listen nowhere: the relay is the only way
     const hidden = await start({ listen: [], members: [relay] })
-    const other = await start({ members: [hidden] })
+    const other = await start({ listen: [], members: [hidden] })
     relay.gate.members.add(other.host.id)
     serveAll(hidden)
     const reserved = reservedAddress(hidden)

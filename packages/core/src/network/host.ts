@@ -228,12 +228,13 @@ class Libp2pHost implements NetworkHost {
       isMember: (peer) => this.isMember(peer),
       log: (message, error) => this.#log(message, error),
     })
+    const dials = new Dials(components, this.#clock, this.#stopped.signal)
     const paths = new PathKeeper({
       clock: this.#clock,
       random: systemRandom,
       self: this.id,
-      components,
       connections,
+      dial: (peer, wanted, timeoutMs) => dials.another(peer, wanted, timeoutMs),
       isOpen: () => this.#open,
       isMember: (peer) => this.isMember(peer),
       addresses: () => this.addresses(),
@@ -241,7 +242,6 @@ class Libp2pHost implements NetworkHost {
       onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
       log: (message, error) => this.#log(message, error),
     })
-    const dials = new Dials(components, this.#clock, this.#stopped.signal)
     this.#parts = { node, components, guard, records, book, connections, relays, paths, dials }
     this.#punch.start(connections, components.events)
     this.#tendLater()

@@ -128,7 +128,7 @@ describe('a lane', () => {
   it('gives way to a stream where a relay is between them', async () => {
     const relay = await start({ relay: 'always' })
     const inside = await start({ members: [relay], listen: [] })
-    const outside = await start({ members: [relay, inside] })
+    const outside = await start({ members: [relay, inside], listen: [] })
     inside.gate.members.add(outside.host.id)
     relay.gate.members.add(outside.host.id)
     inside.host.handle('transfer', HANDLER, echo)

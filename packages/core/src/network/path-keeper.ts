@@ -3,15 +3,13 @@
  * a direct one where there is none. What of several is used `paths.ts` decides; holes through NATs are punched elsewhere.
  */
 import type { Connection } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { type Clock, sleep } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import type { Random } from '../random.ts'
 import { isRelayed, pathOf } from './addresses.ts'
-import { type Connections, closeQuickly } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { withDeadline } from './deadline.ts'
-import type { Components } from './guard.ts'
 import { PathWatch } from './path-watch.ts'
 import { pingOver } from './ping.ts'
 
@@ -19,8 +17,6 @@ import { pingOver } from './ping.ts'
 const PING_MS = 90_000
 /** All addresses of one member at once (ms). */
 const DIAL_MS = 5_000
-/** A relayed path is tried so much later than the direct ones (ms): it is the certain way, and must not wait long. */
-const RELAY_LATER_MS = 250
 /** Between two looks for a better path to one member, at first and at most (ms). */
 const FIRST_PAUSE_MS = 2_000
 const LAST_PAUSE_MS = 5 * 60_000
@@ -36,8 +32,9 @@ export interface PathKeeperInit {
   readonly clock: Clock
   readonly random: Random
   readonly self: NodeId
-  readonly components: Components
   readonly connections: Connections
+  /** Dials under those of its addresses that are wanted, also where there is a connection. @throws when none answers */
+  dial(peer: NodeId, wanted: (address: Multiaddr) => boolean, timeoutMs: number): Promise<Connection>
   isOpen(): boolean
   isMember(peer: NodeId): boolean
   /** own addresses, as others may dial them */
@@ -57,7 +54,7 @@ export class PathKeeper {
   readonly #init: PathKeeperInit
   readonly #watch: PathWatch
   readonly #searches = new Map<NodeId, Search>()
-  readonly #dialling = new Map<NodeId, Promise<boolean>>()
+  readonly #dialling = new Map<NodeId, Promise<unknown>>()
   readonly #redialled = new Map<NodeId, number>()
   readonly #stopped = new AbortController()
   #own = ''
@@ -156,53 +153,10 @@ export class PathKeeper {
 
   #dial(peer: NodeId, wanted: (address: Multiaddr) => boolean): void {
     if (this.#dialling.has(peer)) return
-    const wait = { signal: this.#stopped.signal, timeoutMs: DIAL_MS }
-    const dialling = withDeadline(this.#init.clock, `another path to ${peer}`, wait, (signal) =>
-      this.#dialAll(peer, wanted, signal),
-    )
-      .then(
-        () => true,
-        () => false,
-      )
+    const dialling = this.#init
+      .dial(peer, wanted, DIAL_MS)
+      .catch(() => undefined)
       .finally(() => this.#dialling.delete(peer))
     this.#dialling.set(peer, dialling)
   }
-
-  /** Also where there is a connection already. @throws when none of them answers */
-  async #dialAll(peer: NodeId, wanted: (address: Multiaddr) => boolean, signal: AbortSignal): Promise<void> {
-    const { clock, components } = this.#init
-    const { connectionGater, peerStore, transportManager } = components
-    const id = peerIdFromString(peer)
-    if ((await connectionGater.denyDialPeer?.(id)) === true) return
-    const addresses = (await peerStore.get(id)).addresses.map(({ multiaddr }) => named(multiaddr, peer))
-    const usable = addresses.filter(
-      (address) => wanted(address) && transportManager.dialTransportForMultiaddr(address) !== undefined,
-    )
-    // sockets are bound to the signal with which they were dialled: the winner's must not be aborted
-    const dials = new Map<Multiaddr, AbortController>()
-    const endOthers = (winner?: Multiaddr) => {
-      for (const [address, ending] of dials) if (address !== winner) ending.abort(new Error('another was faster'))
-      dials.clear()
-    }
-    const onAbort = () => endOthers()
-    signal.addEventListener('abort', onAbort, { once: true })
-    const dial = async (address: Multiaddr) => {
-      const ending = new AbortController()
-      dials.set(address, ending)
-      if (isRelayed(address)) await sleep(clock, RELAY_LATER_MS, ending.signal)
-      const connection = await transportManager.dial(address, { signal: ending.signal })
-      // the last moment of two that were equally fast
-      if (ending.signal.aborted) void closeQuickly(connection)
-      else endOthers(address)
-    }
-    try {
-      await Promise.any(usable.map(dial))
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
-  }
-}
-
-function named(address: Multiaddr, peer: NodeId): Multiaddr {
-  return address.getComponents().at(-1)?.value === peer ? address : address.encapsulate(`/p2p/${peer}`)
 }

@@ -203,7 +203,7 @@ describe('a race', () => {
       clock.advance(100)
     }
     expect(asked.map(({ address }) => address)).toEqual([TCP2, TCP1, QUIC, RELAY].map(String))
-    expect(began).toEqual([0, 100, 400, 700])
+    expect(began).toEqual([0, 100, 400, 500])
     asked[2]?.won()
     expect(await result).toBe(QUIC.toString())
     expect(asked.map(({ signal }) => signal.aborted)).toEqual([true, true, false, true])
