@@ -13,7 +13,7 @@ import { QuicConnection } from './quic-connection.ts'
 import type { NativeConfig, NativeConnection, NativeServer, QuicNative } from './quic-native.ts'
 
 /** Handshakes that one port has under way; others wait in QUIC, which drops them above 65,536. */
-export const MAX_QUIC_HANDSHAKES = 1_024
+export const MAX_QUIC_HANDSHAKES = 256
 
 export interface QuicListenerInit {
   native: QuicNative
