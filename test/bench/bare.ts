@@ -13,7 +13,11 @@ const LIBTORRENT = join(import.meta.dirname, 'by_libtorrent.py')
  * One of `bare-pipe.ts` and `bare-libp2p.ts`: the second program starts when the first has said where it is.
  * @param to is removed again
  */
-export async function runBare(name: 'bare-pipe' | 'bare-libp2p', from: string, to: string): Promise<Took> {
+export async function runBare(
+  name: 'bare-pipe' | 'bare-libp2p' | 'bare-quic',
+  from: string,
+  to: string,
+): Promise<Took> {
   const program = join(import.meta.dirname, `${name}.ts`)
   const sender = start(process.execPath, [program, 'send', from])
   const place = await sender.line()

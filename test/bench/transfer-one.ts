@@ -1,6 +1,6 @@
 /**
- * Rows of `npm run bench -- transfer` with one source: from its store into another's, further to a path by `fetch -o`, and
- * over libp2p alone; each beside programs that do no more than what has to be done, in the same run on the same file system.
+ * Rows of `npm run bench -- transfer` with one source: from its store into another's, further to a path by `fetch -o`,
+ * over libp2p alone, and over UDP alone; each beside programs that do no more than what has to be done, in the same run on the same file system.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
@@ -57,6 +57,13 @@ export async function benchOneSource(mib: number): Promise<Row[]> {
         streamed?.push(await measured(owner, reader, path, (id) => toStore(reader, id)))
       }
     })
+    const [quic, overUdp]: Took[][] = [[], []]
+    await between(['--transports', 'udp', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1'], async (owner, reader) => {
+      for (let run = 0; run < RUNS; run++) {
+        quic?.push(await runBare('bare-quic', path, copy))
+        overUdp?.push(await measured(owner, reader, path, (id) => toStore(reader, id)))
+      }
+    })
     const one = { what: 'one source, store to store', ours: stored ?? [] }
     const programs = { name: 'bare programs', theirs: pipe ?? [] }
     const rows: Compared[] = [{ ...one, ...programs, wanted: '>= 0.7', wantedCpu: '<= 4 s' }]
@@ -69,6 +76,13 @@ export async function benchOneSource(mib: number): Promise<Row[]> {
       name: 'bare programs over libp2p',
       theirs: bare ?? [],
       wanted: '>= 0.9',
+    })
+    rows.push({
+      what: 'one source, store to store, over QUIC only',
+      ours: overUdp ?? [],
+      name: 'bare programs over QUIC',
+      theirs: quic ?? [],
+      wanted: '>= 0.6',
     })
     return rows.flatMap((row) => compare(row, mib))
   } finally {

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
@@ -8,6 +9,7 @@ import { race } from './dial-race.ts'
 import { UdpUnavailableError, UnreachableError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { startLibp2p } from './libp2p-node.ts'
+import { MAX_QUIC_HANDSHAKES } from './quic-listener.ts'
 import { load, loadQuic } from './quic-native.ts'
 import { describeReachability } from './reachability.ts'
 import { RelayReservations } from './relay-reservations.ts'
@@ -114,6 +116,66 @@ describe('QUIC', () => {
     const own = { announced: [], servesAsRelay: false, relays: 0, reachedBy: new Set<never>(), transports: none }
     expect(describeReachability([], own).udp).toBe('unavailable')
     expect(new UdpUnavailableError()).toMatchObject({ code: 'usage' })
+  })
+})
+
+describe('handshakes that nobody ends', () => {
+  /** Passes on what comes, and nothing back. */
+  async function startFunnel(to: number): Promise<{ port: number; from: Set<string>; stop(): void }> {
+    const [inner, outer] = [createSocket('udp4'), createSocket('udp4')]
+    const from = new Set<string>()
+    inner.on('message', (data) => {
+      // the id of the connection that it would begin (RFC 9000, 17.2)
+      from.add(data.subarray(6, 6 + (data[5] ?? 0)).toString('hex'))
+      outer.send(data, to, '127.0.0.1')
+    })
+    await new Promise<void>((resolve) => inner.bind(0, '127.0.0.1', resolve))
+    const stop = () => {
+      inner.close()
+      outer.close()
+    }
+    return { port: inner.address().port, from, stop }
+  }
+
+  it('fill the places of UDP for a while, and disturb neither TCP nor those who are connected', async () => {
+    const native = loadQuic()
+    if (native === null) throw new TypeError('no QUIC')
+    const listen = [...LISTEN.tcp, ...LISTEN.udp]
+    const member = await start({ listen })
+    const before = await start({ listen, transports: ['udp'], members: [member] })
+    member.host.handle('keys', { maxFrameBytes: 10, timeoutMs: 0 }, async (stream) => {
+      await stream.write((await stream.read()) ?? new Uint8Array(0))
+    })
+    await before.host.dial(member.host.addresses())
+    const [tcp, udp] = member.host.addresses()
+    const funnel = await startFunnel(Number(/\/udp\/(\d+)/.exec(String(udp))?.[1]))
+    const config = new native.QuinnConfig({
+      privateKeyProto: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
+      ...{ handshakeTimeout: 10_000, maxIdleTimeout: 10_000, keepAliveInterval: 4_000, maxConcurrentStreamLimit: 1 },
+      ...{ maxStreamData: 1_000, maxConnectionData: 1_000, receiveBufferSize: 1_000_000, sendBufferSize: 1_000_000 },
+    })
+    const client = new native.Client(config, native.SocketFamily.Ipv4)
+    const rss = process.memoryUsage().rss
+    const dialled = 3 * MAX_QUIC_HANDSHAKES
+    for (let each = 0; each < dialled; each++)
+      client.outboundConnection('127.0.0.1', funnel.port).catch(() => undefined)
+    // some are lost on the way, as datagrams are
+    await expect.poll(() => funnel.from.size, { timeout: 10_000 }).toBeGreaterThan(MAX_QUIC_HANDSHAKES)
+    const after = await start({ listen, members: [member] })
+    await after.host.dial([String(tcp)])
+    expect(pathsOf(after)).toEqual(['tcp'])
+    for (const each of [before, after]) {
+      const answer = each.host.request(member.host.id, 'keys', Uint8Array.of(7), {
+        maxFrameBytes: 10,
+        timeoutMs: 3_000,
+      })
+      await expect(answer).resolves.toEqual(Uint8Array.of(7))
+    }
+    expect(pathsOf(before)).toEqual(['udp'])
+    // about 50 KiB each for both sides, which are in this process
+    expect(process.memoryUsage().rss - rss).toBeLessThan(128 * 1024 * 1024)
+    client.abort()
+    funnel.stop()
   })
 })
 
