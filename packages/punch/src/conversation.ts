@@ -5,7 +5,7 @@
 import type { Connection } from '@libp2p/interface'
 import { type Candidate, type Endpoint, eligible, type Whereabouts } from './endpoints.ts'
 import type { Frames } from './frames.ts'
-import { CONVERSATION_MS, MESSAGE_MS, OPEN_MS } from './limits.ts'
+import { CONVERSATION_MS, MESSAGE_MS, OPEN_MS, UDP_TURN_MS } from './limits.ts'
 import { type Action, begin, type Heard, type Input, type Lesson, type Role, step } from './machine.ts'
 import { decodeMessage, encodeMessage, type Message, type Way } from './messages.ts'
 import type { Statement } from './statements.ts'
@@ -16,12 +16,14 @@ export interface Learned {
   readonly statement: Statement | null
   /** the port that the statement is about, where it is one of ours */
   readonly localPort: number
+  /** Lets go of what holds it: the conversation is over. */
+  release(outcome: 'direct' | 'failed'): void
 }
 
 /** What a conversation does to the world. Each ends with its signal, and leaves nothing behind then. */
 export interface Hands {
-  /** @param holding what is learned stays true until then */
-  learn(lesson: Lesson, towards: Endpoint | null, signal: AbortSignal, holding: AbortSignal): Promise<Learned | null>
+  /** What is learned stays true until it is released. */
+  learn(lesson: Lesson, towards: Endpoint | null, signal: AbortSignal): Promise<Learned | null>
   /** Whose word counts, and what of it. */
   check(message: Message & { type: 'connect' }): Promise<Whereabouts>
   /** What was opened under this signal before it is aborted stays. */
@@ -58,6 +60,8 @@ class Conversation {
   readonly #all = new AbortController()
   readonly #timers = new Set<NodeJS.Timeout>()
   #state
+  readonly #held: Learned[] = []
+  #released: Ending['outcome'] | null = null
   #learned: Learned | null = null
   #connection: Connection | null = null
   #patience: NodeJS.Timeout | undefined
@@ -78,9 +82,14 @@ class Conversation {
     for (const action of actions) this.#perform(action)
     if (signal.aborted) onAbort()
     void this.#listen()
+    let outcome: Ending['outcome'] = 'failed'
     try {
-      return await this.#ended.promise
+      const ending = await this.#ended.promise
+      outcome = ending.outcome
+      return ending
     } finally {
+      this.#released = outcome
+      for (const learned of this.#held.splice(0)) learned.release(outcome)
       signal.removeEventListener('abort', onAbort)
       clearTimeout(this.#patience)
       for (const timer of this.#timers) clearTimeout(timer)
@@ -169,7 +178,10 @@ class Conversation {
   async #learn(lesson: Lesson, towards: Endpoint | null): Promise<void> {
     const { signal } = this.#all
     try {
-      this.#learned = await this.#init.hands.learn(lesson, towards, signal, signal)
+      const learned = await this.#init.hands.learn(lesson, towards, signal)
+      if (learned !== null && this.#released !== null) learned.release(this.#released)
+      else if (learned !== null) this.#held.push(learned)
+      this.#learned = learned
     } catch {
       this.#learned = null // whoever was asked did not know
     }
@@ -185,7 +197,8 @@ class Conversation {
 
   async #open(open: (signal: AbortSignal) => Promise<Connection>): Promise<void> {
     const late = new AbortController()
-    const timer = setTimeout(() => late.abort(new Error('it took too long')), OPEN_MS)
+    const ms = this.#state.way === 'udp' ? UDP_TURN_MS : OPEN_MS
+    const timer = setTimeout(() => late.abort(new Error('it took too long')), ms)
     try {
       const connection = await open(AbortSignal.any([this.#all.signal, late.signal]))
       if (this.#state.phase === 'ended') {

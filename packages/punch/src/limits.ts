@@ -28,6 +28,20 @@ export const BEGUN_BY_ALL = 240
 export const MAX_CONVERSATIONS = 32
 export const MINUTE_MS = 60_000
 
+/** UDP begins so much later than the other ways (ms): TCP costs less for what is large. */
+export const UDP_LATER_MS = 200
+/** Then the other side dials (ms): a QUIC handshake is one round trip, and repeated after a second. */
+export const UDP_TURN_MS = 1_600
+/** Packets of one byte that open a hole. */
+export const HOLE_PACKETS = 3
+/** A connection that the other side has opened shows here within this time (ms). */
+export const APPEARS_MS = 1_000
+/** A question over UDP is asked again after this, so often (ms). */
+export const ASK_AGAIN_MS = 250
+export const UDP_QUESTIONS = 4
+/** Of a question over UDP; no answer is longer. */
+export const QUESTION_BYTES = 192
+
 /** A statement about an address is worth nothing when it is older, or further ahead, than this (ms). */
 export const STATEMENT_MS = 10 * 60_000
 /** Asking one observer (ms). */

@@ -5,15 +5,17 @@
  */
 import type { Socket } from 'node:net'
 import type { Connection, PeerId, PrivateKey } from '@libp2p/interface'
-import { sized } from './bytes.ts'
+import { joined, sized, uint } from './bytes.ts'
 import { candidateOf, type Endpoint, endpointOf, type Transport } from './endpoints.ts'
-import { ASK_MS, KEEP_MS, MAX_TOKENS, TOKENS_OF_PEER } from './limits.ts'
+import { ASK_MS, KEEP_MS, MAX_TOKENS, QUESTION_BYTES, TOKENS_OF_PEER } from './limits.ts'
 import { type Observation, TOKEN_BYTES } from './messages.ts'
 import { encodeStatement, makeStatement, type Statement } from './statements.ts'
 import { Tokens } from './tokens.ts'
 
 /** The first byte of a question. TLS begins with 0x16, multistream-select with 0x13, HTTP with a letter. */
 export const QUESTION = 0xb0
+/** The first byte of an answer over UDP. */
+export const ANSWER = 0xb1
 
 /** Where questions are answered. */
 export interface AnsweringPorts {
@@ -90,6 +92,19 @@ export class Observer {
     }
     socket.on('readable', onReadable)
     onReadable()
+  }
+
+  /** @returns null: silence */
+  async answerDatagram(question: Uint8Array, address: string, port: number): Promise<Uint8Array | null> {
+    if (this.#isStopped || question.length !== QUESTION_BYTES || question[0] !== QUESTION) return null
+    const from = endpointOf(address, port)
+    const token = question.subarray(1, 1 + TOKEN_BYTES)
+    const peer = from === null ? null : this.#tokens.askOverUdp(token, `${from.ip} ${from.port}`)
+    if (from === null || peer === null) return null
+    const statement = await this.#state(peer, 'udp', from)
+    if (statement === null) return null
+    const answer = joined([uint(ANSWER, 1), token, encodeStatement(statement)])
+    return answer.length > QUESTION_BYTES ? null : answer
   }
 
   stop(): void {

@@ -3,12 +3,14 @@
  * what addresses it sees. Owns what is under way; `stop` ends all of it.
  */
 import type { Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type {
   ComponentLogger,
   Connection,
   Libp2pEvents,
   Logger,
   PeerId,
+  PeerStore,
   PrivateKey,
   Startable,
   Stream,
@@ -19,24 +21,31 @@ import type { AddressManager, ConnectionManager, Registrar, TransportManager } f
 import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
 import { Answering, type AnsweringInit } from './answering.ts'
 import { converse, type Hands, type Learned } from './conversation.ts'
-import { type Candidate, candidateOf, type Endpoint, isPublic, toMultiaddr, type Whereabouts } from './endpoints.ts'
+import {
+  type Candidate,
+  candidateOf,
+  type Endpoint,
+  isPublic,
+  isSameIp,
+  toMultiaddr,
+  type Whereabouts,
+} from './endpoints.ts'
 import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
-import { MAX_CANDIDATES, MESSAGE_MS } from './limits.ts'
+import { APPEARS_MS, MAX_CANDIDATES, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
 import type { Lesson, Role } from './machine.ts'
-import { Mappings } from './mappings.ts'
+import { type Mapping, Mappings } from './mappings.ts'
 import { encodeObservation, type Message, type Way } from './messages.ts'
 import { type AnsweringPorts, Observer } from './observer.ts'
 import { Quotas } from './quotas.ts'
 import { openSimultaneously } from './simultaneous-open.ts'
 import { isTrue, type Statement } from './statements.ts'
 import { TcpConnection } from './tcp-connection.ts'
+import { openHole, type UdpHole } from './udp-hole.ts'
 
 export const DEFAULT_PREFIX = '/libp2p-punch'
 /** Streams of either protocol on one connection. */
 const MAX_STREAMS = 16
-/** A connection that the other side has opened shows here within this time (ms). */
-const APPEARS_MS = 1_000
 const INACTIVITY_MS = 120_000
 
 export interface PunchComponents {
@@ -45,6 +54,7 @@ export interface PunchComponents {
   readonly logger: ComponentLogger
   readonly events: TypedEventTarget<Libp2pEvents>
   readonly registrar: Registrar
+  readonly peerStore: PeerStore
   readonly addressManager: AddressManager
   readonly connectionManager: ConnectionManager
   readonly transportManager: TransportManager
@@ -64,7 +74,7 @@ export interface PunchInit {
   /** answer others on a port of our own @default not */
   observe?: AnsweringInit
   /** where we answer others besides, on ports that others lend us: `accept` @default none */
-  ports?: () => AnsweringPorts
+  ports?: () => { tcp: number; isShared: boolean }
   /** what may be punched at; a company that routes private addresses between its sites may say more @default the Internet */
   isPublic?: (endpoint: Endpoint) => boolean
   /** A connection stands that both sides have opened: nobody else can be met at its address. On both sides. */
@@ -82,7 +92,8 @@ export class Punch implements Startable {
   readonly #init: PunchInit
   readonly #log: Logger
   readonly #observer: Observer
-  readonly #answering: Answering
+  readonly #answering: Answering | null
+  readonly #holes = new Set<UdpHole>()
   readonly #mappings: Mappings
   readonly #quotas = new Quotas()
   readonly #ways = new WeakMap<Connection, Way>()
@@ -98,14 +109,18 @@ export class Punch implements Startable {
     this.#prefix = init.prefix === undefined ? DEFAULT_PREFIX : init.prefix
     const prefix = () => this.#prefix
     const { peerId, privateKey } = components
-    const ports = () => init.ports?.() ?? { tcp: this.#answering.port, isShared: false, udp: 0 }
+    const ports = (): AnsweringPorts => {
+      const lent = init.ports?.() ?? { tcp: 0, isShared: false }
+      return { ...lent, tcp: lent.tcp || (this.#answering?.tcp ?? 0), udp: this.#answering?.udp ?? 0 }
+    }
     this.#observer = new Observer({ peerId, privateKey, prefix, ports })
-    this.#answering = new Answering(this.#observer)
+    this.#answering = init.observe === undefined ? null : new Answering(init.observe, this.#observer, this.#log)
     this.#mappings = new Mappings({
       self: peerId.toString(),
       log: this.#log,
       prefix,
       observers: () => this.#observers(),
+      overUdp: (observer, deadline) => this.#overUdp(observer, deadline),
     })
   }
 
@@ -113,7 +128,6 @@ export class Punch implements Startable {
     if (this.#isStarted) return
     this.#isStarted = true
     this.#stopped = new AbortController()
-    if (this.#init.observe !== undefined) await this.#answering.start(this.#init.observe)
     await this.#register()
     if (this.#init.auto !== false) this.#components.events.addEventListener('connection:open', this.#onConnection)
   }
@@ -124,9 +138,11 @@ export class Punch implements Startable {
     this.#components.events.removeEventListener('connection:open', this.#onConnection)
     this.#stopped.abort(new PunchUnavailableError('stopped'))
     this.#observer.stop()
-    await this.#answering.stop()
+    await this.#answering?.stop()
     await this.#unregister()
     await Promise.allSettled(this.#running)
+    for (const hole of this.#holes) hole.close()
+    this.#holes.clear()
   }
 
   /** Speaks under another prefix from now on; null: nothing. What is under way ends. */
@@ -159,6 +175,7 @@ export class Punch implements Startable {
     const signal = AbortSignal.any(options.signal === undefined ? signals : [...signals, options.signal])
     let winner: Upgraded | null = null
     const race = this.#waysTried().map(async (way) => {
+      if (way === 'udp') await sleep(UDP_LATER_MS, undefined, { signal })
       const connection = await this.#begin(way, relayed, signal)
       // of two that stand at once one is enough
       if (winner !== null && winner.connection !== connection) connection.abort(new Error('another way was faster'))
@@ -191,7 +208,8 @@ export class Punch implements Startable {
 
   /** What observers see of one of our connections now, and who says so; null: nobody knows. */
   async seen(options: { signal?: AbortSignal } = {}): Promise<Statement | null> {
-    return await this.#mappings.seen(AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)]))
+    const mapping = await this.#mappings.seen(AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)]))
+    return mapping?.statement ?? null
   }
 
   async #register(): Promise<void> {
@@ -263,6 +281,7 @@ export class Punch implements Startable {
 
   async #observe(stream: Stream, connection: Connection): Promise<void> {
     const frames = new Frames(stream)
+    await this.#answering?.bind()
     const observation = await this.#observer.answer(connection)
     if (observation === null) {
       frames.abort(new PunchBusyError('too many tokens'))
@@ -280,7 +299,7 @@ export class Punch implements Startable {
 
   #handsFor(relayed: Connection): Hands {
     return {
-      learn: (lesson, _towards, signal, holding) => this.#learn(lesson, signal, holding),
+      learn: (lesson, towards, signal) => this.#learn(lesson, towards, relayed.remotePeer, signal),
       check: (message) => this.#check(message, relayed),
       dial: async (candidates, signal) => {
         const connection = await this.#dial(candidates, relayed.remotePeer, signal)
@@ -288,25 +307,51 @@ export class Punch implements Startable {
         return connection
       },
       punch: async (way, to, learned, role, signal) => {
-        const connection = await this.#openTcp(to, learned, relayed.remotePeer, role, signal)
-        this.#ways.set(connection, way)
-        this.#init.onPunched?.(connection)
+        const peer = relayed.remotePeer
+        const connection =
+          way === 'tcp'
+            ? await this.#openTcp(to, learned, peer, role, signal)
+            : await this.#dial([{ ...to, transport: 'udp' }], peer, signal)
+        this.#onPunched(connection, way)
         return connection
       },
     }
   }
 
-  async #learn(lesson: Lesson, signal: AbortSignal, holding: AbortSignal): Promise<Learned | null> {
-    if (lesson === 'tcp') {
-      const mapping = await this.#mappings.tcp(signal, holding)
-      if (mapping === null) return null
-      const { statement, localPort } = mapping
-      return { own: { seen: statement.endpoint, candidates: [] }, statement, localPort }
+  async #learn(lesson: Lesson, to: Endpoint | null, peer: PeerId, signal: AbortSignal): Promise<Learned | null> {
+    if (lesson === 'hole') return to === null ? null : await this.#openHole(to, peer, signal)
+    const mapping =
+      lesson === 'tcp'
+        ? await this.#mappings.tcp(signal)
+        : await (lesson === 'client' ? this.#mappings.client(signal) : this.#mappings.seen(signal))
+    // that nobody has seen us keeps us from nothing but punching
+    if (mapping === null && lesson !== 'seen') return null
+    const candidates = lesson === 'seen' ? this.#candidates() : []
+    return learnedFrom(mapping, candidates)
+  }
+
+  async #openHole(towards: Endpoint, peer: PeerId, signal: AbortSignal): Promise<Learned | null> {
+    const mapping = await this.#mappings.udp(signal, towards.family)
+    if (mapping === null) return null
+    const { upgrader, transportManager, connectionManager } = this.#components
+    try {
+      signal.throwIfAborted()
+      const onConnection = (connection: Connection) => this.#onPunched(connection, 'udp')
+      const init = { peer, towards, upgrader, transportManager, connectionManager, onConnection }
+      const hole = await openHole(mapping.held, init)
+      this.#holes.add(hole)
+      hole.onClose = () => void this.#holes.delete(hole)
+      if (this.#stopped.signal.aborted) hole.close()
+      return { ...learnedFrom(mapping, []), release: (outcome) => hole.release(outcome === 'direct') }
+    } catch (error) {
+      mapping.release()
+      throw error
     }
-    if (lesson !== 'seen') return null
-    const statement = await this.#mappings.seen(signal)
-    const own = { seen: statement?.endpoint ?? null, candidates: this.#candidates() }
-    return { own, statement, localPort: 0 }
+  }
+
+  #onPunched(connection: Connection, way: Way): void {
+    this.#ways.set(connection, way)
+    this.#init.onPunched?.(connection)
   }
 
   async #check(message: Message & { type: 'connect' }, relayed: Connection): Promise<Whereabouts> {
@@ -397,17 +442,45 @@ export class Punch implements Startable {
   }
 
   #waysTried(): Way[] {
-    return ['dial', 'tcp']
+    const quic = toMultiaddr({ family: 4, ip: '1.1.1.1', port: 1 }, 'udp')
+    const hasQuic = this.#components.transportManager.dialTransportForMultiaddr(quic) !== undefined
+    return hasQuic ? ['dial', 'tcp', 'udp'] : ['dial', 'tcp']
   }
 
-  /** Direct connections that we have dialled, to those whose word counts. */
+  /** Direct connections that we have dialled, to those whose word counts: the newest to each. */
   #observers(): Connection[] {
-    return this.#components.connectionManager.getConnections().filter((connection) => {
+    const each = new Map<string, Connection>()
+    for (const connection of this.#components.connectionManager.getConnections()) {
       const at = candidateOf(connection.remoteAddr)
       const isOurs = connection.direction === 'outbound' && isOpen(connection)
-      if (!isOurs || at === null || !this.#counts(at) || this.#ways.has(connection)) return false
-      return this.#init.isObserver?.(connection.remotePeer.toString()) ?? true
-    })
+      if (!isOurs || at === null || !this.#counts(at) || this.#ways.has(connection)) continue
+      const peer = connection.remotePeer.toString()
+      if (this.#init.isObserver?.(peer) === false) continue
+      const known = each.get(peer)
+      if (known === undefined || known.timeline.open < connection.timeline.open) each.set(peer, connection)
+    }
+    return [...each.values()]
+  }
+
+  /** To the same machine, by an address that it has told us. */
+  async #overUdp(
+    { remotePeer, remoteAddr }: Connection,
+    signal: AbortSignal,
+  ): Promise<{ connection: Connection; isOurs: boolean } | null> {
+    const { peerStore, connectionManager, transportManager } = this.#components
+    const at = candidateOf(remoteAddr)
+    const isThere = (connection: Connection) =>
+      isOpen(connection) &&
+      candidateOf(connection.remoteAddr)?.transport === 'udp' &&
+      connection.direction === 'outbound'
+    const standing = connectionManager.getConnections(remotePeer).find(isThere)
+    if (standing !== undefined) return { connection: standing, isOurs: false }
+    const { addresses } = await peerStore.get(remotePeer, { signal })
+    const candidates = addresses.flatMap(({ multiaddr }) => listOf(candidateOf(multiaddr)))
+    const quic = candidates.find((each) => each.transport === 'udp' && isSameIp(each, at))
+    if (quic === undefined || transportManager.dialTransportForMultiaddr(toMultiaddr(quic, 'udp')) === undefined)
+      return null
+    return { connection: await this.#dial([quic], remotePeer, signal), isOurs: true }
   }
 
   #isObserver(observer: string, relayed: Connection): boolean {
@@ -436,6 +509,12 @@ export class Punch implements Startable {
       this.#running.delete(work)
     }
   }
+}
+
+function learnedFrom(mapping: Mapping | null, candidates: readonly Candidate[]): Learned {
+  const { statement, localPort } = mapping ?? { statement: null, localPort: 0 }
+  const own = { seen: statement?.endpoint ?? null, candidates }
+  return { own, statement, localPort, release: () => mapping?.release() }
 }
 
 function isOpen({ status }: Connection): boolean {

@@ -1,6 +1,8 @@
 /** Whole nodes on loopback: two that know each other over a relay only, which also says what it sees. */
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { quic } from '@chainsafe/libp2p-quic'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
 import type { Connection, Libp2p } from '@libp2p/interface'
@@ -10,13 +12,15 @@ import { yamux } from '@libp2p/yamux'
 import { CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, describe, expect, it } from 'vitest'
+import { candidateOf, type Transport } from './endpoints.ts'
 import { PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
 import { type PunchComponents, type PunchInit, punch, QUESTION } from './index.ts'
-import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES } from './limits.ts'
-import { decodeMessage, decodeObservation, encodeMessage, type Message } from './messages.ts'
+import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES, QUESTION_BYTES } from './limits.ts'
+import { decodeMessage, decodeObservation, encodeMessage, type Message, TOKEN_BYTES } from './messages.ts'
 import type { Punch } from './punch.ts'
-import { makeStatement } from './statements.ts'
+import { decodeStatement, makeStatement } from './statements.ts'
+import { bindUdp } from './udp-hole.ts'
 
 type Node = Libp2p<{ punch: Punch }>
 
@@ -29,7 +33,7 @@ async function start(listen: string[], init: PunchInit, serves = false): Promise
   const node = (await createLibp2p({
     addresses: { listen },
     connectionGater: { denyDialMultiaddr: () => false },
-    transports: [tcp(), circuitRelayTransport()],
+    transports: [tcp(), quic(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: {
@@ -42,7 +46,9 @@ async function start(listen: string[], init: PunchInit, serves = false): Promise
   return node
 }
 
-const startRelay = () => start(['/ip4/127.0.0.1/tcp/0'], { observe: { port: 0, host: '127.0.0.1' } }, true)
+const LOOPBACK = ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/udp/0/quic-v1']
+const startRelay = (...transports: Transport[]) =>
+  start(LOOPBACK, { observe: { port: 0, host: '127.0.0.1', transports } }, true)
 
 /** Reached over the relay only. */
 async function startBehind(relay: Node, init: PunchInit = {}): Promise<Node> {
@@ -58,8 +64,11 @@ async function meet(from: Node, to: Node): Promise<Connection> {
   return await from.dial(address)
 }
 
-async function threeNodes(init: PunchInit = {}): Promise<{ relay: Node; a: Node; b: Node; relayed: Connection }> {
-  const relay = await startRelay()
+async function threeNodes(
+  init: PunchInit = {},
+  ...transports: Transport[]
+): Promise<{ relay: Node; a: Node; b: Node; relayed: Connection }> {
+  const relay = await startRelay(...(transports.length === 0 ? (['tcp'] as const) : transports))
   const [a, b] = await Promise.all([startBehind(relay, init), startBehind(relay, init)])
   return { relay, a, b, relayed: await meet(a, b) }
 }
@@ -98,8 +107,28 @@ describe('two nodes that a relay joins', () => {
     await expect(a.services.punch.upgrade(b.peerId)).resolves.toMatchObject({ connection })
   })
 
+  it('get it by UDP, over a listener that goes with it', async () => {
+    const { a, b, relay } = await threeNodes({}, 'udp')
+    const opened = directWith(b, a)
+    const { connection, way } = await a.services.punch.upgrade(b.peerId)
+    const theirs = await opened
+    expect([way, connection.direction, theirs.direction]).toEqual(['udp', 'outbound', 'inbound'])
+    const port = candidateOf(connection.remoteAddr)?.port ?? 0
+    expect(await isFree(port)).toBe(false)
+    // nobody is told of it, and nobody else is let in
+    const [own] = b.getMultiaddrs()
+    expect(b.getMultiaddrs().filter((each) => each.toString().includes(`/${port}/`))).toEqual([])
+    expect(own?.toString()).toContain(relay.peerId.toString())
+    const stranger = await start([], {})
+    await expect(stranger.dial(connection.remoteAddr)).rejects.toThrow()
+    const ended = once(theirs, 'close')
+    await connection.close()
+    await ended
+    await untilFree(port)
+  })
+
   it('get it by themselves', async () => {
-    const relay = await startRelay()
+    const relay = await startRelay('tcp')
     const [a, b] = await Promise.all([startBehind(relay), startBehind(relay, { auto: true })])
     const direct = directWith(a, b)
     await meet(a, b)
@@ -134,6 +163,23 @@ describe('two nodes that a relay joins', () => {
     await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchUnavailableError)
   })
 })
+
+async function isFree(port: number): Promise<boolean> {
+  const socket = createSocket('udp4')
+  try {
+    const free = new Promise<boolean>((resolve) => {
+      socket.once('error', () => resolve(false))
+      socket.bind(port, () => resolve(true))
+    })
+    return await free
+  } finally {
+    socket.close()
+  }
+}
+
+async function untilFree(port: number): Promise<void> {
+  while (!(await isFree(port))) await new Promise((resolve) => setImmediate(resolve))
+}
 
 /** A peer that says what it likes. */
 async function say(relayed: Connection, ...payloads: Uint8Array[]): Promise<Message['type'] | 'reset' | 'ended'> {
@@ -190,14 +236,15 @@ describe('a hostile peer', () => {
 })
 
 describe('an observer', () => {
-  async function asked(): Promise<{ token: Uint8Array; port: number }> {
-    const relay = await startRelay()
+  async function asked(): Promise<{ token: Uint8Array; port: number; udp: number }> {
+    const relay = await startRelay('tcp', 'udp')
     const a = await start([], {})
     const connection = await a.dial(relay.getMultiaddrs()[0] ?? multiaddr('/ip4/127.0.0.1/tcp/1'))
     const frames = new Frames(await connection.newStream('/libp2p-punch/observe/1'))
-    const { token, tcp: port } = decodeObservation((await frames.read(AbortSignal.timeout(5_000))) ?? new Uint8Array())
+    const answer = await frames.read(AbortSignal.timeout(5_000))
     await frames.close(AbortSignal.timeout(1_000))
-    return { token, port }
+    const { token, tcp: port, udp } = decodeObservation(answer ?? new Uint8Array())
+    return { token, port, udp }
   }
 
   /** All that comes until it is closed, or until an answer has come. */
@@ -220,5 +267,34 @@ describe('an observer', () => {
     await expect(ask(port, Uint8Array.from([QUESTION ^ 1, ...token]))).resolves.toBe(0)
     await expect(ask(port, Uint8Array.from([QUESTION, ...token]))).resolves.toBeGreaterThan(0)
     await expect(ask(port, Uint8Array.from([QUESTION, ...token]))).resolves.toBe(0)
+  })
+
+  it('answers datagrams that are as long as its answer, with a token, to one who asks', async () => {
+    const { token, udp } = await asked()
+    const question = new Uint8Array(QUESTION_BYTES)
+    question.set([QUESTION, ...token])
+    const strange = question.map((byte, at) => (at === 3 ? byte ^ 1 : byte))
+    const [first, second] = await Promise.all([bindUdp(4, 0), bindUdp(4, 0)])
+    try {
+      // in this order, and the answer to the last says that the others were heard
+      for (const wrong of [strange, question.subarray(0, -1), Uint8Array.of(QUESTION)])
+        first.send(wrong, udp, '127.0.0.1')
+      first.send(question, udp, '127.0.0.1')
+      const [answer] = (await once(first, 'message')) as [Buffer]
+      expect(answer.length).toBeLessThanOrEqual(QUESTION_BYTES)
+      const { endpoint } = decodeStatement(answer.subarray(1 + TOKEN_BYTES))
+      expect(endpoint).toEqual({ family: 4, ip: '127.0.0.1', port: first.address().port })
+      let others = 0
+      second.on('message', () => {
+        others += 1
+      })
+      second.send(question, udp, '127.0.0.1')
+      first.send(question, udp, '127.0.0.1')
+      await once(first, 'message')
+      expect(others).toBe(0)
+    } finally {
+      first.close()
+      second.close()
+    }
   })
 })

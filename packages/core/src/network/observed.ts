@@ -41,7 +41,9 @@ export class MemberPunch {
       prefix: null,
       auto: false,
       isObserver: (peer) => this.#init.isTrusted(peer as NodeId),
-      ports: () => ({ tcp: listeningPort(components), isShared: true, udp: 0 }),
+      ports: () => ({ tcp: listeningPort(components), isShared: true }),
+      // QUIC has the swarm port's UDP side for itself
+      observe: { port: () => besidePort(listeningPort(components)), transports: ['udp'] },
       onPunched: (connection) => void punched.add(connection),
     })(components)
     return this.#service
@@ -92,6 +94,11 @@ function whereabouts(): string {
     .flatMap((each) => each?.flatMap(({ address, internal }) => (internal ? [] : [address])) ?? [])
     .sort()
     .join()
+}
+
+/** A port that an administrator can open, too; any, where the swarm port is any. */
+function besidePort(port: number): number {
+  return port > 0 && port < 65_535 ? port + 1 : 0
 }
 
 function listeningPort({ transportManager }: Components): number {
