@@ -1,10 +1,72 @@
+import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isPrivateIp, parseAddress, parseMultiaddr, pathOf, peersIn } from './addresses.ts'
+import {
+  inTurns,
+  isPrivateIp,
+  parseAddress,
+  parseAddresses,
+  parseMultiaddr,
+  pathOf,
+  peersIn,
+  udpTarget,
+} from './addresses.ts'
 import { AddressInvalidError } from './errors.ts'
 
 const PEER = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
 const RELAY = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
+
+describe('inTurns', () => {
+  it('tells of each place before it tells more of the same', () => {
+    const relay = '12D3KooWDMNxMvNssKYwdQRN3b7BxLqZMtMjXrqsckxxBHQtmkfs'
+    const given = [
+      '/ip4/10.0.0.1/tcp/4373',
+      '/ip4/172.17.0.1/tcp/4373',
+      '/ip6/2a0b::1/tcp/4373',
+      '/ip4/10.0.0.1/udp/4373/quic-v1',
+      '/ip4/172.17.0.1/udp/4373/quic-v1',
+      `/ip4/8.8.8.8/tcp/1/p2p/${relay}/p2p-circuit`,
+      '/ip6/2a0b::1/udp/4373/quic-v1',
+      '/dns/sp.example/udp/4373/quic-v1',
+      '/dns/sp.example/tcp/4373',
+    ]
+    expect(inTurns(given.map((each) => multiaddr(each))).map(String)).toEqual([
+      '/ip6/2a0b::1/tcp/4373',
+      '/ip6/2a0b::1/udp/4373/quic-v1',
+      '/ip4/10.0.0.1/tcp/4373',
+      '/ip4/10.0.0.1/udp/4373/quic-v1',
+      `/ip4/8.8.8.8/tcp/1/p2p/${relay}/p2p-circuit`,
+      '/dns/sp.example/tcp/4373',
+      '/dns/sp.example/udp/4373/quic-v1',
+      '/ip4/172.17.0.1/tcp/4373',
+      '/ip4/172.17.0.1/udp/4373/quic-v1',
+    ])
+    expect(inTurns([])).toEqual([])
+  })
+})
+
+describe('what a person types without a transport', () => {
+  it.each([
+    ['192.0.2.7', ['/ip4/192.0.2.7/tcp/4373', '/ip4/192.0.2.7/udp/4373/quic-v1']],
+    ['[2001:db8::1]:99', ['/ip6/2001:db8::1/tcp/99', '/ip6/2001:db8::1/udp/99/quic-v1']],
+    ['sp.example:99', ['/dns/sp.example/tcp/99', '/dns/sp.example/udp/99/quic-v1']],
+    ['/ip4/192.0.2.7/tcp/99', ['/ip4/192.0.2.7/tcp/99']],
+    ['/ip4/192.0.2.7/udp/99/quic-v1', ['/ip4/192.0.2.7/udp/99/quic-v1']],
+    ['fe80::1%eth0', ['/ip6zone/eth0/ip6/fe80::1/tcp/4373']],
+  ])('%s', (text, expected) => {
+    expect(parseAddresses(text)).toEqual(expected)
+  })
+  it('is no UDP address without QUIC', () => {
+    expect(() => parseMultiaddr('/ip4/192.0.2.7/udp/99')).toThrow(AddressInvalidError)
+    expect(udpTarget(parseMultiaddr('/dns6/sp.example/udp/99/quic-v1'))).toMatchObject({
+      family: 0,
+      dnsFamily: 6,
+      port: 99,
+    })
+    expect(udpTarget(multiaddr('/ip4/192.0.2.7/udp/99/quic-v1/webtransport'))).toBeNull()
+    expect(udpTarget(multiaddr('/ip4/192.0.2.7/tcp/99'))).toBeNull()
+  })
+})
 
 describe('parseAddress', () => {
   it.each([

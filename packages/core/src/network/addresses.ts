@@ -135,6 +135,29 @@ export function isLoopback(address: Multiaddr): boolean {
   return first?.value?.startsWith('127.') === true || first?.value === '::1' || first?.value === 'localhost'
 }
 
+/**
+ * So that of the first few each says something else: in turns one public machine address, one private, one relay, each
+ * with all that leads there, TCP before UDP. Whoever tells addresses has room for few.
+ */
+export function inTurns(addresses: readonly Multiaddr[]): Multiaddr[] {
+  const kinds: Map<string, Multiaddr[]>[] = [new Map(), new Map(), new Map()]
+  for (const address of addresses) {
+    const where = isRelayed(address) ? (peersIn(address)[0] ?? '') : hostOf(address)
+    const kind = kinds[isRelayed(address) ? 2 : isPrivateIp(where) ? 1 : 0]
+    kind?.set(where, [...(kind.get(where) ?? []), address])
+  }
+  const lists = kinds.map((kind) =>
+    [...kind.values()].map((same) => same.sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : pathOf(a) > pathOf(b) ? 1 : 0))),
+  )
+  const turns = Math.max(...lists.map(({ length }) => length))
+  return Array.from({ length: turns }, (_, turn) => lists.flatMap((list) => list[turn] ?? [])).flat()
+}
+
+function hostOf(address: Multiaddr): string {
+  const [first, second] = address.getComponents()
+  return (first?.name === 'ip6zone' ? second?.value : first?.value) ?? ''
+}
+
 /** 10.x, 192.168.x and so on (RFC 1918, 6598, 4193, 3927, 4291): not reachable from the Internet. */
 export function isPrivateIp(ip: string): boolean {
   if (isIP(ip) === 6) return /^(?:::1$|f[cd]|fe[89ab])/i.test(ip)

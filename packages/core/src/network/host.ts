@@ -12,6 +12,7 @@ import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { systemRandom } from '../random.ts'
 import { AddressBook } from './address-book.ts'
 import {
+  inTurns,
   isLoopback,
   isNodeId,
   isRelayed,
@@ -252,7 +253,7 @@ class Libp2pHost implements NetworkHost {
     const all = [...directOf(components), ...relays.addresses()]
     const elsewhere = all.filter((address) => !isLoopback(address))
     const useful = elsewhere.some((address) => !isRelayed(address)) ? elsewhere : all
-    return [...new Set(useful.map((address) => withPeer(address, this.id)))]
+    return [...new Set(inTurns(useful).map((address) => withPeer(address, this.id)))]
   }
 
   isMember(node: NodeId): boolean {

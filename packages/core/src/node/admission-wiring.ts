@@ -27,6 +27,9 @@ export interface AdmissionWiring {
   readonly log: (message: string, error?: unknown) => void
 }
 
+/** Of the eight of an invite; the others are those of other members. */
+const OWN_IN_INVITE = 6
+
 export function createAdmission(rooms: AdmissionWiring): Commands {
   const { network, self, clock, host, ledger, state, members, presence, sharing } = rooms
   const cutsOf = rooms.versions.cutsOf(ledger)
@@ -59,7 +62,7 @@ export function createAdmission(rooms: AdmissionWiring): Commands {
     lastControlBefore: history.lastControlBefore,
     findEntry: history.findEntry,
     inviteAddresses: () => [
-      ...host.addresses(),
+      ...host.addresses().slice(0, OWN_IN_INVITE),
       ...presence
         .list()
         .filter(({ connected }) => connected)
