@@ -63,6 +63,11 @@ describe.skipIf(why !== null)(`a direct path${why === null ? '' : ` (not here: $
 
   it('that is cut gives way to a relayed one, what is under way arrives, and it comes back when it can', async () => {
     await areBoth('tcp', 'udp')
+    const { items } = await hidden.api('/doctor')
+    expect(items.filter(({ name }: Json) => name === 'nat' || name === 'paths')).toMatchObject([
+      { name: 'nat', state: 'ok', message: expect.stringContaining(`11.22.33.${HIDDEN + 1}`) },
+      { name: 'paths', state: 'ok' },
+    ])
     await eventually(
       'a relay is kept',
       async () => (await hidden.api('/status')).reachability.relay !== 'none',

@@ -47,6 +47,12 @@ export interface PortMapping<Held> extends Mapping {
   readonly held: Held
 }
 
+/** A UDP port of ours, and where observers see it. */
+export interface OnePort {
+  readonly localPort: number
+  readonly seen: readonly Endpoint[]
+}
+
 export class Mappings {
   readonly #init: MappingsInit
 
@@ -131,6 +137,31 @@ export class Mappings {
         throw error
       }
     })
+  }
+
+  /** One UDP port of ours as several observers see it, one after the other: a NAT may give it another one for each. */
+  async onePort(signal: AbortSignal): Promise<OnePort> {
+    const socket = await bindFreePort(4)
+    try {
+      const seen: Endpoint[] = []
+      for (const observer of this.#init.observers().slice(0, MAX_OBSERVERS)) {
+        const via = candidateOf(observer.remoteAddr)
+        if (via === null || via.family !== 4) continue
+        const deadline = AbortSignal.any([signal, AbortSignal.timeout(OBSERVE_MS)])
+        try {
+          const { token, udp: port } = await this.#observe(observer, deadline)
+          if (port === 0) continue
+          const statement = decodeStatement(await askOverUdp(socket, { ...via, port }, token, deadline))
+          if (await this.#isOurs(statement, observer, 'udp')) seen.push(statement.endpoint)
+        } catch (error) {
+          signal.throwIfAborted()
+          this.#init.log('%p cannot say where we are - %e', observer.remotePeer, error)
+        }
+      }
+      return { localPort: socket.address().port, seen }
+    } finally {
+      socket.close()
+    }
   }
 
   async #seenOver(connection: Connection, signal: AbortSignal): Promise<Statement | null> {

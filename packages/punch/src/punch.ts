@@ -34,7 +34,7 @@ import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './error
 import { Frames } from './frames.ts'
 import { APPEARS_MS, MAX_CANDIDATES, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
 import type { Lesson, Role } from './machine.ts'
-import { type Mapping, Mappings } from './mappings.ts'
+import { type Mapping, Mappings, type OnePort } from './mappings.ts'
 import { encodeObservation, type Message, type Way } from './messages.ts'
 import { type AnsweringPorts, Observer } from './observer.ts'
 import { Quotas } from './quotas.ts'
@@ -210,6 +210,11 @@ export class Punch implements Startable {
   async seen(options: { signal?: AbortSignal } = {}): Promise<Statement | null> {
     const mapping = await this.#mappings.seen(AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)]))
     return mapping?.statement ?? null
+  }
+
+  /** One UDP port of ours as observers see it: whether a NAT is in between, and of which kind. */
+  async onePort(options: { signal?: AbortSignal } = {}): Promise<OnePort> {
+    return await this.#mappings.onePort(AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)]))
   }
 
   async #register(): Promise<void> {

@@ -109,6 +109,8 @@ describe('two nodes that a relay joins', () => {
 
   it('get it by UDP, over a listener that goes with it', async () => {
     const { a, b, relay } = await threeNodes({}, 'udp')
+    const { localPort, seen } = await a.services.punch.onePort()
+    expect(seen).toEqual([{ family: 4, ip: '127.0.0.1', port: localPort }])
     const opened = directWith(b, a)
     const { connection, way } = await a.services.punch.upgrade(b.peerId)
     const theirs = await opened

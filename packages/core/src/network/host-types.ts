@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts'
 import type { SigningKey } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
+import type { Nat } from './nat.ts'
 import type { RelayLoad, RelayServing } from './relay-types.ts'
 import type { TransportName } from './transports.ts'
 import type { FrameStream, Host, Wait } from './types.ts'
@@ -38,6 +39,8 @@ export interface NetworkHost extends Host {
   connect(peer: NodeId, wait?: Wait): Promise<void>
   /** Asks other members for a member's addresses, and learns them. */
   find(peer: NodeId, wait?: Wait): Promise<string[]>
+  /** Asks members with public addresses which NAT is in between. @throws {TimeoutError} */
+  nat(wait?: Wait): Promise<Nat>
   onPath(listener: (peer: NodeId) => void): () => void
   /** The round trip over the path of this stream, as the heartbeat measured it, milliseconds. */
   noteRtt(stream: FrameStream, ms: number): void

@@ -44,6 +44,7 @@ import { HostilePeers } from './hostile.ts'
 import { TLS_HANDSHAKE } from './lane-listener.ts'
 import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
 import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
+import type { Nat } from './nat.ts'
 import { MemberPunch } from './observed.ts'
 import { PathKeeper } from './path-keeper.ts'
 import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
@@ -450,6 +451,10 @@ class Libp2pHost implements NetworkHost {
   onPath(listener: (peer: NodeId) => void): () => void {
     this.#pathListeners.add(listener)
     return () => void this.#pathListeners.delete(listener)
+  }
+
+  async nat(wait: Wait = {}): Promise<Nat> {
+    return await withDeadline(this.#clock, 'asking where this node is seen', wait, (signal) => this.#punch.nat(signal))
   }
 
   noteRtt(stream: FrameStream, ms: number): void {

@@ -18,6 +18,7 @@ export { FACT_TOPICS, type FactTopic, MAX_FACT_KEY, MAX_FACT_VALUE } from './fac
 export { createFacts, type FactChange, type Facts, type FactsInit } from './facts.ts'
 export { createHost, OPEN_TIMEOUT_MS } from './host.ts'
 export type { HostInit, NetworkHost } from './host-types.ts'
+export type { Nat } from './nat.ts'
 export { createPatience, type Patience } from './patience.ts'
 export { createPresence, DEFAULT_HEARTBEAT_MS } from './presence.ts'
 export type { MemberPresence, Presence, PresenceEvent, PresenceInit } from './presence-types.ts'

@@ -12,6 +12,7 @@ import { systemRandom } from '../random.ts'
 import { isRelayed, tcpTarget } from './addresses.ts'
 import type { Connections } from './connections.ts'
 import type { Components } from './guard.ts'
+import { type Nat, natOf } from './nat.ts'
 import { punched } from './path-kinds.ts'
 import { Punching } from './punching.ts'
 
@@ -82,6 +83,12 @@ export class MemberPunch {
     this.#stopWatching = () => events.removeEventListener('peer:identify', onIdentify)
   }
 
+  /** What members with public addresses see of a port of ours. */
+  async nat(signal: AbortSignal): Promise<Nat> {
+    const { localPort, seen } = (await this.#service?.onePort({ signal })) ?? { localPort: 0, seen: [] }
+    return natOf(ownAddresses(), localPort, seen)
+  }
+
   async stop(): Promise<void> {
     this.#stopWatching()
     await this.#punching?.stop()
@@ -90,10 +97,13 @@ export class MemberPunch {
 
 /** Another text when this machine is in other networks. */
 function whereabouts(): string {
-  return Object.values(networkInterfaces())
-    .flatMap((each) => each?.flatMap(({ address, internal }) => (internal ? [] : [address])) ?? [])
-    .sort()
-    .join()
+  return ownAddresses().sort().join()
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap(
+    (each) => each?.flatMap(({ address, internal }) => (internal ? [] : [address])) ?? [],
+  )
 }
 
 /** A port that an administrator can open, too; any, where the swarm port is any. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { NodeId } from '../ids.ts'
-import type { NetworkHost, PeerConnection } from '../network/index.ts'
+import type { Nat, NetworkHost, PeerConnection } from '../network/index.ts'
 import { pathChecks, pathsInUse, unreachableWarnings } from './path-report.ts'
 import type { Session } from './session.ts'
 
@@ -24,7 +24,8 @@ function session(reach: Partial<typeof REACH>, connections: PeerConnection[] = [
   } as unknown as Session
 }
 
-const check = (of: Session, name: string) => pathChecks(of.host as NetworkHost, of).find((each) => each.name === name)
+const check = (of: Session, name: string, nat: Nat | null = null) =>
+  pathChecks(of.host as NetworkHost, of, nat).find((each) => each.name === name)
 
 describe('what is said about paths', () => {
   it('is how many there are of each kind, with the middle round trip and the best rate', () => {
@@ -60,6 +61,19 @@ describe('what is said about paths', () => {
       { tcp: 'loopback', udp: 'none' },
     ])
       expect(warned(fine)).toEqual([])
+  })
+
+  it.each([
+    ['none', 'ok', /own address \(198\.51\.100\.7\)/],
+    ['one', 'ok', /one port for all/],
+    ['each', 'warning', /symmetric/],
+    ['some', 'ok', /it takes two/],
+    ['unknown', 'ok', /could be asked/],
+  ] as const)('explains a NAT of the kind %s', (kind, state, message) => {
+    const seenAt = kind === 'unknown' ? [] : ['198.51.100.7']
+    const found = check(session({}), 'nat', { kind, seenAt, keepsPort: false })
+    expect(found?.state).toBe(state)
+    expect(found?.message).toMatch(message)
   })
 
   it.each([

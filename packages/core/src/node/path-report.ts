@@ -1,6 +1,6 @@
 /** What `status` and `doctor` say about the ways between this branch and the others. */
 import type { NodeId } from '../ids.ts'
-import type { NetworkHost, PeerConnection } from '../network/index.ts'
+import type { Nat, NetworkHost, PeerConnection } from '../network/index.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView } from './types.ts'
 
@@ -34,8 +34,8 @@ export function unreachableWarnings(session: Session): StatusView['warnings'] {
 }
 
 /** How others come to this node, and by which ways it goes to them. */
-export function pathChecks(host: NetworkHost, session: Session): DoctorCheck[] {
-  const checks = [reachCheck(host)]
+export function pathChecks(host: NetworkHost, session: Session, nat: Nat | null): DoctorCheck[] {
+  const checks = nat === null ? [reachCheck(host)] : [reachCheck(host), natCheck(nat)]
   const used = host.connections().filter(({ peer }) => session.members.isMember(peer))
   if (used.length === 0) return checks
   const relayed = used.filter(({ path }) => path === 'relay')
@@ -84,6 +84,34 @@ function reachCheck(host: NetworkHost): DoctorCheck {
   }
   const advice = `${OPEN_PORT}, or ${WITH_RELAY}. Branches in the same building need neither.`
   return check('warning', 'this node is behind a NAT, and nobody serves as relay: only the same LAN reaches it', advice)
+}
+
+function natCheck({ kind, seenAt, keepsPort }: Nat): DoctorCheck {
+  const where = seenAt.join(', ')
+  const check = (state: DoctorCheck['state'], message: string, advice: string | null): DoctorCheck => ({
+    name: 'nat',
+    state,
+    message,
+    advice,
+  })
+  switch (kind) {
+    case 'none':
+      return check('ok', `none: members see this node at its own address (${where})`, null)
+    case 'one': {
+      const port = keepsPort ? ', even the same as here' : ''
+      return check('ok', `members see ${where}, and one port for all${port}: direct ways are opened through it`, null)
+    }
+    case 'each': {
+      const advice = `${OPEN_PORT}: else it takes a relay to branches whose NAT is strict, too.`
+      return check('warning', `members see ${where}, and another port each (a symmetric NAT)`, advice)
+    }
+    case 'some':
+      return check('ok', `a member sees ${where}; it takes two with public addresses to tell of which kind it is`, null)
+    case 'unknown':
+      return check('ok', 'no member with a public address could be asked what it sees of this node', null)
+    default:
+      return kind satisfies never
+  }
 }
 
 function medianTrip(some: readonly PeerConnection[]): number | null {

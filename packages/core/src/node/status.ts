@@ -14,6 +14,9 @@ import { pathChecks, pathsInUse, unreachableWarnings } from './path-report.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
 
+/** For what members say about the NAT (ms): a person waits. */
+const NAT_MS = 8_000
+
 export interface StatusInit {
   readonly host: NetworkHost
   readonly session: Session | null
@@ -184,7 +187,8 @@ export async function runDoctor(
       'If it should be there: is it switched on, is its port open, does a member run with --relay?',
     )
   }
-  checks.push(...pathChecks(host, session))
+  const nat = await host.nat({ timeoutMs: NAT_MS }).catch(() => null)
+  checks.push(...pathChecks(host, session, nat))
   if (host.reachability().udp === 'unavailable')
     add(
       'udp',
