@@ -73,6 +73,20 @@ describe.each(TRANSPORTS)('frames over %s', (transport) => {
     expect(await ended).toBeUndefined()
   })
 
+  it('carries what several write at the same time', async () => {
+    let received = 0
+    const stream = await open(async (far) => {
+      for (let frame = await far.read(); frame !== null; frame = await far.read()) received += frame.length
+    })
+    const writer = async () => {
+      for (let each = 0; each < 10; each++) await stream.write(new Uint8Array(300_000))
+    }
+    await Promise.all(Array.from({ length: 4 }, writer))
+    await stream.close()
+    expect(await ended).toBeUndefined()
+    expect(received).toBe(4 * 10 * 300_000)
+  })
+
   it('joins parts into one frame', async () => {
     const stream = await open(echo)
     const parts = [new Uint8Array([1, 2]), new Uint8Array(100_000).fill(3), new Uint8Array(0), new Uint8Array([4])]

@@ -44,6 +44,7 @@ export class QuicStream extends AbstractStream {
   /** taken from us, and not yet by QUIC */
   #outgoing: Uint8Array[] = []
   #unwritten = 0
+  #isWriting = false
   #writing: Promise<void> | undefined
   #wake: (() => void) | undefined
 
@@ -62,9 +63,7 @@ export class QuicStream extends AbstractStream {
   override sendData(data: SendData): SendResult {
     for (const piece of data) this.#outgoing.push(piece)
     this.#unwritten += data.byteLength
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined
-    })
+    if (!this.#isWriting) this.#writing = this.#writeAll()
     return { sentBytes: data.byteLength, canSendMore: this.#unwritten < WRITE_AHEAD }
   }
 
@@ -152,6 +151,7 @@ export class QuicStream extends AbstractStream {
 
   /** One at a time: QUIC would not keep the order of several. */
   async #writeAll(): Promise<void> {
+    this.#isWriting = true
     try {
       for (;;) {
         const piece = this.#nextPiece()
@@ -163,6 +163,8 @@ export class QuicStream extends AbstractStream {
       }
     } catch (error) {
       this.#onWriteFailed(error)
+    } finally {
+      this.#isWriting = false
     }
   }
 

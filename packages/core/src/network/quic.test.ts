@@ -1,7 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { Logger, Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { generateSigningKey } from '../crypto/index.ts'
 import { nodeIdFromPublicKey } from '../ids.ts'
@@ -10,7 +11,8 @@ import { UdpUnavailableError, UnreachableError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { startLibp2p } from './libp2p-node.ts'
 import { MAX_QUIC_HANDSHAKES } from './quic-listener.ts'
-import { load, loadQuic } from './quic-native.ts'
+import { load, loadQuic, type NativeStream } from './quic-native.ts'
+import { QuicStream, RESET_MS } from './quic-stream.ts'
 import { describeReachability } from './reachability.ts'
 import { RelayReservations } from './relay-reservations.ts'
 import { LISTEN, ManualClock, peerEvent, startTestHost, type TestHost } from './testing.ts'
@@ -116,6 +118,85 @@ describe('QUIC', () => {
     const own = { announced: [], servesAsRelay: false, relays: 0, reachedBy: new Set<never>(), transports: none }
     expect(describeReachability([], own).udp).toBe('unavailable')
     expect(new UdpUnavailableError()).toMatchObject({ code: 'usage' })
+  })
+})
+
+describe('a QUIC stream', () => {
+  const silent: Logger = Object.assign(() => {}, {
+    trace: () => {},
+    error: () => {},
+    newScope: () => silent,
+    enabled: false,
+  })
+  const never = () => new Promise<never>(() => {})
+
+  function open(native: Partial<NativeStream>) {
+    const stuck = vi.fn<() => void>()
+    const none = async () => {}
+    const stream = new QuicStream({
+      id: '1',
+      log: silent,
+      native: { read: never, write: none, finishWrite: none, resetWrite: none, stopRead: none, ...native },
+      onBytes: () => {},
+      onWrite: () => {},
+      onStuck: stuck,
+    })
+    return { stream: stream as Stream, stuck }
+  }
+
+  it('sends what was waiting when all before it has gone', async () => {
+    let sent = 0
+    const { stream } = open({
+      write: async (data) => {
+        sent += data.length
+      },
+    })
+    expect(stream.send(new Uint8Array(256 * 1024))).toBe(false)
+    stream.send(new Uint8Array(10))
+    await stream.close()
+    expect(sent).toBe(256 * 1024 + 10)
+  })
+
+  it('does not read for nobody, and reads on for somebody', async () => {
+    let read = 0
+    const { stream } = open({
+      read: async (most) => {
+        read += most
+        return new Uint8Array(most)
+      },
+    })
+    const until = async (enough: () => boolean) => {
+      for (let turn = 0; turn < 1_000 && !enough(); turn++) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await until(() => false)
+    expect(read).toBeLessThanOrEqual(512 * 1024)
+    let taken = 0
+    stream.addEventListener('message', ({ data }) => {
+      taken += data.byteLength
+      if (taken > 2_000_000 && stream.readStatus === 'readable') stream.pause()
+    })
+    await until(() => taken > 2_000_000)
+    expect(taken).toBeGreaterThan(2_000_000)
+    await until(() => false)
+    expect(read - taken).toBeLessThanOrEqual(256 * 1024)
+    stream.abort(new Error('enough'))
+  })
+
+  it('ends its connection when its peer cannot be told that it has ended', async () => {
+    vi.useFakeTimers()
+    try {
+      const quiet = open({})
+      quiet.stream.abort(new Error('enough'))
+      const { stream, stuck } = open({ resetWrite: never })
+      stream.abort(new Error('enough'))
+      await vi.advanceTimersByTimeAsync(RESET_MS - 1)
+      expect(stuck).not.toHaveBeenCalled()
+      await vi.advanceTimersByTimeAsync(1)
+      expect(stuck).toHaveBeenCalledOnce()
+      expect(quiet.stuck).not.toHaveBeenCalled()
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 
