@@ -223,7 +223,7 @@ describe('this node', () => {
 describe('members', () => {
   it('nodes', async () => {
     const nodes = await verbs.text(one, ['nodes'])
-    expect(nodes.split('\n')[0]).toMatch(/^BRANCH +STATE +ROLE +PATH +RTT +LAST SEEN +NODE$/)
+    expect(nodes.split('\n')[0]).toMatch(/^BRANCH +STATE +ROLE +PATH +RTT +RATE +LAST SEEN +NODE$/)
     expect(nodes).toMatch(/^Filial 1 \(this one\) +online +admin /m)
     const found = itemsOf(await verbs.json(two, ['nodes']))
     expect(found.map(({ branch }) => branch).sort()).toEqual(['Filial 1', 'Filial 2', 'Filial 3'])
