@@ -6,20 +6,20 @@
 import { createHash } from 'node:crypto'
 import { type PeerInfo, peerDiscoverySymbol, start, stop } from '@libp2p/interface'
 import { type KadDHTComponents, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
-import { mdns } from '@libp2p/mdns'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Ping } from '@libp2p/ping'
+import type { Clock } from '../clock.ts'
 import { idBytes, type NetworkId, type NodeId } from '../ids.ts'
 import { nodeIdOf } from './gater.ts'
 import type { Components } from './guard.ts'
+import { Lan } from './lan.ts'
 import { protocolId } from './protocols.ts'
 
-/** How often the LAN is asked, milliseconds. */
-const MDNS_INTERVAL_MS = 10_000
 /** Questions of one member to the routing table at a time. */
 const DHT_STREAMS = 4
 
 export interface DiscoveryInit {
+  clock: Clock
   components: Components
   network: NetworkId
   mdns: boolean
@@ -62,12 +62,17 @@ export async function startDiscovery(init: DiscoveryInit): Promise<Discovery> {
   listen(dht, (peer) => init.onFound(nodeIdOf(peer.id), addressesOf(peer), 'dht'))
   await start(dht)
 
-  const lan = init.mdns ? mdns({ serviceTag: serviceTag(init.network), interval: MDNS_INTERVAL_MS })(parts) : undefined
-  if (lan !== undefined) {
-    listen(lan, (peer) => init.onFound(nodeIdOf(peer.id), addressesOf(peer), 'lan'))
-    // no multicast here (a container, a VPN) is no reason not to start
-    await start(lan).catch((error: unknown) => init.log('no multicast DNS', error))
-  }
+  const lan = init.mdns
+    ? new Lan({
+        clock: init.clock,
+        self: nodeIdOf(peerId),
+        tag: serviceTag(init.network),
+        addresses: () => addressManager.getAddresses(),
+        onFound: (peer, addresses) => init.onFound(peer, addresses, 'lan'),
+        log: init.log,
+      })
+    : undefined
+  lan?.start()
   return {
     async find(peer, signal) {
       for await (const event of dht.findPeer(peerIdFromString(peer), { signal })) {
@@ -76,7 +81,7 @@ export async function startDiscovery(init: DiscoveryInit): Promise<Discovery> {
       return []
     },
     async stop() {
-      await Promise.all([lan === undefined ? undefined : stop(lan), stop(dht)])
+      await Promise.all([lan?.stop(), stop(dht)])
     },
   }
 }
@@ -87,7 +92,7 @@ function serviceTag(network: NetworkId): string {
   return `_malote-${digest.slice(0, 16)}._udp.local`
 }
 
-/** Both services tell of peers by `peer` events, which only mDNS declares on its own type. */
+/** The table tells of peers by `peer` events, which its type does not declare. */
 function listen(service: object, onPeer: (peer: PeerInfo) => void): void {
   const source: unknown = Reflect.get(service, peerDiscoverySymbol)
   if (!(source instanceof EventTarget)) return

@@ -55,6 +55,7 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit,
   }
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
+    withoutZone(socket)
     door.enter(socket)
     silent.add(socket)
     const cancel = clock.after(FIRST_BYTE_MS, () => socket.destroy())
@@ -83,4 +84,10 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit,
       socket.off('error', onError)
     })
   })
+}
+
+/** libp2p takes `fe80::1%eth0`, as the system names who comes over link-local IPv6, for no address, and drops the socket. */
+function withoutZone(socket: Socket): void {
+  const [ip, zone] = socket.remoteAddress?.split('%') ?? []
+  if (zone !== undefined) Object.defineProperty(socket, 'remoteAddress', { value: ip })
 }

@@ -87,6 +87,7 @@ export class SpokenNetwork {
     for (const [protocol, { init, handler }] of this.#registered) await this.#register(network, protocol, init, handler)
     await this.#init.speak(protocolPrefix(network))
     this.#discovery = await startDiscovery({
+      clock: this.#init.clock,
       components: this.#init.parts().components,
       network,
       mdns: this.#init.mdns,
