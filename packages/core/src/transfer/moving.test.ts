@@ -15,7 +15,7 @@ import { sealTestVersion, shapeOf } from './testing.ts'
 import type { Transfers } from './types.ts'
 
 const CHUNK = 256 * 1024
-const CHUNKS = 80
+const CHUNKS = 56
 /** Slow enough that it is under way when its path changes. */
 const SLOW = 4 * CHUNK
 const FASTER = 32 * CHUNK
