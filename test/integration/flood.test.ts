@@ -12,12 +12,13 @@ import { eventually } from '../support/eventually.ts'
 
 const PER_SECOND = 1_000
 const MIB = 1024 * 1024
+const LISTEN = ['--listen', '/ip4/127.0.0.1/tcp/0', '--listen', '/ip4/127.0.0.1/udp/0/quic-v1']
 
 let cluster: Cluster
 let one: Branch, two: Branch
 let flood: ChildProcess | undefined
 beforeAll(async () => {
-  cluster = await startCluster(2)
+  cluster = await startCluster(2, { flags: LISTEN })
   ;[one, two] = cluster.branches as [Branch, Branch]
 })
 afterAll(async () => {
@@ -25,16 +26,18 @@ afterAll(async () => {
   await cluster?.close()
 })
 
-const portOf = (branch: Branch) => Number(/\/tcp\/(\d+)/.exec(branch.ready?.addresses[0] ?? '')?.[1])
+const portOf = (branch: Branch, transport: 'tcp' | 'udp') =>
+  new RegExp(`/${transport}/(\\d+)`).exec(branch.ready?.addresses.join(' ') ?? '')?.[1] ?? ''
 const openFiles = (branch: Branch) => readdirSync(`/proc/${branch.pid}/fd`).length
 const status = (branch: Branch, field: string) =>
   Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${branch.pid}/status`, 'utf8'))?.[1])
 
-describe('a thousand half-open connections a second', () => {
+describe('a thousand half-open connections a second, by TCP and by UDP', () => {
   it('keep no member out, and cost bounded memory', async () => {
     const program = join(import.meta.dirname, '..', 'support', 'flood.ts')
     const node = join(import.meta.dirname, '..', '..', 'node_modules', '.bin', 'node')
-    const args = [program, String(portOf(one)), '127.0.0.2', String(PER_SECOND)]
+    const args = [program, portOf(one, 'tcp'), '127.0.0.2', String(PER_SECOND), portOf(one, 'udp')]
+    expect(args).not.toContain('')
     flood = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     if (flood.stdout === null) throw new Error('no output')
     let opened = 0
@@ -50,7 +53,7 @@ describe('a thousand half-open connections a second', () => {
 
     // who comes now gets in
     await two.end('SIGKILL')
-    await two.up()
+    await two.up(LISTEN)
     await eventually('it is connected again', async () => {
       const views = await Promise.all([one, two].map((branch) => branch.api('/nodes')))
       return views.every(({ items }) => items.every(({ connected }: Json) => connected))
