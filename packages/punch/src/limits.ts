@@ -55,6 +55,11 @@ export const TOKEN_MS = 10_000
 export const KEEP_MS = 15_000
 /** For the token on a socket that has begun to ask (ms). */
 export const ASK_MS = 2_000
-/** Open tokens and kept sockets, of one peer and in all. */
-export const TOKENS_OF_PEER = 8
-export const MAX_TOKENS = 512
+/** Open tokens, of one peer and in all: whoever comes back to a network punches to many at once. */
+export const TOKENS_OF_PEER = 64
+export const MAX_TOKENS = 2_048
+/** Sockets that hold mappings, of one peer and in all. */
+export const SOCKETS_OF_PEER = 32
+export const MAX_SOCKETS = 512
+/** Where a connection of ours is seen is not asked again for so long (ms). */
+export const SEEN_MS = 5_000

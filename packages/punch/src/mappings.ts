@@ -8,7 +8,15 @@ import { joined, uint } from './bytes.ts'
 import { candidateOf, type Endpoint, endpointOf, isSameIp } from './endpoints.ts'
 import { PunchMessageError } from './errors.ts'
 import { Frames } from './frames.ts'
-import { ASK_AGAIN_MS, MAX_MESSAGE_BYTES, MAX_OBSERVERS, OBSERVE_MS, QUESTION_BYTES, UDP_QUESTIONS } from './limits.ts'
+import {
+  ASK_AGAIN_MS,
+  MAX_MESSAGE_BYTES,
+  MAX_OBSERVERS,
+  OBSERVE_MS,
+  QUESTION_BYTES,
+  SEEN_MS,
+  UDP_QUESTIONS,
+} from './limits.ts'
 import { decodeObservation, type Observation, TOKEN_BYTES } from './messages.ts'
 import { ANSWER, QUESTION } from './observer.ts'
 import { decodeStatement, isTrue, type Statement } from './statements.ts'
@@ -55,6 +63,7 @@ export interface OnePort {
 
 export class Mappings {
   readonly #init: MappingsInit
+  readonly #seen = new WeakMap<Connection, { statement: Statement; prefix: string | null; at: number }>()
 
   constructor(init: MappingsInit) {
     this.#init = init
@@ -167,8 +176,13 @@ export class Mappings {
   async #seenOver(connection: Connection, signal: AbortSignal): Promise<Statement | null> {
     const via = candidateOf(connection.remoteAddr)?.transport
     if (via === undefined) return null
+    const known = this.#seen.get(connection)
+    const prefix = this.#init.prefix()
+    if (known?.prefix === prefix && performance.now() - known.at < SEEN_MS) return known.statement
     const { seen } = await this.#observe(connection, signal)
-    return seen !== null && (await this.#isOurs(seen, connection, via)) ? seen : null
+    if (seen === null || !(await this.#isOurs(seen, connection, via))) return null
+    this.#seen.set(connection, { statement: seen, prefix, at: performance.now() })
+    return seen
   }
 
   async #fromAny<T>(

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
 import type { Connection, PeerId, PrivateKey } from '@libp2p/interface'
 import { joined, sized, uint } from './bytes.ts'
 import { candidateOf, type Endpoint, endpointOf, type Transport } from './endpoints.ts'
-import { ASK_MS, KEEP_MS, MAX_TOKENS, QUESTION_BYTES, TOKENS_OF_PEER } from './limits.ts'
+import { ASK_MS, KEEP_MS, MAX_SOCKETS, QUESTION_BYTES, SOCKETS_OF_PEER } from './limits.ts'
 import { type Observation, TOKEN_BYTES } from './messages.ts'
 import { encodeStatement, makeStatement, type Statement } from './statements.ts'
 import { Tokens } from './tokens.ts'
@@ -59,7 +59,7 @@ export class Observer {
   /** A socket on which nothing has been read. Owns it from now on. */
   accept(socket: Socket): void {
     socket.on('error', () => socket.destroy())
-    if (this.#isStopped || this.#tokens.size === 0 || this.#kept.size >= MAX_TOKENS) {
+    if (this.#isStopped || this.#tokens.size === 0 || this.#kept.size >= MAX_SOCKETS) {
       socket.destroy()
       return
     }
@@ -78,7 +78,7 @@ export class Observer {
       const peer = question[0] === QUESTION ? this.#tokens.askOverTcp(question.subarray(1)) : null
       const from = endpointOf(socket.remoteAddress, socket.remotePort)
       const ofPeer = [...this.#kept.values()].filter((each) => each === peer).length
-      if (peer === null || from === null || ofPeer >= TOKENS_OF_PEER) {
+      if (peer === null || from === null || ofPeer >= SOCKETS_OF_PEER) {
         socket.destroy()
         return
       }

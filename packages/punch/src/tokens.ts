@@ -1,4 +1,4 @@
-/** Tokens: each lets one peer ask once over TCP, and over UDP from one port. Pure but for timers and chance. */
+/** Tokens: each lets one peer ask once over TCP, or over UDP from one port. Pure but for timers and chance. */
 import { randomBytes } from 'node:crypto'
 import { MAX_TOKENS, TOKEN_MS, TOKENS_OF_PEER } from './limits.ts'
 import { TOKEN_BYTES } from './messages.ts'
@@ -9,7 +9,6 @@ const ANSWERS_OVER_UDP = 4
 interface Token {
   readonly peer: string
   readonly timer: NodeJS.Timeout
-  isAskedOverTcp: boolean
   /** who asked over UDP, and how often it was answered */
   asker: string | null
   answers: number
@@ -31,15 +30,17 @@ export class Tokens {
     const id = bytes.toString('hex')
     const timer = setTimeout(() => this.#open.delete(id), TOKEN_MS)
     timer.unref()
-    this.#open.set(id, { peer, timer, isAskedOverTcp: false, asker: null, answers: 0 })
+    this.#open.set(id, { peer, timer, asker: null, answers: 0 })
     return new Uint8Array(bytes)
   }
 
   /** @returns whose it is, once; null: nobody's */
   askOverTcp(bytes: Uint8Array): string | null {
-    const token = this.#open.get(Buffer.from(bytes).toString('hex'))
-    if (token === undefined || token.isAskedOverTcp) return null
-    token.isAskedOverTcp = true
+    const id = Buffer.from(bytes).toString('hex')
+    const token = this.#open.get(id)
+    if (token === undefined || token.asker !== null) return null
+    clearTimeout(token.timer)
+    this.#open.delete(id)
     return token.peer
   }
 
