@@ -38,7 +38,11 @@ export interface MappingsInit {
   /** direct connections to those whose word counts, which we have dialled; one for each, the best first */
   observers(): readonly Connection[]
   /** A connection to the same over QUIC, and whether it was made for us; null: there is no way known. */
-  overUdp(observer: Connection, signal: AbortSignal): Promise<{ connection: Connection; isOurs: boolean } | null>
+  overUdp(
+    observer: Connection,
+    port: number,
+    signal: AbortSignal,
+  ): Promise<{ connection: Connection; isOurs: boolean } | null>
 }
 
 /** Where something of ours is seen. */
@@ -81,7 +85,7 @@ export class Mappings {
   async client(signal: AbortSignal): Promise<Mapping | null> {
     return await this.#fromAny(signal, async (observer, deadline) => {
       const isUdp = candidateOf(observer.remoteAddr)?.transport === 'udp'
-      const over = isUdp ? { connection: observer, isOurs: false } : await this.#init.overUdp(observer, deadline)
+      const over = isUdp ? { connection: observer, isOurs: false } : await this.#overUdp(observer, deadline)
       if (over === null) return null
       const { connection, isOurs } = over
       // made for this, it holds the mapping until then
@@ -171,6 +175,11 @@ export class Mappings {
     } finally {
       socket.close()
     }
+  }
+
+  async #overUdp(observer: Connection, signal: AbortSignal) {
+    const { quic } = await this.#observe(observer, signal)
+    return quic === 0 ? null : await this.#init.overUdp(observer, quic, signal)
   }
 
   async #seenOver(connection: Connection, signal: AbortSignal): Promise<Statement | null> {

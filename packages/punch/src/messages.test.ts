@@ -88,7 +88,7 @@ describe('messages', () => {
   it('answers of observers are read as they were written', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), fc.boolean(), port, (token, isShared, tcp) => {
-        const observation = { token, isShared, tcp, udp: 0, seen: isShared ? null : statementAt(place) }
+        const observation = { token, isShared, tcp, udp: 0, quic: 3, seen: isShared ? null : statementAt(place) }
         expect(decodeObservation(encodeObservation(observation))).toEqual(observation)
       }),
     )

@@ -26,6 +26,8 @@ export interface Observation {
   /** ports that answer questions; 0: none */
   readonly tcp: number
   readonly udp: number
+  /** the port that takes QUIC connections; 0: none */
+  readonly quic: number
   /** about the asker's end of this connection */
   readonly seen: Statement | null
 }
@@ -70,8 +72,9 @@ export function decodeMessage(bytes: Uint8Array): Message {
   return { type, way, waited, statement, candidates }
 }
 
-export function encodeObservation({ token, isShared, tcp, udp, seen }: Observation): Uint8Array {
-  return joined([token, uint(isShared ? 1 : 0, 1), uint(tcp, 2), uint(udp, 2), encodeOptional(seen)])
+export function encodeObservation({ token, isShared, tcp, udp, quic, seen }: Observation): Uint8Array {
+  const ports = [tcp, udp, quic].map((port) => uint(port, 2))
+  return joined([token, uint(isShared ? 1 : 0, 1), ...ports, encodeOptional(seen)])
 }
 
 /** @throws {PunchMessageError} */
@@ -82,9 +85,10 @@ export function decodeObservation(bytes: Uint8Array): Observation {
   if (flags > 1) throw new PunchMessageError('unknown flags')
   const tcp = reader.uint(2)
   const udp = reader.uint(2)
+  const quic = reader.uint(2)
   const seen = decodeOptional(reader)
   reader.end()
-  return { token, isShared: flags === 1, tcp, udp, seen }
+  return { token, isShared: flags === 1, tcp, udp, quic, seen }
 }
 
 function encodeOptional(statement: Statement | null): Uint8Array {

@@ -25,6 +25,8 @@ export interface AnsweringPorts {
   readonly isShared: boolean
   /** 0 for none */
   readonly udp: number
+  /** where QUIC connections are taken, 0 for nowhere */
+  readonly quic: number
 }
 
 export interface ObserverInit {
@@ -50,10 +52,10 @@ export class Observer {
     const peer = remotePeer.toString()
     const token = this.#isStopped ? null : this.#tokens.issue(peer)
     if (token === null) return null
-    const { tcp, isShared, udp } = this.#init.ports()
+    const { tcp, isShared, udp, quic } = this.#init.ports()
     const from = candidateOf(remoteAddr)
     const seen = from === null ? null : await this.#state(peer, from.transport, from)
-    return { token, tcp, isShared: isShared && from?.transport === 'tcp', udp, seen }
+    return { token, tcp, isShared: isShared && from?.transport === 'tcp', udp, quic, seen }
   }
 
   /** A socket on which nothing has been read. Owns it from now on. */

@@ -10,7 +10,6 @@ import type {
   Libp2pEvents,
   Logger,
   PeerId,
-  PeerStore,
   PrivateKey,
   Startable,
   Stream,
@@ -21,15 +20,7 @@ import type { AddressManager, ConnectionManager, Registrar, TransportManager } f
 import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
 import { Answering, type AnsweringInit } from './answering.ts'
 import { converse, type Hands, type Learned } from './conversation.ts'
-import {
-  type Candidate,
-  candidateOf,
-  type Endpoint,
-  isPublic,
-  isSameIp,
-  toMultiaddr,
-  type Whereabouts,
-} from './endpoints.ts'
+import { type Candidate, candidateOf, type Endpoint, isPublic, toMultiaddr, type Whereabouts } from './endpoints.ts'
 import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
 import { APPEARS_MS, MAX_CANDIDATES, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
@@ -54,7 +45,6 @@ export interface PunchComponents {
   readonly logger: ComponentLogger
   readonly events: TypedEventTarget<Libp2pEvents>
   readonly registrar: Registrar
-  readonly peerStore: PeerStore
   readonly addressManager: AddressManager
   readonly connectionManager: ConnectionManager
   readonly transportManager: TransportManager
@@ -111,7 +101,8 @@ export class Punch implements Startable {
     const { peerId, privateKey } = components
     const ports = (): AnsweringPorts => {
       const lent = init.ports?.() ?? { tcp: 0, isShared: false }
-      return { ...lent, tcp: lent.tcp || (this.#answering?.tcp ?? 0), udp: this.#answering?.udp ?? 0 }
+      const tcp = lent.tcp || (this.#answering?.tcp ?? 0)
+      return { ...lent, tcp, udp: this.#answering?.udp ?? 0, quic: this.#quicPort() }
     }
     this.#observer = new Observer({ peerId, privateKey, prefix, ports })
     this.#answering = init.observe === undefined ? null : new Answering(init.observe, this.#observer, this.#log)
@@ -120,7 +111,7 @@ export class Punch implements Startable {
       log: this.#log,
       prefix,
       observers: () => this.#observers(),
-      overUdp: (observer, deadline) => this.#overUdp(observer, deadline),
+      overUdp: (observer, port, deadline) => this.#overUdp(observer, port, deadline),
     })
   }
 
@@ -467,25 +458,23 @@ export class Punch implements Startable {
     return [...each.values()]
   }
 
-  /** To the same machine, by an address that it has told us. */
+  /** To the same machine; its port for QUIC it has told us. */
   async #overUdp(
     { remotePeer, remoteAddr }: Connection,
+    port: number,
     signal: AbortSignal,
   ): Promise<{ connection: Connection; isOurs: boolean } | null> {
-    const { peerStore, connectionManager, transportManager } = this.#components
-    const at = candidateOf(remoteAddr)
+    const { connectionManager, transportManager } = this.#components
     const isThere = (connection: Connection) =>
       isOpen(connection) &&
       candidateOf(connection.remoteAddr)?.transport === 'udp' &&
       connection.direction === 'outbound'
     const standing = connectionManager.getConnections(remotePeer).find(isThere)
     if (standing !== undefined) return { connection: standing, isOurs: false }
-    const { addresses } = await peerStore.get(remotePeer, { signal })
-    const candidates = addresses.flatMap(({ multiaddr }) => listOf(candidateOf(multiaddr)))
-    const quic = candidates.find((each) => each.transport === 'udp' && isSameIp(each, at))
-    if (quic === undefined || transportManager.dialTransportForMultiaddr(toMultiaddr(quic, 'udp')) === undefined)
-      return null
-    return { connection: await this.#dial([quic], remotePeer, signal), isOurs: true }
+    const at = candidateOf(remoteAddr)
+    if (at === null || transportManager.dialTransportForMultiaddr(toMultiaddr(at, 'udp')) === undefined) return null
+    const connection = await this.#dial([{ ...at, port, transport: 'udp' }], remotePeer, signal)
+    return { connection, isOurs: true }
   }
 
   #isObserver(observer: string, relayed: Connection): boolean {
@@ -500,6 +489,11 @@ export class Punch implements Startable {
     const known = this.#components.addressManager.getAddressesWithMetadata()
     const own = known.flatMap(({ multiaddr, type }) => (type === 'observed' ? [] : listOf(candidateOf(multiaddr))))
     return own.filter((candidate) => !isLoopback(candidate)).slice(0, MAX_CANDIDATES)
+  }
+
+  #quicPort(): number {
+    const own = this.#components.transportManager.getAddrs().map(candidateOf)
+    return own.find((candidate) => candidate?.transport === 'udp')?.port ?? 0
   }
 
   #counts(endpoint: Endpoint): boolean {
