@@ -373,21 +373,30 @@ export class Punch implements Startable {
       for (const each of dials) each.abort(new Error('another address was faster, or it took too long'))
       dials.clear()
     }
-    signal.addEventListener('abort', endAll, { once: true })
+    // a handshake of QUIC cannot be recalled, only undone
+    const { promise: over, reject } = Promise.withResolvers<never>()
+    const onAbort = () => {
+      endAll()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
     const dial = async (candidate: Candidate) => {
       const own = new AbortController()
       dials.add(own)
       const address = toMultiaddr(candidate, candidate.transport, peer.toString())
       const connection = await transportManager.dial(address, { signal: own.signal })
-      own.signal.throwIfAborted()
+      if (own.signal.aborted) {
+        connection.abort(new Error('too late'))
+        throw own.signal.reason
+      }
       dials.delete(own)
       endAll()
       return connection
     }
     try {
-      return await Promise.any(candidates.map(dial))
+      return await Promise.race([Promise.any(candidates.map(dial)), over])
     } finally {
-      signal.removeEventListener('abort', endAll)
+      signal.removeEventListener('abort', onAbort)
     }
   }
 
