@@ -196,6 +196,8 @@ async function say(relayed: Connection, ...payloads: Uint8Array[]): Promise<Mess
     return answer === null ? 'ended' : decodeMessage(answer).type
   } catch {
     return 'reset'
+  } finally {
+    frames.abort(new Error('heard enough'))
   }
 }
 
