@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Door, MAX_UNKNOWN } from './door.ts'
+import { Door, MAX_UNKNOWN, PER_SECOND } from './door.ts'
+import { ManualClock } from './testing.ts'
 
 const ending: (() => unknown)[] = []
 afterEach(async () => {
@@ -33,7 +34,8 @@ async function listen(door: Door): Promise<{ port: number; open(from: string): P
       socket.on('error', () => {})
       // a socket that is not read does not tell of its end
       socket.resume()
-      await once(socket, 'connect')
+      // who is refused may hear that before anything else
+      await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))
       await new Promise<void>((resolve) => {
         entered.set(socket.localPort ?? 0, resolve)
         // it may have been accepted before this line
@@ -46,13 +48,17 @@ async function listen(door: Door): Promise<{ port: number; open(from: string): P
 
 describe('the door', () => {
   it('sends away the oldest of whoever has the most, never one who came alone', async () => {
-    const door = new Door()
+    const clock = new ManualClock()
+    const door = new Door(clock)
     const { open } = await listen(door)
     const alone = await open('127.0.0.3')
     const first = await open('127.0.0.2')
-    const firstGone = once(first, 'close')
+    const firstGone = new Promise((resolve) => first.once('close', resolve))
     const many: Socket[] = []
-    while (many.length < MAX_UNKNOWN + 20) many.push(await open('127.0.0.2'))
+    while (many.length < MAX_UNKNOWN + 20) {
+      many.push(await open('127.0.0.2'))
+      if (many.length % 50 === 0) clock.advance(1_000)
+    }
     await firstGone
     await expect.poll(() => many.filter(({ closed }) => closed).length).toBeGreaterThanOrEqual(20)
     const late = await open('127.0.0.4')
@@ -60,8 +66,23 @@ describe('the door', () => {
     expect([alone, late, many.at(-1)].map((socket) => socket?.closed)).toEqual([false, false, false])
   })
 
+  it('refuses who comes too often, and lets others in meanwhile', async () => {
+    const clock = new ManualClock()
+    const door = new Door(clock)
+    const { open } = await listen(door)
+    const many: Socket[] = []
+    while (many.length < PER_SECOND + 10) many.push(await open('127.0.0.2'))
+    await expect.poll(() => many.filter(({ closed }) => closed).length).toBe(10)
+    expect((await open('127.0.0.3')).closed).toBe(false)
+    clock.advance(1_000)
+    const later = await open('127.0.0.2')
+    await expect.poll(() => door.size).toBe(PER_SECOND + 2)
+    expect(later.closed).toBe(false)
+  })
+
   it('forgets who is known, and who has gone', async () => {
-    const door = new Door()
+    const clock = new ManualClock()
+    const door = new Door(clock)
     const { open } = await listen(door)
     const friend = await open('127.0.0.2')
     const other = await open('127.0.0.2')

@@ -4,9 +4,13 @@
  * oldest goes of the address that has the most: whoever comes from elsewhere, or is quick, gets in.
  */
 import type { Socket } from 'node:net'
+import type { Clock } from '../clock.ts'
 
 /** Sockets without a handshake, of all ports together. */
 export const MAX_UNKNOWN = 512
+
+/** From one address, per second, lanes among them; more are refused before they have cost anything. */
+export const PER_SECOND = 300
 
 interface Visitor {
   readonly socket: Socket
@@ -15,26 +19,37 @@ interface Visitor {
 }
 
 export class Door {
+  readonly #clock: Clock
   readonly #byKey = new Map<string, Visitor>()
   /** the oldest first; many come from one address in a flood, and few otherwise */
   readonly #byIp = new Map<string, Set<Visitor>>()
+
+  /** who has come in this second, and how often */
+  readonly #lately = new Map<string, number>()
+  #since = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   get size(): number {
     return this.#byKey.size
   }
 
-  enter(socket: Socket): void {
+  /** False: it was sent away. */
+  enter(socket: Socket): boolean {
     const { remoteAddress: ip, remotePort: port } = socket
-    if (ip === undefined || port === undefined) {
-      // it has gone already
-      socket.destroy()
-      return
+    // it has gone already, or comes too often
+    if (ip === undefined || port === undefined || !this.#mayCome(ip)) {
+      socket.resetAndDestroy()
+      return false
     }
     while (this.#byKey.size >= MAX_UNKNOWN) this.#sendOneAway()
     const visitor = { socket, ip, key: keyOf(ip, port) }
     this.#byKey.set(visitor.key, visitor)
     this.#byIp.set(ip, (this.#byIp.get(ip) ?? new Set()).add(visitor))
     socket.once('close', () => this.#forget(visitor))
+    return true
   }
 
   /** Its handshake is done, or somebody else looks after it. */
@@ -46,13 +61,24 @@ export class Door {
     }
   }
 
+  #mayCome(ip: string): boolean {
+    const now = this.#clock.now()
+    if (Math.abs(now - this.#since) >= 1000) {
+      this.#since = now
+      this.#lately.clear()
+    }
+    const count = (this.#lately.get(ip) ?? 0) + 1
+    this.#lately.set(ip, count)
+    return count <= PER_SECOND
+  }
+
   #sendOneAway(): void {
     let most: Set<Visitor> | undefined
     for (const each of this.#byIp.values()) if (each.size > (most?.size ?? 0)) most = each
     const [oldest] = most ?? []
     if (oldest === undefined) return
     this.#forget(oldest)
-    oldest.socket.destroy()
+    oldest.socket.resetAndDestroy()
   }
 
   #forget(visitor: Visitor): void {

@@ -25,7 +25,7 @@ export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (comp
   const create = tcp(options)
   return (components) => {
     const transport = create(components)
-    const door = new Door()
+    const door = new Door(init.clock)
     components.events.addEventListener('connection:open', ({ detail: { direction, remoteAddr } }) => {
       if (direction !== 'inbound') return
       const [host, port] = remoteAddr.getComponents()
@@ -55,18 +55,18 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit,
   }
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
+    // whoever takes it listens for its errors, too
+    const onError = () => socket.destroy()
     withoutZone(socket)
-    door.enter(socket)
+    socket.on('error', onError)
+    if (!door.enter(socket)) return
     silent.add(socket)
     const cancel = clock.after(FIRST_BYTE_MS, () => socket.destroy())
     const isOver = () => {
       cancel()
       silent.delete(socket)
     }
-    // whoever takes it listens for its errors, too
-    const onError = () => socket.destroy()
     socket.once('close', isOver)
-    socket.on('error', onError)
     socket.once('readable', () => {
       isOver()
       socket.off('close', isOver)
