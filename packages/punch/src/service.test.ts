@@ -20,7 +20,7 @@ import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES, QUESTION_BYTES } from '
 import { decodeMessage, decodeObservation, encodeMessage, type Message, TOKEN_BYTES } from './messages.ts'
 import type { Punch } from './punch.ts'
 import { decodeStatement, makeStatement } from './statements.ts'
-import { bindUdp } from './udp-hole.ts'
+import { bindUdp, openHole } from './udp-hole.ts'
 
 type Node = Libp2p<{ punch: Punch }>
 
@@ -130,6 +130,20 @@ describe('two nodes that a relay joins', () => {
     const ended = once(theirs, 'close')
     await connection.close()
     await ended
+    await untilFree(port)
+  })
+
+  it('leave no UDP port bound to which nobody came', async () => {
+    const node = await start([], {})
+    const { upgrader, transportManager, connectionManager } = (node as unknown as { components: PunchComponents })
+      .components
+    const socket = await bindUdp(4, 0)
+    const { port } = socket.address()
+    const towards = { family: 4, ip: '127.0.0.1', port: 9 } as const
+    const parts = { upgrader, transportManager, connectionManager, onConnection: () => {} }
+    const hole = await openHole(socket, { peer: node.peerId, towards, ...parts })
+    expect(await isFree(port)).toBe(false)
+    hole.release(false)
     await untilFree(port)
   })
 
