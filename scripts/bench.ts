@@ -2,6 +2,7 @@
 import { benchDenying } from '../test/bench/denying.ts'
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
+import { benchReach } from '../test/bench/reach.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
 import { benchSwarm } from '../test/bench/swarm.ts'
 import { benchTransfer } from '../test/bench/transfer.ts'
@@ -12,6 +13,7 @@ const numbers = figures.map(Number)
 const benches: Record<string, () => Promise<void>> = {
   main: () => benchMainJob(),
   ledger: () => benchLedger(...numbers),
+  reach: () => benchReach(...numbers),
   sealing: () => benchSealing(...numbers),
   denying: () => benchDenying(...numbers),
   swarm: () => benchSwarm(...numbers),

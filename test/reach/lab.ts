@@ -34,6 +34,8 @@ export interface OfficeInit {
   readonly forward?: number
   /** @default false */
   readonly hairpin?: boolean
+  /** from the beginning @default none */
+  readonly limits?: Limits
 }
 
 export interface LabInit {
@@ -170,13 +172,14 @@ class BuiltLab implements Lab {
     nft(hub, hubRules(publics))
     for (const office of this.#planned) {
       nft(office.space, routerRules({ ...office.init, version: office.version, hosts: office.hosts }))
+      if (office.init.limits !== undefined) nft(office.space, limitRules(office.init.limits))
       for (const host of office.hosts) nft(host.space, COUNTER_RULES)
     }
     for (const host of publics) nft(host.space, COUNTER_RULES)
     this.publicHosts = publics.map((host, at) => ({
       ...hostOf(host, () => host.address, `${this.#control}.2`),
       ...lineOf(hub, `p${at}`),
-      addAddress: (address) => batch('ip', ['-n', host.space], [`addr add ${address}/24 dev wan`]),
+      addAddress: (address) => batch('ip', ['-n', host.space], [`addr add ${address}/32 dev wan`]),
     }))
     this.offices = this.#planned.map((office) => this.#officeOf(hub, office))
   }
@@ -269,8 +272,11 @@ class BuiltLab implements Lab {
         [
           'link set lo up',
           'link set wan up',
-          `addr add ${address}/24 dev wan`,
-          `addr add ${PUBLIC_6}:${FIRST_HOST + at}/64 dev wan nodad`,
+          // alone in its network, whatever the cable: who looks at its interfaces takes nobody for a neighbour
+          `addr add ${address}/32 dev wan`,
+          `addr add ${PUBLIC_6}:${FIRST_HOST + at}/128 dev wan nodad`,
+          `route add ${PUBLIC_4}.0/24 dev wan`,
+          `route add ${PUBLIC_6}:/64 dev wan`,
           `route add default via ${PUBLIC_4}.1`,
           ...this.#routesTo(),
         ],
@@ -325,7 +331,14 @@ class BuiltLab implements Lab {
 
   #officeOf(hub: string, planned: PlannedOffice): Office {
     const { init, space, hosts, control, version } = planned
-    const forgetMappings = () => void run('ip', ['netns', 'exec', space, 'conntrack', '-F'])
+    // not those of the test's own calls; it fails where there are none
+    const forget = (...what: string[]) =>
+      spawnSync('ip', ['netns', 'exec', space, 'conntrack', '-D', '-f', version === 4 ? 'ipv4' : 'ipv6', ...what])
+    const forgetMappings = (publicAddress = planned.publicAddress) => {
+      forget('-s', planned.net)
+      forget('-d', planned.net)
+      forget('-d', publicAddress)
+    }
     const seenAs = (host: PlannedHost) => (init.nat === 'fw' ? host.address : planned.publicAddress)
     return {
       nat: init.nat,
@@ -335,7 +348,7 @@ class BuiltLab implements Lab {
       },
       ...lineOf(hub, planned.port),
       limit: (limits) => nft(space, limitRules(limits)),
-      forgetMappings,
+      forgetMappings: () => forgetMappings(),
       setMappingLife({ udp, tcp }) {
         const names = {
           ...(udp === undefined ? {} : { udp_timeout: udp, udp_timeout_stream: udp }),
@@ -355,7 +368,7 @@ class BuiltLab implements Lab {
           ['-n', space],
           [`addr del ${old}/${version === 4 ? 24 : 64} dev wan`, ...this.#outerAddress(planned)],
         )
-        forgetMappings()
+        forgetMappings(old)
       },
     }
   }
