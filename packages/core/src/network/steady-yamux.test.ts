@@ -15,14 +15,19 @@ class Line extends EventTarget {
   readonly direction = 'outbound'
   readonly sent: unknown[] = []
   status = 'open'
+  /** what carries it has ended */
+  isDead = false
   send(data: unknown): boolean {
-    if (this.status !== 'open') throw new Error(`Cannot write to a stream that is ${this.status}`)
+    if (this.status !== 'open' || this.isDead) throw new Error(`Cannot write to a stream that is ${this.status}`)
     this.sent.push(data)
     return true
   }
   cut(): void {
     this.status = 'aborted'
     this.dispatchEvent(new Event('close'))
+  }
+  abort(): void {
+    this.cut()
   }
 }
 
@@ -47,6 +52,22 @@ describe('a connection that ends', () => {
     expect(uncaught).toEqual([])
     expect(stream.status).toBe('open')
     line.cut()
+    expect(stream.status).toBe('closed')
+  })
+
+  it('below, without its knowing, is ended when somebody sends', async () => {
+    const uncaught: unknown[] = []
+    const onUncaught = (error: unknown) => void uncaught.push(error)
+    process.on('uncaughtExceptionMonitor', onUncaught)
+    const { line, muxer } = start()
+    const stream = await muxer.createStream()
+    await new Promise(setImmediate)
+    line.isDead = true
+    stream.send(Uint8Array.of(1))
+    await muxer.createStream()
+    await new Promise(setImmediate)
+    process.off('uncaughtExceptionMonitor', onUncaught)
+    expect(uncaught).toEqual([])
     expect(stream.status).toBe('closed')
   })
 
