@@ -2,11 +2,11 @@ import { configDefaults, defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const processes = { testTimeout: 60_000, hookTimeout: 60_000 }
-/** measures memory; keeps every core busy */
-const ALONE = ['test/integration/large-file.test.ts', 'test/simulation/simulation.test.ts']
+/** measures memory */
+const ALONE = ['test/integration/large-file.test.ts']
 
 /** Take longest; begun last, one of them would keep one core busy while the others have nothing left to do. */
-const LONG = ['strangers', 'crash', 'cli-files', 'feeds', 'cli-verbs', 'authority', 'liar'].map(
+const LONG = ['simulation', 'strangers', 'crash', 'cli-files', 'feeds', 'cli-verbs', 'authority', 'liar'].map(
   (name) => `/${name}.test.ts`,
 )
 
@@ -31,7 +31,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
           testTimeout: 20_000,
-          maxWorkers: 2,
+          // one more than cores on a small machine: some wait for deadlines
+          maxWorkers: 3,
           // loading the modules anew for each file took more time than the tests; none replaces a module or a global
           isolate: false,
           sequence: { groupOrder: 1 },
@@ -42,8 +43,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE, 'test/reach/**'],
-          // two more than cores on a small machine: these wait for deadlines and for the disk
-          maxWorkers: 4,
+          // more than cores on a small machine: these wait for deadlines and for the disk; the simulation takes what they leave
+          maxWorkers: 5,
           sequence: { groupOrder: 2 },
           ...processes,
         },
@@ -54,7 +55,7 @@ export default defineConfig({
           include: ['test/reach/**/*.test.ts'],
           globalSetup: 'test/reach/packages.ts',
           // beside the integration tests, in the same workers: these wait even more
-          maxWorkers: 4,
+          maxWorkers: 5,
           sequence: { groupOrder: 2 },
           ...processes,
         },
