@@ -5,9 +5,8 @@
  * where it leads to them: elsewhere this node would meet itself there.
  */
 import type { PeerData, PeerId, PeerStore } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
 import type { NodeId } from '../ids.ts'
-import { isLoopback, isRelayed } from './addresses.ts'
+import { isLoopback } from './addresses.ts'
 import { nodeIdOf } from './gater.ts'
 import type { Components } from './guard.ts'
 
@@ -39,14 +38,12 @@ export function boundPeerRecords(
   let before = gone
 
   function bounded(peer: PeerId, data: PeerData): PeerData {
-    if (isKept(nodeIdOf(peer))) return isElsewhere(peer) ? withoutLoopback(data) : data
+    if (isKept(nodeIdOf(peer))) return isOnThisMachine(peer) ? data : withoutLoopback(data)
     return data.protocols === undefined ? {} : { protocols: spokenBoth(data.protocols) }
   }
 
-  /** What is written of a peer before it is reached is what it is dialled at. */
-  function isElsewhere(peer: PeerId): boolean {
-    const open = connectionManager.getConnections(peer)
-    return open.length > 0 && !open.some(({ remoteAddr }) => isLoopback(remoteAddr))
+  function isOnThisMachine(peer: PeerId): boolean {
+    return connectionManager.getConnections(peer).some(({ remoteAddr }) => isLoopback(remoteAddr))
   }
 
   function spokenBoth(protocols: readonly string[]): string[] {
@@ -81,11 +78,9 @@ export function boundPeerRecords(
 
 function withoutLoopback(data: PeerData): PeerData {
   const { addresses, multiaddrs, ...rest } = data
-  // where a relay is, the relay knows
-  const mayBeIts = (address: Multiaddr) => isRelayed(address) || !isLoopback(address)
   return {
     ...rest,
-    ...(addresses === undefined ? {} : { addresses: addresses.filter(({ multiaddr }) => mayBeIts(multiaddr)) }),
-    ...(multiaddrs === undefined ? {} : { multiaddrs: multiaddrs.filter(mayBeIts) }),
+    ...(addresses === undefined ? {} : { addresses: addresses.filter(({ multiaddr }) => !isLoopback(multiaddr)) }),
+    ...(multiaddrs === undefined ? {} : { multiaddrs: multiaddrs.filter((address) => !isLoopback(address)) }),
   }
 }
