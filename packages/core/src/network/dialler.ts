@@ -11,8 +11,6 @@ import type { NetworkHost } from './host-types.ts'
 const PARALLEL = 8
 const FIRST_RETRY_MS = 1_000
 const LAST_RETRY_MS = 60_000
-/** With nobody connected it may be the own line that is down, which comes back without anybody telling (ms). */
-const ALONE_RETRY_MS = 5_000
 /** How often it is looked whose turn it is, milliseconds. */
 const LOOK_MS = 500
 /** News of one member cause at most one dial in this time. */
@@ -36,8 +34,6 @@ export interface DiallerInit {
   random: Random
   /** members that should be connected and are not */
   wanted(): readonly NodeId[]
-  /** no member is connected */
-  isAlone(): boolean
 }
 
 export class Dialler {
@@ -112,8 +108,7 @@ export class Dialler {
       target.nextAt = clock.now() + FIRST_RETRY_MS
     } catch {
       target.failures += 1
-      const last = this.#init.isAlone() ? ALONE_RETRY_MS : LAST_RETRY_MS
-      target.nextAt = clock.now() + this.#jittered(Math.min(FIRST_RETRY_MS * 2 ** (target.failures - 1), last))
+      target.nextAt = clock.now() + this.#jittered(Math.min(FIRST_RETRY_MS * 2 ** (target.failures - 1), LAST_RETRY_MS))
       if (target.failures >= FIND_AFTER) await host.find(node, { signal, timeoutMs: FIND_TIMEOUT_MS }).catch(() => [])
     } finally {
       target.dialling = false

@@ -1,5 +1,5 @@
 /** What is left in libp2p's memory of peers that came and went. */
-import type { PeerData, PeerStore } from '@libp2p/interface'
+import type { PeerStore } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -80,42 +80,5 @@ describe('records of peers', () => {
     records.tend()
     await expect.poll(() => store.has(id)).toBe(belongs)
     expect(nodeIdOf(id)).toBe(talker.peerId.toString())
-  })
-})
-
-describe('loopback addresses that a member tells', () => {
-  const peer = peerIdFromString('12D3KooWFzxBEgzvWwc2tuHmvZ8zUfKNgwcpcSBX8dRkocqT3ogg')
-  const told = [
-    multiaddr('/ip4/127.0.0.1/tcp/4373'),
-    multiaddr('/ip6/::1/tcp/4373'),
-    multiaddr('/ip4/10.1.1.1/tcp/4373'),
-  ]
-
-  function keep(remote: string): string[] {
-    let kept: string[] = []
-    const write = async (_peer: unknown, data: PeerData) => {
-      kept = [...(data.multiaddrs ?? []), ...(data.addresses ?? []).map((address) => address.multiaddr)].map(String)
-    }
-    const store = { get: write, save: write, patch: write, merge: write, delete: async () => undefined }
-    boundPeerRecords(
-      {
-        peerStore: store,
-        registrar: { getProtocols: () => [] },
-        events: new EventTarget(),
-        connectionManager: { getConnections: () => [{ remoteAddr: multiaddr(remote) }] },
-      } as unknown as Components,
-      () => true,
-    )
-    const addresses = told.map((address) => ({ multiaddr: address, isCertified: true }))
-    void (store as unknown as PeerStore).patch(peer, { addresses })
-    return kept
-  }
-
-  it('are kept where it was reached there', () => {
-    expect(keep('/ip4/127.0.0.1/tcp/50000')).toEqual(told.map(String))
-  })
-
-  it('are not kept of another machine, where they lead to this one', () => {
-    expect(keep('/ip4/10.1.1.1/tcp/50000')).toEqual(['/ip4/10.1.1.1/tcp/4373'])
   })
 })

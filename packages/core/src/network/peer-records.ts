@@ -1,12 +1,10 @@
 /**
  * What libp2p keeps of peers. Identify writes down what a peer says of itself, up to 80 KiB, of everybody who connects,
  * and keeps it for good: strangers that come under ever new names would fill the memory. Of who is no member only those
- * protocols are kept that this node speaks, and nothing at all once it has gone. Of members a loopback address is kept only
- * where it leads to them: elsewhere this node would meet itself there.
+ * protocols are kept that this node speaks, and nothing at all once it has gone.
  */
 import type { PeerData, PeerId, PeerStore } from '@libp2p/interface'
 import type { NodeId } from '../ids.ts'
-import { isLoopback } from './addresses.ts'
 import { nodeIdOf } from './gater.ts'
 import type { Components } from './guard.ts'
 
@@ -38,12 +36,8 @@ export function boundPeerRecords(
   let before = gone
 
   function bounded(peer: PeerId, data: PeerData): PeerData {
-    if (isKept(nodeIdOf(peer))) return isOnThisMachine(peer) ? data : withoutLoopback(data)
+    if (isKept(nodeIdOf(peer))) return data
     return data.protocols === undefined ? {} : { protocols: spokenBoth(data.protocols) }
-  }
-
-  function isOnThisMachine(peer: PeerId): boolean {
-    return connectionManager.getConnections(peer).some(({ remoteAddr }) => isLoopback(remoteAddr))
   }
 
   function spokenBoth(protocols: readonly string[]): string[] {
@@ -73,14 +67,5 @@ export function boundPeerRecords(
       before = gone
       gone = new Map()
     },
-  }
-}
-
-function withoutLoopback(data: PeerData): PeerData {
-  const { addresses, multiaddrs, ...rest } = data
-  return {
-    ...rest,
-    ...(addresses === undefined ? {} : { addresses: addresses.filter(({ multiaddr }) => !isLoopback(multiaddr)) }),
-    ...(multiaddrs === undefined ? {} : { multiaddrs: multiaddrs.filter((address) => !isLoopback(address)) }),
   }
 }

@@ -67,7 +67,6 @@ class PresenceKeeper implements Presence {
       clock: init.clock,
       random: init.random,
       wanted: () => this.#others().filter((node) => !this.#hasConnection(node)),
-      isAlone: () => this.#isAlone(),
     })
     const handler = { maxFrameBytes: MAX_PRESENCE_FRAME, timeoutMs: 0, maxStreamsPerPeer: 4 }
     init.host.handle('presence', handler, (stream) => this.#serve(stream))
@@ -405,10 +404,6 @@ class PresenceKeeper implements Presence {
     return this.#init.members().filter((node) => node !== this.#init.host.id)
   }
 
-  #isAlone(): boolean {
-    return !this.#others().some((node) => this.isConnected(node))
-  }
-
   #isMember(node: NodeId): boolean {
     return node !== this.#init.host.id && this.#init.host.isMember(node)
   }
@@ -416,12 +411,9 @@ class PresenceKeeper implements Presence {
   #setConnected(node: NodeId, connected: boolean): void {
     const state = this.#states.of(node)
     if (state.connected === connected) return
-    const wasAlone = this.#isAlone()
     state.connected = connected
     if (connected) this.#dialler.reached(node)
     else this.#states.saveSeen(node)
-    // the line is back: whoever could not be reached meanwhile was not away
-    if (connected && wasAlone) this.#dialler.tryAllNow()
     this.#tell({ type: connected ? 'connected' : 'disconnected', node })
   }
 
