@@ -72,6 +72,11 @@ export function peersIn(address: Multiaddr): NodeId[] {
     .map((component) => component.value as NodeId)
 }
 
+/** The same place, whoever is there. */
+export function withoutPeer(address: string): string {
+  return address.replace(/\/p2p\/[^/]+$/, '')
+}
+
 /** True when the text is the PeerId of an Ed25519 key. */
 export function isNodeId(text: string): text is NodeId {
   try {

@@ -13,6 +13,7 @@ import { closeQuickly } from './connections.ts'
 import { withDeadline } from './deadline.ts'
 import { UnreachableError } from './errors.ts'
 import type { Components } from './guard.ts'
+import { ipOf } from './path-kinds.ts'
 
 /** Addresses of one peer that are tried: what the book keeps, and what was dialled by hand. */
 export const MAX_DIALLED = 24
@@ -98,8 +99,7 @@ const KINDS = { tcp: 0, udp: 10, relay: 20 } as const
 /** Within a kind: what may be on the same LAN answers at once or never; this machine's own comes last. */
 function inOrder(addresses: readonly Multiaddr[]): Multiaddr[] {
   const rank = (address: Multiaddr) => {
-    const ip = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')?.value ?? ''
-    return KINDS[pathOf(address)] + (isLoopback(address) ? 2 : isPrivateIp(ip) ? 0 : 1)
+    return KINDS[pathOf(address)] + (isLoopback(address) ? 2 : isPrivateIp(ipOf(address) ?? '') ? 0 : 1)
   }
   const unique = new Map(addresses.map((address) => [address.toString(), address]))
   return [...unique.values()].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_DIALLED)

@@ -10,7 +10,7 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import multicastDns from 'multicast-dns'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
-import { isLoopback, isNodeId, isRelayed, peersIn } from './addresses.ts'
+import { isLoopback, isNodeId, isRelayed, peersIn, withoutPeer } from './addresses.ts'
 
 /** How often the LAN is asked, milliseconds. */
 export const MDNS_INTERVAL_MS = 10_000
@@ -171,10 +171,6 @@ export class Lan {
 function withZone(address: string, zone: string | undefined): string | null {
   if (!/^\/ip6\/fe[89ab]/i.test(address)) return address
   return zone === undefined ? null : `/ip6zone/${zone}${address}`
-}
-
-function withoutPeer(address: string): string {
-  return address.replace(/\/p2p\/[^/]+$/, '')
 }
 
 /** One for each interface and family; loopback when there is nothing else. */

@@ -6,6 +6,7 @@
 import type { Connection } from '@libp2p/interface'
 import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import type { Components } from './guard.ts'
+import { ipOf } from './path-kinds.ts'
 import type { PathKind } from './types.ts'
 
 /** Connections of strangers, some of which are about to become members. */
@@ -51,7 +52,7 @@ export class Reached {
 
   #onOpen(connection: Connection): void {
     const { direction, remoteAddr, remotePeer } = connection
-    if (direction !== 'inbound' || isRelayed(remoteAddr) || isPrivateIp(hostOf(connection))) return
+    if (direction !== 'inbound' || isRelayed(remoteAddr) || isPrivateIp(ipOf(remoteAddr) ?? '')) return
     const others = this.#init.components.connectionManager.getConnections(remotePeer)
     if (others.some((other) => other !== connection) || this.#waiting.size >= MAX_WAITING) return
     this.#waiting.add(connection)
@@ -63,12 +64,8 @@ export class Reached {
     const found = this.#init.components.addressManager
       .getAddressesWithMetadata()
       .filter(({ type, multiaddr }) => type === 'transport' && !isRelayed(multiaddr))
-      .map(({ multiaddr }) => multiaddr.getComponents()[0]?.value ?? '')
+      .map(({ multiaddr }) => ipOf(multiaddr) ?? '')
       .filter((ip) => !isPrivateIp(ip))
     return found.length === 0 ? undefined : [...new Set(found)].sort().join()
   }
-}
-
-function hostOf({ remoteAddr }: Connection): string {
-  return remoteAddr.getComponents()[0]?.value ?? ''
 }

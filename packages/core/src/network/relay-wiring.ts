@@ -6,10 +6,11 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import type { AddressBook } from './address-book.ts'
-import { isLoopback, isPrivateIp, isRelayed } from './addresses.ts'
+import { isLoopback, isPrivateIp, isRelayed, withoutPeer } from './addresses.ts'
 import type { Connections } from './connections.ts'
 import { nodeIdOf } from './gater.ts'
 import type { Components } from './guard.ts'
+import { ipOf } from './path-kinds.ts'
 import { Reached } from './reached.ts'
 import { createRelayBudget, DEFAULT_RELAY_LIMIT } from './relay-budget.ts'
 import { Circuits } from './relay-circuits.ts'
@@ -145,9 +146,5 @@ export function directOf({ addressManager }: Pick<Components, 'addressManager'>)
 /** Public ones first, loopback last. */
 function distance(address: Multiaddr): number {
   if (isLoopback(address)) return 2
-  return isPrivateIp(address.getComponents()[0]?.value ?? '') ? 1 : 0
-}
-
-function withoutPeer(address: string): string {
-  return address.replace(/\/p2p\/[^/]+$/, '')
+  return isPrivateIp(ipOf(address) ?? '') ? 1 : 0
 }
