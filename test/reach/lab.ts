@@ -9,9 +9,9 @@
  * `fw` offices have 11.22.100.0/24 and so on inside instead. The public addresses are such that libp2p takes them for public
  * (the ranges for documentation are not). `ctl` leads the test to the hosts' APIs through the routers; the hosts do not see it.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import type { Place } from '../support/branch.ts'
+import { spawnSync } from 'node:child_process'
 import { atEnd, batch, freeControlNet, removeSpaces, removeStaleSpaces, run } from '../support/namespaces.ts'
+import { type HostInit, hostOf, type LabHost, nft } from './host.ts'
 import { COUNTER_RULES, hubRules, type Limits, limitRules, type NatKind, routerRules } from './nat.ts'
 
 const PREFIX = 'malote-reach'
@@ -32,8 +32,10 @@ export interface OfficeInit {
   readonly lan?: number
   /** TCP and UDP port of the public address that leads to the first host */
   readonly forward?: number
-  /** @default false */
+  /** hosts reach each other by the public address, as which they see each other then @default false */
   readonly hairpin?: boolean
+  /** each host is in a network of its own, and the router lets nothing pass between them @default false */
+  readonly apart?: boolean
   /** from the beginning @default none */
   readonly limits?: Limits
 }
@@ -42,26 +44,6 @@ export interface LabInit {
   /** @default 1 */
   readonly publicHosts?: number
   readonly offices: readonly OfficeInit[]
-}
-
-/** What has passed between a host and one address. */
-export interface Traffic {
-  readonly packets: number
-  readonly bytes: number
-}
-
-export interface LabHost {
-  /** under which its neighbours reach it */
-  readonly address: string
-  /** what others see of it */
-  readonly publicAddress: string
-  readonly place: Place
-  /** Runs a program there. @returns the process, not waited for; it ends with the lab at the latest */
-  start(command: readonly string[]): ChildProcess
-  /** Runs a program there to its end. @returns what it printed @throws when it fails */
-  run(command: readonly string[]): Promise<string>
-  /** Both ways, since the lab was made, with each address. */
-  traffic(): Map<string, Traffic>
 }
 
 export interface Office {
@@ -73,8 +55,8 @@ export interface Office {
   cut(): void
   mend(): void
   limit(limits: Limits): void
-  /** Forgets every mapping, as a router that has been switched off and on. */
-  forgetMappings(): void
+  /** Forgets every mapping, as a router that has been switched off and on, or those with one address outside. */
+  forgetMappings(outside?: string): void
   /** Seconds that a mapping lives without packets. */
   setMappingLife(seconds: { udp?: number; tcp?: number }): void
   /** Another public address from now on; the old one and every mapping are gone. */
@@ -84,6 +66,9 @@ export interface Office {
 export interface Lab {
   readonly publicHosts: readonly (LabHost & { cut(): void; mend(): void; addAddress(address: string): void })[]
   readonly offices: readonly Office[]
+  /** Swallows what passes between two public addresses, of IPv4. */
+  sever(one: string, other: string): void
+  join(one: string, other: string): void
   /** Ends what runs there, and removes it. */
   close(): void
 }
@@ -125,10 +110,9 @@ export function createLab(init: LabInit): Lab {
   return lab
 }
 
-interface PlannedHost {
-  readonly space: string
-  readonly address: string
-  readonly apiPort: number
+interface PlannedHost extends HostInit {
+  readonly gateway: string
+  readonly net: string
 }
 
 interface PlannedOffice {
@@ -137,8 +121,9 @@ interface PlannedOffice {
   readonly space: string
   readonly port: string
   readonly control: string
-  readonly net: string
-  readonly gateway: string
+  /** inside */
+  readonly nets: readonly string[]
+  readonly gateways: readonly string[]
   readonly hosts: readonly PlannedHost[]
   publicAddress: string
 }
@@ -152,6 +137,7 @@ class BuiltLab implements Lab {
   readonly #spaces: string[] = []
   readonly #forget: () => void
   #planned: readonly PlannedOffice[] = []
+  #hub = ''
 
   constructor(name: string, outside: string) {
     this.#name = name
@@ -161,6 +147,7 @@ class BuiltLab implements Lab {
 
   build({ publicHosts = 1, offices }: LabInit): void {
     const hub = this.#space('hub')
+    this.#hub = hub
     const publics = Array.from({ length: publicHosts }, (_, at) => ({
       space: this.#space(`p${at}`),
       address: `${PUBLIC_4}.${FIRST_HOST + at}`,
@@ -189,6 +176,14 @@ class BuiltLab implements Lab {
     removeSpaces(this.#spaces)
   }
 
+  sever(one: string, other: string): void {
+    nft(this.#hub, `add element bridge lab severed { ${one} . ${other}, ${other} . ${one} }\n`)
+  }
+
+  join(one: string, other: string): void {
+    nft(this.#hub, `delete element bridge lab severed { ${one} . ${other}, ${other} . ${one} }\n`)
+  }
+
   #space(name: string): string {
     const space = `${this.#name}-${name}`
     this.#spaces.push(space)
@@ -196,7 +191,7 @@ class BuiltLab implements Lab {
   }
 
   #plan(init: OfficeInit, at: number): PlannedOffice {
-    const { nat, version = 4, lan = at, hosts = 1 } = init
+    const { nat, version = 4, lan = at, hosts = 1, apart = false } = init
     if (version === 6 && nat !== 'fw') throw new RangeError('nobody translates IPv6 addresses here')
     const inside =
       version === 6
@@ -204,19 +199,25 @@ class BuiltLab implements Lab {
         : nat === 'fw'
           ? `11.22.${FIRST_OFFICE + at}.`
           : `192.168.${lan}.`
+    const planned = Array.from({ length: hosts }, (_, host): PlannedHost => {
+      const own = apart && host > 0 ? `10.${lan}.${host}.` : inside
+      return {
+        space: this.#space(`o${at}h${host}`),
+        address: `${own}${FIRST_HOST + host}`,
+        gateway: `${own}1`,
+        net: version === 4 ? `${own}0/24` : `${own}/64`,
+        apiPort: API_PORT + host,
+      }
+    })
     return {
       init,
       version,
       space: this.#space(`r${at}`),
       port: `o${at}`,
       control: version === 4 ? `${this.#control}.${FIRST_OFFICE + at}` : `${this.#control6()}${FIRST_OFFICE + at}`,
-      net: version === 4 ? `${inside}0/24` : `${inside}/64`,
-      gateway: `${inside}1`,
-      hosts: Array.from({ length: hosts }, (_, host) => ({
-        space: this.#space(`o${at}h${host}`),
-        address: `${inside}${FIRST_HOST + host}`,
-        apiPort: API_PORT + host,
-      })),
+      nets: [...new Set(planned.map(({ net }) => net))],
+      gateways: [...new Set(planned.map(({ gateway }) => gateway))],
+      hosts: planned,
       publicAddress: version === 4 ? `${PUBLIC_4}.${FIRST_OFFICE + at}` : `${PUBLIC_6}:${FIRST_OFFICE + at}`,
     }
   }
@@ -227,7 +228,7 @@ class BuiltLab implements Lab {
   }
 
   /** Namespaces and the cables between them. */
-  #wire(hub: string, publics: readonly PlannedHost[]): void {
+  #wire(hub: string, publics: readonly HostInit[]): void {
     const cable = (one: string, oneEnd: string, other: string, otherEnd: string) =>
       `link add ${oneEnd} netns ${one} type veth peer name ${otherEnd} netns ${other}`
     batch(
@@ -249,7 +250,7 @@ class BuiltLab implements Lab {
     )
   }
 
-  #address(hub: string, publics: readonly PlannedHost[]): void {
+  #address(hub: string, publics: readonly HostInit[]): void {
     const joined = (port: string, bridge: string) => [`link set ${port} master ${bridge}`, `link set ${port} up`]
     batch(
       'ip',
@@ -283,7 +284,7 @@ class BuiltLab implements Lab {
       )
     })
     for (const office of this.#planned) {
-      const { space, version, control, gateway, hosts } = office
+      const { space, version, control, gateways, hosts, init } = office
       const length = version === 4 ? 24 : 64
       forwards(space)
       batch(
@@ -294,14 +295,17 @@ class BuiltLab implements Lab {
           'link add lan type bridge',
           ...['wan', 'ctl', 'lan'].map((device) => `link set ${device} up`),
           ...hosts.flatMap((_, at) => joined(`h${at}`, 'lan')),
+          ...(init.apart === true ? hosts.map((_, at) => `link set h${at} type bridge_slave isolated on`) : []),
           ...this.#outerAddress(office),
           `addr add ${control}/${length} dev ctl ${nodad(version)}`,
-          `addr add ${gateway}/${length} dev lan ${nodad(version)}`,
+          ...gateways.map((gateway) => `addr add ${gateway}/${length} dev lan ${nodad(version)}`),
           // what leads nowhere is swallowed, as on the Internet, and not answered
           `route add blackhole ${version === 4 ? '0.0.0.0/0' : '::/0'}`,
         ],
       )
-      for (const host of hosts)
+      for (const [at, host] of hosts.entries()) {
+        // no two of a house choose one port, so that the router keeps each
+        sysctl(host.space, { 'ipv4/ip_local_port_range': `${20_000 + 4_000 * at} ${23_999 + 4_000 * at}` })
         batch(
           'ip',
           ['-n', host.space],
@@ -309,9 +313,10 @@ class BuiltLab implements Lab {
             'link set lo up',
             'link set eth0 up',
             `addr add ${host.address}/${length} dev eth0 ${nodad(version)}`,
-            `route add default via ${gateway}`,
+            `route add default via ${host.gateway}`,
           ],
         )
+      }
     }
   }
 
@@ -326,7 +331,7 @@ class BuiltLab implements Lab {
     return this.#planned
       .filter((office) => office !== from && office.init.nat === 'fw')
       .filter(({ version }) => from === undefined || from.version === version)
-      .map(({ net, publicAddress }) => `route add ${net} via ${publicAddress}`)
+      .flatMap(({ nets, publicAddress }) => nets.map((net) => `route add ${net} via ${publicAddress}`))
   }
 
   #officeOf(hub: string, planned: PlannedOffice): Office {
@@ -335,8 +340,10 @@ class BuiltLab implements Lab {
     const forget = (...what: string[]) =>
       spawnSync('ip', ['netns', 'exec', space, 'conntrack', '-D', '-f', version === 4 ? 'ipv4' : 'ipv6', ...what])
     const forgetMappings = (publicAddress = planned.publicAddress) => {
-      forget('-s', planned.net)
-      forget('-d', planned.net)
+      for (const net of planned.nets) {
+        forget('-s', net)
+        forget('-d', net)
+      }
       forget('-d', publicAddress)
     }
     const seenAs = (host: PlannedHost) => (init.nat === 'fw' ? host.address : planned.publicAddress)
@@ -348,7 +355,11 @@ class BuiltLab implements Lab {
       },
       ...lineOf(hub, planned.port),
       limit: (limits) => nft(space, limitRules(limits)),
-      forgetMappings: () => forgetMappings(),
+      forgetMappings(outside) {
+        if (outside === undefined) return forgetMappings()
+        forget('-d', outside)
+        forget('-s', outside)
+      },
       setMappingLife({ udp, tcp }) {
         const names = {
           ...(udp === undefined ? {} : { udp_timeout: udp, udp_timeout_stream: udp }),
@@ -374,40 +385,6 @@ class BuiltLab implements Lab {
   }
 }
 
-function hostOf(host: PlannedHost, publicAddress: () => string, control: string): LabHost {
-  const { space, address, apiPort } = host
-  const command = ['ip', 'netns', 'exec', space]
-  const start = (args: readonly string[]) =>
-    spawn('ip', [...command.slice(1), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  return {
-    address,
-    get publicAddress() {
-      return publicAddress()
-    },
-    place: {
-      command,
-      api: address.includes(':') ? `[${address}]:${apiPort}` : `${address}:${apiPort}`,
-      reach: `http://${control}:${apiPort}`,
-    },
-    start,
-    run(args) {
-      return new Promise((resolve, reject) => {
-        const child = start(args)
-        const said: string[] = []
-        const complaints: string[] = []
-        child.stdout?.on('data', (part) => said.push(String(part)))
-        child.stderr?.on('data', (part) => complaints.push(String(part)))
-        child.on('error', reject)
-        child.on('close', (code) => {
-          if (code === 0) resolve(said.join(''))
-          else reject(new Error(`${args.join(' ')}: ${code}: ${complaints.join('')}`))
-        })
-      })
-    },
-    traffic: () => trafficOf(space),
-  }
-}
-
 function lineOf(hub: string, port: string): { cut(): void; mend(): void } {
   return {
     cut: () => nft(hub, `add element bridge lab cut { ${port} }\n`),
@@ -415,34 +392,12 @@ function lineOf(hub: string, port: string): { cut(): void; mend(): void } {
   }
 }
 
-interface CountedSet {
-  readonly elem?: readonly {
-    readonly elem: { readonly val: string; readonly counter: { packets: number; bytes: number } }
-  }[]
-}
-
-function trafficOf(space: string): Map<string, Traffic> {
-  const text = run('ip', ['netns', 'exec', space, 'nft', '-j', 'list', 'table', 'inet', 'counts'])
-  const { nftables } = JSON.parse(text) as { nftables: { set?: CountedSet }[] }
-  const result = new Map<string, Traffic>()
-  for (const { set } of nftables)
-    for (const { elem } of set?.elem ?? []) {
-      const { packets, bytes } = result.get(elem.val) ?? { packets: 0, bytes: 0 }
-      result.set(elem.val, { packets: packets + elem.counter.packets, bytes: bytes + elem.counter.bytes })
-    }
-  return result
-}
-
-function nft(space: string, rules: string): void {
-  run('ip', ['netns', 'exec', space, 'nft', '-f', '-'], rules)
-}
-
 function nodad(version: 4 | 6): string {
   return version === 6 ? 'nodad' : ''
 }
 
 /** Of that namespace, below `/proc/sys/net`. */
-function sysctl(space: string, values: Record<string, number>): void {
+function sysctl(space: string, values: Record<string, number | string>): void {
   const lines = Object.entries(values).map(([name, value]) => `echo ${value} > /proc/sys/net/${name}\n`)
   run('ip', ['netns', 'exec', space, 'sh', '-e'], lines.join(''))
 }

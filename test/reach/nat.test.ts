@@ -3,7 +3,8 @@ import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createLab, type Lab, type LabHost, labMissing, type Office } from './lab.ts'
+import type { LabHost } from './host.ts'
+import { createLab, type Lab, labMissing, type Office } from './lab.ts'
 import type { Behaviour, Found } from './probe.ts'
 
 const PROBE = join(import.meta.dirname, 'probe.ts')
@@ -36,8 +37,12 @@ describe.skipIf(why !== null)(`a small Internet${why === null ? '' : ` (not here
   const office = (nat: keyof typeof KINDS) => lab.offices[kinds.indexOf(nat)] as Office
   const hostIn = (nat: keyof typeof KINDS) => office(nat).hosts[0] as LabHost
   beforeAll(async () => {
+    const forward = { hosts: 2, forward: Number(PORT), hairpin: true }
     lab = createLab({
-      offices: kinds.map((nat) => (nat === 'sy' ? { nat, hosts: 2, forward: Number(PORT), hairpin: true } : { nat })),
+      offices: [
+        ...kinds.map((nat) => (nat === 'sy' ? { nat, ...forward } : { nat })),
+        { nat: 'fc', apart: true, ...forward },
+      ],
     })
     const [publicHost] = lab.publicHosts
     publicHost?.addAddress(OTHER)
@@ -59,6 +64,15 @@ describe.skipIf(why !== null)(`a small Internet${why === null ? '' : ` (not here
     expect(new Set(found.map((each) => JSON.stringify(each))).size, 'no two are alike').toBe(kinds.length)
   })
 
+  it('hosts of one house that are apart meet at its public address alone, and see each other as that', async () => {
+    const { publicAddress, hosts } = lab.offices[kinds.length] as Office
+    const [inside, apart] = hosts as [LabHost, LabHost]
+    await serve(inside, inside.address)
+    const seen = lines(apart.start([process.execPath, PROBE, 'twice', publicAddress, '0']))
+    expect(await Promise.all([tryFrom(apart, inside.address), tryFrom(apart, publicAddress)])).toEqual([GONE, THERE])
+    expect((await seen.next()).value).toMatch(new RegExp(`^${publicAddress} \\d+$`))
+  })
+
   it('ports are forwarded, lines cut and limited, mappings forgotten, addresses changed; what passes is counted', async () => {
     const inside = hostIn('sy')
     await serve(inside, inside.address)
@@ -68,6 +82,7 @@ describe.skipIf(why !== null)(`a small Internet${why === null ? '' : ` (not here
     office('fc').cut()
     office('pr').limit({ udp: false, tcpPort: Number(NEXT_PORT) })
     office('rej').moveTo('11.22.33.200')
+    lab.sever(office('fw').hosts[0]?.address ?? '', server.address)
     expect(
       await Promise.all([
         tryFrom(server, publicAddress),
@@ -77,8 +92,11 @@ describe.skipIf(why !== null)(`a small Internet${why === null ? '' : ` (not here
         tryFrom(hostIn('pr'), server.address),
         tryFrom(hostIn('pr'), server.address, NEXT_PORT),
         tryFrom(hostIn('rej'), server.address),
+        tryFrom(hostIn('fw'), server.address),
+        tryFrom(hostIn('fw'), OTHER),
       ]),
-    ).toEqual([THERE, GONE, THERE, GONE, GONE, { udp: 'silence', tcp: 'open' }, THERE])
+    ).toEqual([THERE, GONE, THERE, GONE, GONE, { udp: 'silence', tcp: 'open' }, THERE, GONE, THERE])
+    lab.join(office('fw').hosts[0]?.address ?? '', server.address)
     expect(hostIn('rej').publicAddress).toBe('11.22.33.200')
     const counted = server.traffic()
     expect(counted.get('11.22.33.200')?.packets).toBeGreaterThanOrEqual(4)
@@ -98,10 +116,10 @@ describe.skipIf(why !== null)(`a small Internet${why === null ? '' : ` (not here
     office('sy').setMappingLife({ udp: 1 })
     const [timed] = [twice(2_100)].map(lines)
     expect((await timed?.next())?.value).not.toBe((await timed?.next())?.value)
-    expect(await Promise.all([tryFrom(hostIn('fc'), server.address), tryFrom(hostIn('pr'), server.address)])).toEqual([
-      THERE,
-      THERE,
-    ])
+    const mended = ['fc', 'pr', 'fw'] as const
+    expect(await Promise.all(mended.map((nat) => tryFrom(hostIn(nat), server.address)))).toEqual(
+      mended.map(() => THERE),
+    )
   })
 })
 

@@ -14,7 +14,7 @@ export interface RouterInit {
   readonly version: 4 | 6
   /** TCP and UDP port that leads to the first host from everywhere */
   readonly forward?: number | undefined
-  /** hosts may reach each other by the public address */
+  /** hosts may reach each other by the public address, and see each other as that (RFC 4787, REQ-9) */
   readonly hairpin?: boolean | undefined
   /** inside, first to last; the API of each at its port, for the test */
   readonly hosts: readonly { readonly address: string; readonly apiPort: number }[]
@@ -48,7 +48,7 @@ table inet lab {
   }
   chain post { type nat hook postrouting priority srcnat
     iifname ctl oifname lan masquerade
-    ${hairpin ? 'iifname lan oifname lan ct status dnat masquerade' : ''}
+    ${hairpin ? 'iifname lan oifname lan ct status dnat snat ip to ct original ip daddr' : ''}
     ${translates ? `oifname wan ${remember}masquerade${nat === 'sy' ? ' fully-random' : ''}` : ''}
   }
   chain input { type filter hook input priority filter
@@ -96,9 +96,11 @@ export function hubRules(hosts: RouterInit['hosts']): string {
   return `
 table bridge lab {
   set cut { type ifname; }
+  set severed { type ipv4_addr . ipv4_addr; }
   chain forward { type filter hook forward priority filter
     iifname @cut meta protocol { ip, ip6 } drop
     oifname @cut meta protocol { ip, ip6 } drop
+    ip saddr . ip daddr @severed drop
   }
 }
 table inet lab {

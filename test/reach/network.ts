@@ -7,7 +7,8 @@ import { loadIdentity } from '../../packages/core/src/node/identity.ts'
 import { Branch, type Json } from '../support/branch.ts'
 import { contentOf, share } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { createLab, type Lab, type LabHost, type Office, type OfficeInit } from './lab.ts'
+import type { LabHost } from './host.ts'
+import { createLab, type Lab, type Office, type OfficeInit } from './lab.ts'
 
 /** at a time, with one founder that answers all */
 const REGISTERING = 3

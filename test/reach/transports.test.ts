@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Branch, foundNetwork, type Json } from '../support/branch.ts'
 import { contentOf, share } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { createLab, type Lab, type LabHost, labMissing, type Office } from './lab.ts'
+import type { LabHost } from './host.ts'
+import { createLab, type Lab, labMissing, type Office } from './lab.ts'
 
 const why = labMissing()
 const BYTES = 8 * 1024 * 1024
