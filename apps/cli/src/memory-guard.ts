@@ -8,9 +8,12 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 const MiB = 1024 * 1024
-const LOOK_MS = 100
-/** While buffers come and go; how large the process is, is asked of the system and costs more than the rest. */
+/** While nothing happens; what comes in this time lies there for once. */
+const LOOK_MS = 250
+/** While buffers come and go. */
 const LOOK_BUSY_MS = 10
+/** How large the process is, is asked of the system and costs more than the rest. */
+const LOOK_SIZE_MS = 100
 /** For so long after the last collection. */
 const BUSY_MS = 1_000
 /** Worth a look at the young (about a millisecond): so much more lies outside of the heap than after the last one. */
@@ -50,7 +53,7 @@ export function guardMemory(): () => void {
   let inUse = getHeapStatistics().external_memory
   let least = inUse
   let rss = 0
-  let seen = -LOOK_MS
+  let seen = -LOOK_SIZE_MS
   let timer: NodeJS.Timeout | undefined
   const look = () => {
     const external = getHeapStatistics().external_memory
@@ -58,7 +61,7 @@ export function guardMemory(): () => void {
     // what a collection has found is given back on another thread, a little later
     least = Math.min(least, external)
     const now = performance.now()
-    if (now - seen >= LOOK_MS) {
+    if (now - seen >= LOOK_SIZE_MS) {
       rss = process.memoryUsage.rss()
       seen = now
     }

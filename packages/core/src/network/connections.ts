@@ -3,7 +3,6 @@
  * what is known of each peer while it is connected, and who is told when it comes, goes, or is reached another way.
  */
 import type { Connection, Libp2p } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import { isRelayed, pathOf } from './addresses.ts'
@@ -12,7 +11,7 @@ import { nodeIdOf } from './gater.ts'
 import { finePathOf, ipOf } from './path-kinds.ts'
 import { PathMeter } from './path-meter.ts'
 import { bestPath, type Path } from './paths.ts'
-import type { PathView, PeerConnection } from './types.ts'
+import type { PathKind, PathView, PeerConnection } from './types.ts'
 
 /** A worse connection to one peer is closed when it is unused and this old, milliseconds. */
 const DUPLICATE_AGE_MS = 10_000
@@ -42,6 +41,9 @@ export interface ConnectionsInit {
 
 /** What is known of one connection. */
 export interface PathState {
+  readonly path: PathKind
+  /** see `Path` */
+  readonly via: string
   readonly openedAt: number
   readonly meter: PathMeter
   isSilent: boolean
@@ -52,6 +54,8 @@ export class Connections {
   readonly #node: Libp2p
   readonly #clock: Clock
   readonly #identified = new Set<NodeId>()
+  /** libp2p keeps them under keys that take it a while to make */
+  readonly #all = new Map<NodeId, Connection[]>()
   readonly #states = new WeakMap<Connection, PathState>()
   /** the connection in use, and since when */
   readonly #used = new Map<NodeId, { connection: Connection; since: number }>()
@@ -63,10 +67,18 @@ export class Connections {
     const { node } = init
     node.addEventListener('connection:open', ({ detail: connection }) => {
       this.state(connection)
+      const peer = nodeIdOf(connection.remotePeer)
+      this.#all.set(peer, [...(this.#all.get(peer) ?? []), connection])
       // libp2p counts it among the peer's after this event
-      queueMicrotask(() => this.best(nodeIdOf(connection.remotePeer)))
+      queueMicrotask(() => this.best(peer))
     })
-    node.addEventListener('connection:close', ({ detail }) => this.best(nodeIdOf(detail.remotePeer)))
+    node.addEventListener('connection:close', ({ detail: connection }) => {
+      const peer = nodeIdOf(connection.remotePeer)
+      const others = this.#all.get(peer)?.filter((each) => each !== connection) ?? []
+      if (others.length === 0) this.#all.delete(peer)
+      else this.#all.set(peer, others)
+      this.best(peer)
+    })
     node.addEventListener('peer:identify', (event) => this.#onIdentified(nodeIdOf(event.detail.peerId)))
     node.addEventListener('peer:disconnect', (event) => this.#onGone(nodeIdOf(event.detail)))
   }
@@ -79,6 +91,7 @@ export class Connections {
   best(peer: NodeId): Connection | undefined {
     const open = this.open(peer)
     const used = this.#used.get(peer)
+    if (used !== undefined && open.length === 1 && open[0] === used.connection) return used.connection
     const best = bestPath(
       open.map((each) => this.#pathOf(each)),
       {
@@ -98,18 +111,21 @@ export class Connections {
 
   /** All to that peer. */
   open(peer: NodeId): Connection[] {
-    return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
+    return this.#all.get(peer)?.filter(({ status }) => status === 'open') ?? []
   }
 
   /** Everybody to whom there is a connection. */
   peers(): NodeId[] {
-    return this.#node.getPeers().map((peer) => nodeIdOf(peer))
+    return [...this.#all.keys()]
   }
 
   state(connection: Connection): PathState {
     const known = this.#states.get(connection)
     if (known !== undefined) return known
-    const state = { openedAt: this.now(), meter: new PathMeter(), isSilent: false }
+    const { remoteAddr } = connection
+    const path = pathOf(remoteAddr)
+    const via = path === 'relay' ? relayOf(connection) : (ipOf(remoteAddr) ?? remoteAddr.toString())
+    const state = { path, via, openedAt: this.now(), meter: new PathMeter(), isSilent: false }
     this.#states.set(connection, state)
     return state
   }
@@ -125,7 +141,7 @@ export class Connections {
   }
 
   async hangUp(peer?: NodeId): Promise<void> {
-    const all = peer === undefined ? this.#node.getConnections() : this.#node.getConnections(peerIdFromString(peer))
+    const all = peer === undefined ? this.#node.getConnections() : (this.#all.get(peer) ?? [])
     await Promise.all(all.map(closeQuickly))
   }
 
@@ -135,7 +151,7 @@ export class Connections {
     for (const peer of this.peers()) {
       const unwanted = isUnwanted(peer)
       const best = this.best(peer)
-      for (const connection of this.#node.getConnections(peerIdFromString(peer))) {
+      for (const connection of this.#all.get(peer) ?? []) {
         if (unwanted || (best !== undefined && this.#isSpare(connection, best))) closing.push(connection)
       }
     }
@@ -182,15 +198,14 @@ export class Connections {
   }
 
   #pathOf(connection: Connection): Path {
-    const { meter, openedAt, isSilent } = this.state(connection)
-    const { id, direction, remoteAddr } = connection
-    const path = pathOf(remoteAddr)
+    const { meter, openedAt, isSilent, path, via } = this.state(connection)
+    const { id, direction } = connection
     return {
       id,
       path,
-      kind: finePathOf(connection),
+      kind: finePathOf(connection, path),
       isOutbound: direction === 'outbound',
-      via: path === 'relay' ? relayOf(connection) : (ipOf(remoteAddr) ?? remoteAddr.toString()),
+      via,
       openedAt,
       rttMs: meter.rttMs,
       bytesPerMs: meter.bytesPerMs(this.now()),

@@ -4,6 +4,7 @@ import type { SigningKey } from '../crypto/index.ts'
 import type { NodeId } from '../ids.ts'
 import type { Nat } from './nat.ts'
 import type { RelayLoad, RelayServing } from './relay-types.ts'
+import type { Surrounding } from './surroundings.ts'
 import type { TransportName } from './transports.ts'
 import type { FrameStream, Host, Wait } from './types.ts'
 
@@ -46,8 +47,8 @@ export interface NetworkHost extends Host {
   noteRtt(stream: FrameStream, ms: number): void
   /** Ends the connection that carries this stream, and no other to the same peer. */
   cut(stream: FrameStream): void
-  /** Finds out now which paths still stand: this machine has moved. */
-  testPaths(): void
+  /** Fires when this machine has moved or slept, or is reached elsewhere. Its own paths are seen to. */
+  onSurroundings(listener: (what: Surrounding) => void): () => void
   /** How busy this node is as relay; null when it is none. */
   relayLoad(): RelayLoad | null
   /** What a member says of itself as relay. */

@@ -55,6 +55,7 @@ import type { RelayLoad } from './relay-types.ts'
 import { directOf, type HostRelays, startHostRelays } from './relay-wiring.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
+import { type Surrounding, watchSurroundings } from './surroundings.ts'
 import { type ChosenTransports, chooseTransports } from './transports.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 import { untilEnded } from './until-ended.ts'
@@ -99,12 +100,14 @@ class Libp2pHost implements NetworkHost {
   readonly #peerListeners = new Set<(event: PeerEvent) => void>()
   readonly #pathListeners = new Set<(peer: NodeId) => void>()
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
+  readonly #surroundingsListeners = new Set<(what: Surrounding) => void>()
   readonly #stopped = new AbortController()
   readonly #carriers = new WeakMap<FrameStream, Connection>()
   #gate: Gate | null = null
   #open = true
   #parts: Parts | undefined
   #cancelTend: () => void = () => {}
+  #stopWatching: () => void = () => {}
 
   constructor(init: HostInit) {
     this.#init = init
@@ -239,13 +242,17 @@ class Libp2pHost implements NetworkHost {
       dial: (peer, wanted, timeoutMs) => dials.another(peer, wanted, timeoutMs),
       isOpen: () => this.#open,
       isMember: (peer) => this.isMember(peer),
-      addresses: () => this.addresses(),
       onDead: (connection) => this.#lanes.endBeside(connection),
       onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
       log: (message, error) => this.#log(message, error),
     })
     this.#parts = { node, components, guard, records, book, connections, relays, paths, dials }
     this.#punch.start(connections, components.events)
+    this.#stopWatching = watchSurroundings({
+      clock: this.#clock,
+      reachedAt: () => this.addresses(),
+      onChange: (what) => this.#onSurroundings(what),
+    })
     this.#tendLater()
   }
 
@@ -462,8 +469,9 @@ class Libp2pHost implements NetworkHost {
     if (connection !== undefined) this.#running().connections.noteRtt(connection, ms)
   }
 
-  testPaths(): void {
-    this.#running().paths.test()
+  onSurroundings(listener: (what: Surrounding) => void): () => void {
+    this.#surroundingsListeners.add(listener)
+    return () => void this.#surroundingsListeners.delete(listener)
   }
 
   relayLoad(): RelayLoad | null {
@@ -489,6 +497,7 @@ class Libp2pHost implements NetworkHost {
     if (this.#stopped.signal.aborted) return
     this.#stopped.abort()
     this.#cancelTend()
+    this.#stopWatching()
     this.#strangers.stop()
     const { node, components, relays, paths } = this.#running()
     await paths.stop()
@@ -559,6 +568,14 @@ class Libp2pHost implements NetworkHost {
     this.learn(peer, addresses)
     // what the table tells is a by-product of its traffic; only the LAN says that somebody is there now
     if (how === 'lan') for (const listener of [...this.#foundListeners]) listener(peer)
+  }
+
+  #onSurroundings(what: Surrounding): void {
+    const { paths } = this.#running()
+    if (what === 'reached') paths.hurry()
+    else if (this.#open) paths.test()
+    if (what === 'moved') this.#punch.moved()
+    for (const listener of [...this.#surroundingsListeners]) listener(what)
   }
 
   #tendLater(): void {

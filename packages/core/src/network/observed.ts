@@ -72,7 +72,6 @@ export class MemberPunch {
       random: systemRandom,
       relayed: () => connections.peers().filter((peer) => this.#init.isTrusted(peer) && relayed(peer)),
       upgrade: async (peer, signal) => void (await this.#service?.upgrade(peerIdFromString(peer), { signal })),
-      whereabouts,
       isOpen,
       log,
     })
@@ -81,6 +80,11 @@ export class MemberPunch {
     const onIdentify = () => punching.look()
     events.addEventListener('peer:identify', onIdentify)
     this.#stopWatching = () => events.removeEventListener('peer:identify', onIdentify)
+  }
+
+  /** This machine is in other networks: holes are punched anew. */
+  moved(): void {
+    this.#punching?.moved()
   }
 
   /** What members with public addresses see of a port of ours. */
@@ -93,11 +97,6 @@ export class MemberPunch {
     this.#stopWatching()
     await this.#punching?.stop()
   }
-}
-
-/** Another text when this machine is in other networks. */
-function whereabouts(): string {
-  return ownAddresses().sort().join()
 }
 
 function ownAddresses(): string[] {

@@ -37,8 +37,6 @@ export interface PathKeeperInit {
   dial(peer: NodeId, wanted: (address: Multiaddr) => boolean, timeoutMs: number): Promise<Connection>
   isOpen(): boolean
   isMember(peer: NodeId): boolean
-  /** own addresses, as others may dial them */
-  addresses(): string[]
   /** It is dead: ends what goes the same way. */
   onDead(connection: Connection): void
   onWake(): void
@@ -57,7 +55,6 @@ export class PathKeeper {
   readonly #dialling = new Map<NodeId, Promise<unknown>>()
   readonly #redialled = new Map<NodeId, number>()
   readonly #stopped = new AbortController()
-  #own = ''
   #cancel: () => void = () => {}
 
   constructor(init: PathKeeperInit) {
@@ -108,11 +105,8 @@ export class PathKeeper {
   #look(): void {
     if (this.#stopped.signal.aborted) return
     this.#cancel = this.#init.clock.after(LOOK_MS, () => this.#look())
-    const { connections, isOpen, isMember, addresses } = this.#init
+    const { connections, isOpen, isMember } = this.#init
     if (!isOpen()) return
-    const own = addresses().join()
-    if (own !== this.#own) this.hurry()
-    this.#own = own
     const peers = connections.peers()
     for (const peer of this.#searches.keys()) if (!peers.includes(peer)) this.#searches.delete(peer)
     for (const peer of this.#redialled.keys()) if (!peers.includes(peer)) this.#redialled.delete(peer)

@@ -3,8 +3,8 @@ import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
-import type { FinePath } from './types.ts'
+import { isPrivateIp, isRelayed } from './addresses.ts'
+import type { FinePath, PathKind } from './types.ts'
 
 /** How long this machine's own networks are taken for what they were, milliseconds. */
 const OWN_NETWORKS_MS = 10_000
@@ -12,9 +12,9 @@ const OWN_NETWORKS_MS = 10_000
 /** Came about by both sides dialling at once, through two NATs: nobody can be dialled at their addresses. */
 export const punched = new WeakSet<Connection>()
 
-export function finePathOf(connection: Connection): FinePath {
+/** @param path of its address */
+export function finePathOf(connection: Connection, path: PathKind): FinePath {
   const { remoteAddr } = connection
-  const path = pathOf(remoteAddr)
   if (path === 'relay' || isLanAddress(remoteAddr)) return path === 'relay' ? path : 'lan'
   return punched.has(connection) ? `punched-${path}` : path
 }

@@ -15,7 +15,7 @@ import type { ClockDifference, MemberPresence, Presence, PresenceEvent, Presence
 import { RelayFacts } from './relay-facts.ts'
 import { isProof, OwnRun, TWIN_LIFE_MS, type Twin } from './runs.ts'
 import { medianSkew, type Skew } from './skew.ts'
-import { watchSurroundings } from './surroundings.ts'
+import type { Surrounding } from './surroundings.ts'
 import type { FrameStream } from './types.ts'
 
 export const DEFAULT_HEARTBEAT_MS = 10_000
@@ -25,7 +25,7 @@ const SAMPLE_LIFE_MS = 5 * 60_000
 const BYE_MS = 500
 /** Who has connected opens a stream after this time, whoever's turn it is: a second process must be found soon. */
 const TURN_MS = 2_000
-/** How often sessions, members and own addresses are looked over, milliseconds. */
+/** How often sessions and members are looked over, milliseconds. */
 const TEND_MS = 1_000
 /** Dials that have failed, after which a member counts as out of reach. */
 const IN_VAIN = 3
@@ -119,7 +119,7 @@ class PresenceKeeper implements Presence {
       }),
       facts.onHint((node, value) => this.#learn(node, value, false)),
       this.#relayFacts.start(this.#others()),
-      watchSurroundings({ clock: this.#init.clock, onChange: (what) => this.#onSurroundings(what) }),
+      host.onSurroundings((what) => this.#onSurroundings(what)),
     )
     for (const node of this.#others()) {
       const saved = this.#states.savedAddresses(node)
@@ -129,6 +129,7 @@ class PresenceKeeper implements Presence {
     }
     if (disconnected === true) await host.setOpen(false)
     this.#dialler.start()
+    this.#publishAddresses()
     this.#tend()
   }
 
@@ -338,16 +339,14 @@ class PresenceKeeper implements Presence {
   // ------------------------------------------------------------------------------------------------------- state
 
   /** Who could not be reached from where we were may be reached now; who is connected hears where we are. */
-  #onSurroundings(what: 'moved' | 'woken'): void {
-    this.#init.log?.(what === 'moved' ? 'this machine has other addresses' : 'this machine has slept')
-    if (!this.isOpen()) return
+  #onSurroundings(what: Surrounding): void {
     this.#publishAddresses()
-    this.#init.host.testPaths()
-    this.#dialler.tryAllNow()
+    if (what === 'reached') return
+    this.#init.log?.(what === 'moved' ? 'this machine has other addresses' : 'this machine has slept')
+    if (this.isOpen()) this.#dialler.tryAllNow()
   }
 
   #tend(): void {
-    this.#publishAddresses()
     this.#relayFacts.tend()
     for (const { peer } of this.#init.host.connections()) if (this.#isMember(peer)) this.#onOpenConnection(peer)
     this.#cancelTend = this.#init.clock.after(TEND_MS, () => this.#tend())

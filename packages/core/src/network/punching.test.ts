@@ -13,7 +13,7 @@ const random = { bytes: (length: number) => new Uint8Array(length), below: (boun
 function scene(relayed: NodeId[], upgrade: (peer: NodeId) => Promise<void>) {
   const clock = new ManualClock()
   const tried: NodeId[] = []
-  const state = { where: 'here', open: true, relayed }
+  const state = { open: true, relayed }
   const punching = new Punching({
     self: SELF,
     clock,
@@ -23,7 +23,6 @@ function scene(relayed: NodeId[], upgrade: (peer: NodeId) => Promise<void>) {
       tried.push(peer)
       return upgrade(peer)
     },
-    whereabouts: () => state.where,
     isOpen: () => state.open,
     log: () => {},
   })
@@ -67,14 +66,14 @@ describe('punching', () => {
   })
 
   it('is tried at once by whoever has moved, whosever turn it is', async () => {
-    const { punching, tried, state, wait } = scene([SMALLER, 'p' as NodeId], fail)
+    const { punching, tried, wait } = scene([SMALLER, 'p' as NodeId], fail)
     await wait(20_000)
     const before = tried.length
-    state.where = 'elsewhere'
+    punching.moved()
     await wait(1_000)
     expect(tried.slice(before).sort()).toEqual([SMALLER, 'p'])
     // an interface that flaps changes nothing for a while
-    state.where = 'here'
+    punching.moved()
     await wait(1_000)
     expect(tried.slice(before)).toHaveLength(2)
     await punching.stop()

@@ -30,8 +30,6 @@ export interface PunchingInit {
   relayed(): readonly NodeId[]
   /** @throws when it came to nothing */
   upgrade(peer: NodeId, signal: AbortSignal): Promise<void>
-  /** where this machine is, as far as it knows itself: another text after a change */
-  whereabouts(): string
   isOpen(): boolean
   log(message: string, error?: unknown): void
 }
@@ -43,13 +41,12 @@ export class Punching {
   readonly #stopped = new AbortController()
   /** members to be tried by us although theirs is the smaller id: what has changed is on our side */
   #ours = new Set<NodeId>()
-  #whereabouts: string
-  #changedAt = 0
+  #hasMoved = false
+  #movedAt = 0
   #cancelLook: () => void = () => {}
 
   constructor(init: PunchingInit) {
     this.#init = init
-    this.#whereabouts = init.whereabouts()
   }
 
   start(): void {
@@ -69,7 +66,7 @@ export class Punching {
     if (this.#stopped.signal.aborted || !this.#init.isOpen()) return
     const now = clock.now()
     const relayed = this.#init.relayed()
-    this.#noticeChange(relayed, now)
+    this.#beginAnew(relayed, now)
     const current = new Set(relayed)
     for (const [peer, { isUnderWay }] of this.#targets)
       if (!isUnderWay && !current.has(peer)) this.#targets.delete(peer)
@@ -87,11 +84,16 @@ export class Punching {
     }
   }
 
-  #noticeChange(relayed: readonly NodeId[], now: number): void {
-    const whereabouts = this.#init.whereabouts()
-    if (whereabouts === this.#whereabouts || Math.abs(now - this.#changedAt) < CHANGES_MS) return
-    this.#whereabouts = whereabouts
-    this.#changedAt = now
+  /** This machine is in other networks. */
+  moved(): void {
+    this.#hasMoved = true
+    this.look()
+  }
+
+  #beginAnew(relayed: readonly NodeId[], now: number): void {
+    if (!this.#hasMoved || Math.abs(now - this.#movedAt) < CHANGES_MS) return
+    this.#hasMoved = false
+    this.#movedAt = now
     this.#ours = new Set(relayed)
     for (const target of this.#targets.values()) {
       target.failures = 0

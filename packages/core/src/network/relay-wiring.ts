@@ -58,6 +58,8 @@ export async function startHostRelays(init: HostRelaysInit): Promise<HostRelays>
   const { clock, node, components, reservations, connections, book } = init
   const budget = createRelayBudget(clock, init.limit === undefined ? DEFAULT_RELAY_LIMIT : init.limit)
   const loads = new Map<NodeId, RelayLoad>()
+  /** connected ones that speak the protocol */
+  const serving = new Set<NodeId>()
   let circuits: Circuits | undefined
 
   const reached = new Reached({
@@ -82,22 +84,26 @@ export async function startHostRelays(init: HostRelaysInit): Promise<HostRelays>
         },
       }
     },
-    async candidates() {
-      const found: RelayCandidate[] = []
-      for (const { peer, path, rttMs } of connections.list()) {
-        if (path === 'relay' || !init.isTrusted(peer)) continue
-        const { protocols } = await components.peerStore.get(peerIdFromString(peer))
-        if (protocols.includes(RELAY_V2_HOP_CODEC)) found.push({ relay: peer, rttMs, load: loads.get(peer) ?? null })
-      }
-      return found
+    candidates() {
+      return connections
+        .list()
+        .filter(({ peer, path }) => serving.has(peer) && path !== 'relay' && init.isTrusted(peer))
+        .map(({ peer, rttMs }): RelayCandidate => ({ relay: peer, rttMs, load: loads.get(peer) ?? null }))
     },
     log: init.log,
   })
   reservations.onLost((relay) => relays.lost(relay))
+  const onProtocols = (peer: NodeId, protocols: readonly string[]) => {
+    if (protocols.includes(RELAY_V2_HOP_CODEC)) serving.add(peer)
+    else serving.delete(peer)
+  }
   node.addEventListener('peer:identify', ({ detail }) => {
+    onProtocols(nodeIdOf(detail.peerId), detail.protocols)
     relays.forget(nodeIdOf(detail.peerId))
     relays.look()
   })
+  node.addEventListener('peer:update', ({ detail: { peer } }) => onProtocols(nodeIdOf(peer.id), peer.protocols))
+  node.addEventListener('peer:disconnect', ({ detail }) => serving.delete(nodeIdOf(detail)))
   await relays.start()
 
   const addressesOver = (relay: NodeId): Multiaddr[] => {

@@ -26,7 +26,7 @@ function start(options: { serving?: RelayServing; candidates?: RelayCandidate[] 
   const relays = new Relays({
     clock,
     serving: options.serving ?? 'never',
-    candidates: async () => state.candidates,
+    candidates: () => state.candidates,
     isReachable: () => state.isReachable,
     has: (relay) => state.granted.has(relay),
     async reserve(relay) {

@@ -28,7 +28,7 @@ export interface RelaysInit {
   readonly clock: Clock
   readonly serving: RelayServing
   /** members that serve and are connected directly */
-  candidates(): Promise<RelayCandidate[]>
+  candidates(): RelayCandidate[]
   /** others reach this node without a relay */
   isReachable(): boolean
   has(relay: NodeId): boolean
@@ -116,7 +116,8 @@ export class Relays {
     const missing = RELAYS_WANTED - held.length - this.#asking.size
     if (missing <= 0) return
     const now = this.#init.clock.now()
-    const usable = (await this.#init.candidates())
+    const usable = this.#init
+      .candidates()
       .filter(({ relay }) => !held.includes(relay) && !this.#asking.has(relay))
       .filter(({ relay }) => (this.#pauses.get(relay)?.until ?? 0) <= now)
     if (this.#isStopped || usable.length === 0) return

@@ -5,8 +5,13 @@ import { ManualClock } from './testing.ts'
 function start() {
   const clock = new ManualClock()
   const told: string[] = []
-  const state = { addresses: ['192.168.1.5/24', 'fe80::1/64'] }
-  const stop = watchSurroundings({ clock, read: () => [...state.addresses], onChange: (what) => told.push(what) })
+  const state = { addresses: ['192.168.1.5/24', 'fe80::1/64'], reachedAt: ['/ip4/192.168.1.5/tcp/4373'] }
+  const stop = watchSurroundings({
+    clock,
+    read: () => [...state.addresses],
+    reachedAt: () => state.reachedAt,
+    onChange: (what) => told.push(what),
+  })
   return { clock, told, state, stop }
 }
 
@@ -49,6 +54,13 @@ describe('surroundings', () => {
     expect(told).toEqual(['woken'])
     clock.advance(10_000)
     expect(told).toEqual(['woken'])
+  })
+
+  it('tells once when others reach this node elsewhere', () => {
+    const { clock, told, state } = start()
+    state.reachedAt = ['/ip4/8.8.4.4/tcp/4373/p2p/a/p2p-circuit']
+    clock.advance(10_000)
+    expect(told).toEqual(['reached'])
   })
 
   it('ends', () => {
