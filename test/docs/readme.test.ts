@@ -54,7 +54,7 @@ function tour(): Record<'1' | '2' | '3', string[]> {
       .replace(/\s+#.*$/, '')
       .trim()
       .replace(/\/tmp\/(sp|rio)\b/g, (_, name) => join(root, name))
-      .replace(/(--api 127\.0\.0\.1):\d+/, '$1:0 --no-mdns')
+      .replace(/(--api 127\.0\.0\.1):\d+/, '$1:0 --no-mdns --no-upnp')
     if (command !== '') current.push(command)
   }
   const { 1: one = [], 2: two = [], 3: three = [] } = terminals
@@ -182,7 +182,7 @@ describe('the SDK in ten lines', () => {
   it('runs', async () => {
     const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
     expect(example.trim().split('\n').length).toBeLessThanOrEqual(12)
-    const quiet = example.replace("dataDir: './branch'", "dataDir: './branch', port: 0, mdns: false")
+    const quiet = example.replace("dataDir: './branch'", "dataDir: './branch', port: 0, mdns: false, upnp: false")
     expect(quiet).not.toBe(example)
     symlinkSync(join(repository, 'examples', 'node_modules'), join(root, 'node_modules'))
     writeFileSync(join(root, 'package.json'), '{"type":"module"}')

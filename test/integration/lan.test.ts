@@ -32,7 +32,7 @@ describe.skipIf(why !== null)(`the LAN${why === null ? '' : ` (not here: ${why})
       listen: '/ip4/0.0.0.0/tcp/4373',
       api: `${CONTROL}.${2 * at + 1}:0`,
     })
-    branch.lan = []
+    branch.lan = ['--no-upnp']
     return branch
   })
   const [one, two] = branches as [Branch, Branch]

@@ -32,6 +32,7 @@ async function start(dataDir: string, more: Partial<NodeInit> = {}): Promise<Mal
     dataDir,
     listen: [`/ip4/127.0.0.1/tcp/${port}`],
     mdns: false,
+    upnp: false,
     tuning: { headsIntervalMs: 100 },
     ...more,
   })

@@ -13,6 +13,7 @@ import { spawnSync } from 'node:child_process'
 import { atEnd, batch, freeControlNet, removeSpaces, removeStaleSpaces, run } from '../support/namespaces.ts'
 import { type HostInit, hostOf, type LabHost, nft } from './host.ts'
 import { COUNTER_RULES, hubRules, type Limits, limitRules, type NatKind, routerRules } from './nat.ts'
+import { startUpnp, UPNP_RULES } from './upnp.ts'
 
 const PREFIX = 'malote-reach'
 const PUBLIC_4 = '11.22.33'
@@ -38,6 +39,8 @@ export interface OfficeInit {
   readonly apart?: boolean
   /** from the beginning @default none */
   readonly limits?: Limits
+  /** its router maps ports for whoever asks (miniupnpd) @default false */
+  readonly upnp?: boolean
 }
 
 export interface LabInit {
@@ -59,6 +62,8 @@ export interface Office {
   forgetMappings(outside?: string): void
   /** Seconds that a mapping lives without packets. */
   setMappingLife(seconds: { udp?: number; tcp?: number }): void
+  /** What its router has mapped for whoever asked (`upnp`), as its rules. */
+  mapped(): string[]
   /** Another public address from now on; the old one and every mapping are gone. */
   moveTo(publicAddress: string): void
 }
@@ -160,6 +165,10 @@ class BuiltLab implements Lab {
     for (const office of this.#planned) {
       nft(office.space, routerRules({ ...office.init, version: office.version, hosts: office.hosts }))
       if (office.init.limits !== undefined) nft(office.space, limitRules(office.init.limits))
+      if (office.init.upnp === true) {
+        nft(office.space, UPNP_RULES)
+        startUpnp(['ip', 'netns', 'exec', office.space])
+      }
       for (const host of office.hosts) nft(host.space, COUNTER_RULES)
     }
     for (const host of publics) nft(host.space, COUNTER_RULES)
@@ -370,6 +379,10 @@ class BuiltLab implements Lab {
           Object.fromEntries(Object.entries(names).map(([name, s]) => [`netfilter/nf_conntrack_${name}`, s])),
         )
       },
+      mapped: () =>
+        run('ip', ['netns', 'exec', space, 'nft', 'list', 'chain', 'inet', 'upnp', 'mapped'])
+          .split('\n')
+          .filter((line) => line.includes('dnat')),
       moveTo: (publicAddress) => {
         const old = planned.publicAddress
         planned.publicAddress = publicAddress

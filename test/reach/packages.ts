@@ -1,7 +1,7 @@
 /** Before these tests: what the lab needs of Debian, where it is missing and may be installed. */
 import { spawnSync } from 'node:child_process'
 
-const PACKAGES = { ip: 'iproute2', nft: 'nftables', conntrack: 'conntrack' }
+const PACKAGES = { ip: 'iproute2', nft: 'nftables', conntrack: 'conntrack', miniupnpd: 'miniupnpd-nftables' }
 
 export function setup(): void {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return

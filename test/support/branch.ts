@@ -81,8 +81,8 @@ export class Branch {
   ready: Ready | undefined
   /** beside this process's own, for what is started */
   readonly env: NodeJS.ProcessEnv = {}
-  /** what it is told about looking for others on its LAN */
-  lan: readonly string[] = ['--no-mdns']
+  /** what it is told about looking for others, and for a router, on its LAN */
+  lan: readonly string[] = ['--no-mdns', '--no-upnp']
   #process: ChildProcess | undefined
   #log: string[] = []
 

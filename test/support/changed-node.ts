@@ -34,6 +34,7 @@ export async function startChanged(dataDir: string, changes: Changes = {}): Prom
     signingKey: identity.signing,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     mdns: false,
+    upnp: false,
     clock: systemClock,
   })
   const host = withHandlers(real, changes)

@@ -231,6 +231,13 @@ const statusFields = {
     catchingUp: nullable(Type.Object({ have: count(), expected: count() })),
   }),
   reachability: Type.Object({ tcp: Type.String(), udp: Type.String(), relay: Type.String(), nat: Type.String() }),
+  upnp: Type.Object({
+    state: Type.String({
+      description: 'mapped, no-router, no-public-address, refused, failed, not-needed, looking, waiting, off',
+    }),
+    address: nullable(Type.String({ description: 'IP:port under which others reach this node by the router' })),
+    detail: nullable(Type.String()),
+  }),
   disk: Type.Object({ used: bytes('used'), free: bytes('free'), capacity: nullable(bytes('offered to the network')) }),
   addresses: Type.Array(Type.String()),
   version: Type.String(),

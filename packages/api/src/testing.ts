@@ -229,6 +229,7 @@ export function createFakeNode(): FakeNode {
     files: { total: files.size, bytes: 0, atRisk: 0, short: [] },
     ledger: { entries: 1, state: 'ab', inSyncWith: 1, held: 0, waiting: 0, diverged: 0, catchingUp: null },
     reachability: { tcp: 'yes', udp: 'no', relay: 'no', nat: 'none' },
+    upnp: { state: 'not-needed', address: null, detail: null },
     disk: { used: 1, free: 2, capacity: null },
     addresses: [],
     version: '0.1.0',

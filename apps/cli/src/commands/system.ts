@@ -29,6 +29,7 @@ function statusText(status: StatusView): string {
       `${ledger.entries} entries, equal with ${ledger.inSyncWith} other${ledger.inSyncWith === 1 ? '' : 's'}${held}; state ${ledger.state || '-'}`,
     ],
     ['reach', `TCP ${reach.tcp}, UDP ${reach.udp}, relay ${reach.relay}, NAT ${reach.nat}`],
+    ...upnpText(status),
     ['disk', network === null ? '-' : diskText(disk)],
     ['listens', status.addresses.join(', ') || '-'],
     ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
@@ -46,6 +47,13 @@ function pathText(paths: StatusView['paths']): [string, string][] {
     return measured === '' ? `${count} ${kind}` : `${count} ${kind} (${measured})`
   })
   return texts.length === 0 ? [] : [['paths', texts.join(', ')]]
+}
+
+/** Nothing where no router is asked. */
+function upnpText({ upnp: { state, address, detail } }: StatusView): [string, string][] {
+  if (['off', 'waiting', 'not-needed'].includes(state)) return []
+  const why = detail === null ? '' : ` (${detail})`
+  return [['UPnP', address === null ? `${state.replaceAll('-', ' ')}${why}` : `${state} ${address}`]]
 }
 
 function shortText({ atRisk, short }: StatusView['files']): [string, string][] {

@@ -35,6 +35,8 @@ export const up: CommandSpec = {
       .option('--relay-limit <rate>', 'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)', parseRate)
       .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
       .option('--no-mdns', 'do not look for members on the LAN')
+      .option('--upnp', 'have the router lead a port here, where this machine has no public address (so by itself)')
+      .option('--no-upnp', 'do not ask the router to lead a port here')
       .option('--no-lanes', 'carry everything over libp2p, for a firewall that lets nothing else through')
       .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize)
       .option(
@@ -71,6 +73,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
   const node = await createNode({
     dataDir: context.dataDir,
     mdns: options.mdns !== false,
+    upnp: options.upnp !== false,
     lanes: options.lanes !== false,
     relay: options.relay === undefined ? 'auto' : options.relay === true ? 'always' : 'never',
     rebuild: options.rebuild === true,

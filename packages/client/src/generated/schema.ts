@@ -1263,6 +1263,12 @@ export interface components {
                 relay: string;
                 nat: string;
             };
+            upnp: {
+                /** @description mapped, no-router, no-public-address, refused, failed, not-needed, looking, waiting, off */
+                state: string;
+                address: string | null;
+                detail: string | null;
+            };
             disk: {
                 /** @description used, bytes */
                 used: number;
@@ -1338,6 +1344,12 @@ export interface components {
                 udp: string;
                 relay: string;
                 nat: string;
+            };
+            upnp: {
+                /** @description mapped, no-router, no-public-address, refused, failed, not-needed, looking, waiting, off */
+                state: string;
+                address: string | null;
+                detail: string | null;
             };
             disk: {
                 /** @description used, bytes */

@@ -116,3 +116,21 @@ export class FactInvalidError extends MaloteError {
     super('too-large', `not a valid fact: ${reason}`)
   }
 }
+
+/** A router said something that is not to be understood, or that we do not want to hear. */
+export class RouterAnswerError extends MaloteError {
+  override name = 'RouterAnswerError'
+  constructor(what: string) {
+    super('protocol', `the router gave ${what}`)
+  }
+}
+
+/** A router refused what it was asked for, with a number of UPnP's. */
+export class RouterRefusedError extends MaloteError {
+  override name = 'RouterRefusedError'
+  readonly number: number
+  constructor(action: string, number: number) {
+    super('forbidden', `the router refused ${action} (${number})`)
+    this.number = number
+  }
+}

@@ -7,6 +7,7 @@ import type { RelayLoad, RelayServing } from './relay-types.ts'
 import type { Surrounding } from './surroundings.ts'
 import type { TransportName } from './transports.ts'
 import type { FrameStream, Host, Wait } from './types.ts'
+import type { UpnpView } from './upnp-types.ts'
 
 export interface HostInit {
   signingKey: SigningKey
@@ -22,6 +23,8 @@ export interface HostInit {
   relayLimit?: number | null
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
+  /** have the router lead a port here, where this machine has no public address (spec: upnp.md) @default true */
+  upnp?: boolean
   /** carry bulk over sockets of their own where a path is direct (spec: lane.md) @default true */
   lanes?: boolean
   clock: Clock
@@ -33,6 +36,8 @@ export interface NetworkHost extends Host {
   isMember(node: NodeId): boolean
   /** True from identify until the last connection has gone. */
   isConnected(peer: NodeId): boolean
+  /** How it stands with the port that a router leads here. */
+  upnp(): UpnpView
   /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
   setOpen(open: boolean): Promise<void>
   isOpen(): boolean

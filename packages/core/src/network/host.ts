@@ -59,6 +59,9 @@ import { type Surrounding, watchSurroundings } from './surroundings.ts'
 import { type ChosenTransports, chooseTransports } from './transports.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 import { untilEnded } from './until-ended.ts'
+import type { PortMapper } from './upnp-mapping.ts'
+import type { UpnpView } from './upnp-types.ts'
+import { memberPortMapper } from './upnp-wiring.ts'
 
 /** Reaching a peer: dial, handshake, protocol. Longer than a round trip over any relay, shorter than patience. */
 export const OPEN_TIMEOUT_MS = 8_000
@@ -84,6 +87,7 @@ interface Parts {
   readonly relays: HostRelays
   readonly paths: PathKeeper
   readonly dials: Dials
+  readonly mapper: PortMapper
 }
 
 class Libp2pHost implements NetworkHost {
@@ -128,7 +132,6 @@ class Libp2pHost implements NetworkHost {
     this.#punch = new MemberPunch({
       self: this.id,
       clock: init.clock,
-      onSocket: (socket) => this.#lanes.accept(socket),
       isTrusted: (peer) => this.#isTrusted(peer),
       isOpen: () => this.#open,
       log: (message, error) => this.#log(message, error),
@@ -151,7 +154,6 @@ class Libp2pHost implements NetworkHost {
       connections: (peer) => this.#running().connections.open(peer),
       request: (peer, frame, signal) =>
         this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),
-      punch: (connection, signal) => this.#punch.openSocket(connection, signal),
       maxFrameBytes: (protocol) => {
         const registered = this.#spoken.registered(protocol)
         return this.#hasLanes && registered?.init.lane === true ? registered.init.maxFrameBytes : null
@@ -248,13 +250,23 @@ class Libp2pHost implements NetworkHost {
       onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
       log: (message, error) => this.#log(message, error),
     })
-    this.#parts = { node, components, guard, records, book, connections, relays, paths, dials }
+    const mapper = memberPortMapper({
+      clock: this.#clock,
+      components,
+      isOn: this.#init.upnp ?? true,
+      isWanted: () => this.#open && this.#spoken.id !== null,
+      announces: (this.#init.announce ?? []).length > 0,
+      nat: (signal) => this.#punch.nat(signal),
+      log: (message, error) => this.#log(message, error),
+    })
+    this.#parts = { node, components, guard, records, book, connections, relays, paths, dials, mapper }
     this.#punch.start(connections, components.events)
     this.#stopWatching = watchSurroundings({
       clock: this.#clock,
       reachedAt: () => this.addresses(),
       onChange: (what) => this.#onSurroundings(what),
     })
+    mapper.start()
     this.#tendLater()
   }
 
@@ -276,6 +288,7 @@ class Libp2pHost implements NetworkHost {
 
   async setOpen(open: boolean): Promise<void> {
     this.#open = open
+    this.#running().mapper.look()
     if (!open) await this.hangUp()
   }
 
@@ -283,6 +296,7 @@ class Libp2pHost implements NetworkHost {
     await this.#spoken.change(network, () => {
       this.#gate = network === null ? null : gate
     })
+    this.#running().mapper.look()
   }
 
   handle(protocol: ProtocolName, init: HandlerInit, handler: StreamHandler): void {
@@ -495,19 +509,25 @@ class Libp2pHost implements NetworkHost {
     })
   }
 
+  upnp(): UpnpView {
+    return this.#running().mapper.view()
+  }
+
   async stop(): Promise<void> {
     if (this.#stopped.signal.aborted) return
     this.#stopped.abort()
     this.#cancelTend()
     this.#stopWatching()
     this.#strangers.stop()
-    const { node, components, relays, paths } = this.#running()
+    const { node, components, relays, paths, mapper } = this.#running()
+    const mapped = mapper.stop()
     await paths.stop()
     await this.#punch.stop()
     await relays.stop()
     await this.#spoken.stop()
     this.#lanes.stop()
     await this.hangUp()
+    await mapped
     await stopLibp2p(node, components)
   }
 
@@ -573,10 +593,11 @@ class Libp2pHost implements NetworkHost {
   }
 
   #onSurroundings(what: Surrounding): void {
-    const { paths } = this.#running()
+    const { paths, mapper } = this.#running()
     if (what === 'reached') paths.hurry()
     else if (this.#open) paths.test()
     if (what === 'moved') this.#punch.moved()
+    if (what !== 'reached') mapper.again()
     for (const listener of [...this.#surroundingsListeners]) listener(what)
   }
 

@@ -22,7 +22,8 @@ interface Own {
 
 /**
  * `tcp` and `udp`: `announced` (an address was given by hand), `public` (other members have dialled it), `unverified`
- * (an address of this machine is public, nobody has tried it yet), `private`, `loopback`, `none` (it dials, and listens
+ * (an address of this machine is public, nobody has tried it yet), `mapped` (the router leads a port of a public address
+ * here, nobody has tried it yet), `private`, `loopback`, `none` (it dials, and listens
  * nowhere), `off` (see `--transports`), and of `udp` also `unavailable` (no QUIC for this machine). `relay`: `server`,
  * the number of reservations, or `none`. `nat`: `none`, `unknown` or `behind`.
  */
@@ -34,7 +35,8 @@ export function describeReachability(
   const udp = own.transports.udp === 'on' ? reachableBy('udp', known, own) : own.transports.udp
   const relay = own.servesAsRelay ? 'server' : own.relays > 0 ? `${own.relays} reserved` : 'none'
   const either = [tcp, udp]
-  const nat = either.includes('public') ? 'none' : either.includes('private') ? 'behind' : 'unknown'
+  const isBehind = known.some(({ type }) => type === 'ip-mapping') || either.includes('private')
+  const nat = isBehind ? 'behind' : either.includes('public') ? 'none' : 'unknown'
   return { tcp, udp, relay, nat }
 }
 
@@ -42,10 +44,12 @@ function reachableBy(path: 'tcp' | 'udp', known: readonly KnownAddress[], own: O
   const direct = known.filter(({ multiaddr }) => pathOf(multiaddr) === path)
   const elsewhere = direct.filter(({ multiaddr }) => !isLoopback(multiaddr))
   const isPublic = ({ multiaddr }: KnownAddress) => !isPrivateIp(multiaddr.getComponents()[0]?.value ?? '')
-  const publicOnes = elsewhere.filter((address) => address.type === 'transport' && isPublic(address))
+  const ofType = (sought: string) => elsewhere.filter((address) => address.type === sought && isPublic(address))
+  const [publicOnes, mapped] = [ofType('transport'), ofType('ip-mapping')]
   if (own.announced.some((address) => pathOf(parseMultiaddr(address)) === path)) return 'announced'
-  if (publicOnes.some(({ verified }) => verified || own.reachedBy.has(path))) return 'public'
+  if ([...publicOnes, ...mapped].some(({ verified }) => verified || own.reachedBy.has(path))) return 'public'
   if (publicOnes.length > 0) return 'unverified'
+  if (mapped.length > 0) return 'mapped'
   if (elsewhere.length > 0) return 'private'
   return direct.length > 0 ? 'loopback' : 'none'
 }

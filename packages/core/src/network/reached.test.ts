@@ -3,14 +3,14 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { expect, it } from 'vitest'
 import { Reached, type ReachedInit } from './reached.ts'
 
-/** A node with a public address, to which a member has come from there. */
-function reachedFrom(from: string): boolean {
+/** A node with a public address, its own unless told otherwise, to which a member has come from there. */
+function reachedFrom(from: string, own = { type: 'transport', at: '/ip4/11.22.33.1/tcp/4373' }): boolean {
   const events = new EventTarget()
   const components = {
     events,
     connectionManager: { getConnections: () => [] },
     addressManager: {
-      getAddressesWithMetadata: () => [{ type: 'transport', multiaddr: multiaddr('/ip4/11.22.33.1/tcp/4373') }],
+      getAddressesWithMetadata: () => [{ type: own.type, multiaddr: multiaddr(own.at) }],
     },
   } as unknown as ReachedInit['components']
   const reached = new Reached({ components, announces: false, isTrusted: () => true })
@@ -29,3 +29,9 @@ it.each(['/ip4/192.168.1.7/tcp/50000', '/ip6zone/eth0/ip6/fe80::1/tcp/50000', '/
     expect(reachedFrom(from)).toBe(false)
   },
 )
+
+it('counts who comes by a port that the router leads here, and nobody where there is none', () => {
+  const from = '/ip4/11.22.44.1/tcp/50000'
+  expect(reachedFrom(from, { type: 'ip-mapping', at: '/ip4/11.22.33.1/tcp/4373' })).toBe(true)
+  expect(reachedFrom(from, { type: 'transport', at: '/ip4/192.168.1.7/tcp/4373' })).toBe(false)
+})

@@ -1,6 +1,6 @@
 /**
  * Whether others reach this node from outside. What counts is a member that has dialled a public address of this machine,
- * or one that a person announced, out of nothing: with no connection between the two, over which the way could have been
+ * one that its router leads here (UPnP), or one that a person announced, out of nothing: with no connection between the two, over which the way could have been
  * opened. It counts as long as these addresses are what they were.
  */
 import type { Connection } from '@libp2p/interface'
@@ -63,7 +63,8 @@ export class Reached {
     if (this.#init.announces) return 'announced'
     const found = this.#init.components.addressManager
       .getAddressesWithMetadata()
-      .filter(({ type, multiaddr }) => type === 'transport' && !isRelayed(multiaddr))
+      // of this machine itself, or of the router that leads a port here
+      .filter(({ type, multiaddr }) => (type === 'transport' || type === 'ip-mapping') && !isRelayed(multiaddr))
       .map(({ multiaddr }) => ipOf(multiaddr) ?? '')
       .filter((ip) => !isPrivateIp(ip))
     return found.length === 0 ? undefined : [...new Set(found)].sort().join()

@@ -47,6 +47,7 @@ export async function startTestHost(
   const host = await createHost({
     listen: [...LISTEN.tcp],
     mdns: false,
+    upnp: false,
     clock: systemClock,
     ...init,
     signingKey: key,

@@ -30,6 +30,7 @@ async function startBranch(): Promise<Branch> {
     dataDir,
     listen: ['/ip4/127.0.0.1/tcp/0'],
     mdns: false,
+    upnp: false,
     clock: { ...systemClock, now: () => Date.now() + time.offset },
     tuning: { heartbeatMs: 600, headsIntervalMs: 300 },
   })

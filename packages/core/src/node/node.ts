@@ -413,7 +413,7 @@ class Runtime {
   }
 
   #createHostAt(listen: string[]): Promise<NetworkHost> {
-    const { transports, announce, relay, relayLimit, mdns, lanes } = this.#init
+    const { transports, announce, relay, relayLimit, mdns, upnp, lanes } = this.#init
     return createHost({
       signingKey: this.#identity.signing,
       listen,
@@ -424,6 +424,7 @@ class Runtime {
       ...(relay === undefined ? {} : { relay }),
       ...(relayLimit === undefined ? {} : { relayLimit }),
       ...(mdns === undefined ? {} : { mdns }),
+      ...(upnp === undefined ? {} : { upnp }),
       ...(lanes === undefined ? {} : { lanes }),
     })
   }

@@ -12,7 +12,8 @@ function connection(peer: string, more: Partial<PeerConnection>): PeerConnection
 }
 
 function session(reach: Partial<typeof REACH>, connections: PeerConnection[] = [], outOfReach: string[] = []): Session {
-  const host = { reachability: () => ({ ...REACH, ...reach }), connections: () => connections }
+  const upnp = () => ({ state: 'off', address: null, detail: null })
+  const host = { reachability: () => ({ ...REACH, ...reach }), connections: () => connections, upnp }
   return {
     host,
     members: {
@@ -83,11 +84,28 @@ describe('what is said about paths', () => {
     [{ tcp: 'unverified', udp: 'unverified' }, 'warning', /nobody came in/, /firewall/],
     [{ relay: '2 reserved' }, 'ok', /behind a NAT/, /4373.*UPnP/],
     [{}, 'warning', /only the same LAN/, /4373.*--relay/],
+    [{ tcp: 'mapped', udp: 'mapped' }, 'ok', /UPnP/, /^$/],
     [{ tcp: 'loopback', udp: 'loopback' }, 'ok', /this machine alone/, /^$/],
   ])('explains that this node is %o', (reach, state, message, advice) => {
     const found = check(session(reach), 'reachability')
     expect(found?.state).toBe(state)
     expect(found?.message).toMatch(message)
     expect(found?.advice ?? '').toMatch(advice)
+  })
+
+  it.each([
+    ['off', null, null, null],
+    ['not-needed', null, null, null],
+    ['mapped', '177.0.0.5:4373', null, /^ok mapped 177\.0\.0\.5:4373 null$/],
+    ['no-router', null, null, /^ok no router answered .*Forward/],
+    ['no-public-address', null, '100.64.0.2', /^ok .*\(100\.64\.0\.2\).*--relay/],
+    ['refused', null, 'refused (606)', /^warning .*606.*Forward/],
+    ['failed', null, 'timeout', /^warning .*timeout.*Forward/],
+  ] as const)('says what became of the port at the router: %s', (state, address, detail, said) => {
+    const of = session({})
+    const host = { ...of.host, upnp: () => ({ state, address, detail }) } as NetworkHost
+    const found = pathChecks(host, of, null).find(({ name }) => name === 'upnp')
+    if (said === null) expect(found).toBeUndefined()
+    else expect(`${found?.state} ${found?.message} ${found?.advice}`).toMatch(said)
   })
 })

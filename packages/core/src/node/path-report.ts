@@ -6,7 +6,8 @@ import type { DoctorCheck, StatusView } from './types.ts'
 
 /** Branches named one by one in one sentence; of more, how many. */
 const NAMED = 5
-const OPEN_PORT = 'Forward TCP and UDP port 4373 on the router to this machine, or switch on UPnP there'
+const FORWARD_PORT = 'Forward TCP and UDP port 4373 on the router to this machine'
+const OPEN_PORT = `${FORWARD_PORT}, or switch on UPnP there`
 const WITH_RELAY = 'start one member that can be reached with --relay'
 const ORDER = ['lan', 'tcp', 'udp', 'punched-tcp', 'punched-udp', 'relay'] as const
 
@@ -24,7 +25,7 @@ export function pathsInUse(session: Session): StatusView['paths'] {
 export function unreachableWarnings(session: Session): StatusView['warnings'] {
   const { tcp, udp, relay } = session.host.reachability()
   const isReached = [tcp, udp].some((each) => each === 'public' || each === 'announced')
-  const isElsewhere = [tcp, udp].some((each) => each === 'private' || each === 'unverified')
+  const isElsewhere = [tcp, udp].some((each) => ['private', 'unverified', 'mapped'].includes(each))
   if (isReached || !isElsewhere || relay !== 'none') return []
   return session.presence.unreachable().map((node) => ({
     code: 'unreachable',
@@ -35,7 +36,7 @@ export function unreachableWarnings(session: Session): StatusView['warnings'] {
 
 /** How others come to this node, and by which ways it goes to them. */
 export function pathChecks(host: NetworkHost, session: Session, nat: Nat | null): DoctorCheck[] {
-  const checks = nat === null ? [reachCheck(host)] : [reachCheck(host), natCheck(nat)]
+  const checks = [reachCheck(host), ...(nat === null ? [] : [natCheck(nat)]), ...upnpChecks(host)]
   const used = host.connections().filter(({ peer }) => session.members.isMember(peer))
   if (used.length === 0) return checks
   const relayed = used.filter(({ path }) => path === 'relay')
@@ -66,6 +67,9 @@ function reachCheck(host: NetworkHost): DoctorCheck {
   if (either.includes('public')) return check('ok', 'others reach this node directly', null)
   if (either.includes('announced')) return check('ok', 'others are told an address that was given by hand', null)
   if (relay === 'server') return check('ok', 'this node serves as relay', null)
+  if (either.includes('mapped')) {
+    return check('ok', 'the router leads a port here (UPnP); nobody has come in by it yet', null)
+  }
   if (either.includes('unverified')) {
     const advice = 'If it stays so, a firewall may be in the way: open TCP and UDP port 4373.'
     return check(
@@ -84,6 +88,38 @@ function reachCheck(host: NetworkHost): DoctorCheck {
   }
   const advice = `${OPEN_PORT}, or ${WITH_RELAY}. Branches in the same building need neither.`
   return check('warning', 'this node is behind a NAT, and nobody serves as relay: only the same LAN reaches it', advice)
+}
+
+/** Nothing where it is not needed, or not wanted. */
+function upnpChecks(host: NetworkHost): DoctorCheck[] {
+  const { state, address, detail } = host.upnp()
+  const why = detail === null ? '' : ` (${detail})`
+  const check = (how: DoctorCheck['state'], message: string, advice: string | null): DoctorCheck[] => [
+    { name: 'upnp', state: how, message, advice },
+  ]
+  switch (state) {
+    case 'off':
+    case 'waiting':
+    case 'not-needed':
+      return []
+    case 'looking':
+      return check('ok', 'the router is being asked for a port', null)
+    case 'mapped':
+      return check('ok', `mapped ${address}`, null)
+    case 'no-router':
+      return check('ok', 'no router answered', `It takes UPnP (IGD) switched on there. ${FORWARD_PORT}.`)
+    case 'no-public-address': {
+      const advice =
+        'Two translations in a row (a router behind a router, or the provider): forward the port at both, or'
+      return check('ok', `the router has no public address of its own${why}`, `${advice} ${WITH_RELAY}.`)
+    }
+    case 'refused':
+      return check('warning', `the router gave no port${why}`, `Allow it there, or: ${FORWARD_PORT}.`)
+    case 'failed':
+      return check('warning', `the router could not be asked${why}`, `${FORWARD_PORT}.`)
+    default:
+      return state satisfies never
+  }
 }
 
 function natCheck({ kind, seenAt, keepsPort }: Nat): DoctorCheck {

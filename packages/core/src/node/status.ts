@@ -41,6 +41,7 @@ export function statusView({
   const common = {
     id: host.id,
     reachability: host.reachability(),
+    upnp: host.upnp(),
     addresses: host.addresses(),
     version: VERSION,
     rules: { active: session?.state.membership().network?.rules ?? null, known: rulesVersion },

@@ -307,6 +307,8 @@ export interface NodeInit {
   relayLimit?: number | null
   /** find members on the LAN by multicast DNS @default true */
   mdns?: boolean
+  /** have the router lead a port here, where this machine has no public address (spec: upnp.md) @default true */
+  upnp?: boolean
   /** carry bulk over sockets of their own (spec: lane.md); false: all of it over libp2p, either way @default true */
   lanes?: boolean
   /** bytes that this node offers to the network; null = what the disk has, less the free-space floor */

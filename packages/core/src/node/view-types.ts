@@ -189,6 +189,8 @@ export interface StatusView {
     catchingUp: { have: number; expected: number } | null
   }
   reachability: { tcp: string; udp: string; relay: string; nat: string }
+  /** the port that a router leads here: `state` as in docs/specs/upnp.md, `address` where others reach this node by it */
+  upnp: { state: string; address: string | null; detail: string | null }
   disk: { used: number; free: number; capacity: number | null }
   addresses: string[]
   version: string
