@@ -1,12 +1,15 @@
 /**
- * `npm run bench -- reach [tries]`: how often, and how soon, two branches behind routers of each kind have a direct path, and
- * how soon a cable that is pulled is noticed. What went past the relay is counted there. Needs root and nftables.
+ * `npm run bench -- reach [tries] [MiB]`: how often, and how soon, two branches behind routers of each kind have a direct path;
+ * how soon a cable that is pulled is noticed, and a direct path that dies replaced; how fast a file goes by each kind of path.
+ * What went past the relay is counted there. Needs root and nftables.
  */
-import { loadavg } from 'node:os'
+import { existsSync } from 'node:fs'
+import { loadavg, tmpdir } from 'node:os'
 import { labMissing } from '../reach/lab.ts'
 import type { NatKind } from '../reach/nat.ts'
 import { connected, type LabBranch, type ReachNetwork, sendsHow, startReachNetwork } from '../reach/network.ts'
 import { eventually } from '../support/eventually.ts'
+import { benchThroughput } from './reach-throughput.ts'
 
 const PAIRINGS: readonly (readonly [NatKind, NatKind, string])[] = [
   ['fc', 'fc', 'direct'],
@@ -34,9 +37,21 @@ interface Try {
   readonly went: 'direct' | 'relayed' | number
 }
 
-export async function benchReach(tries = 10): Promise<void> {
+/** @param tries of each pair; 0 leaves out all that has no speed @param mib of the file; 0 leaves out what has */
+export async function benchReach(tries = 10, mib = 256): Promise<void> {
   const why = labMissing()
   if (why !== null) throw new Error(`no lab here: ${why}`)
+  // in memory where there is such a folder: the disk is not what is measured
+  process.env.TMPDIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+  const began = performance.now()
+  if (tries > 0) await benchPaths(tries)
+  if (mib > 0) console.table(await benchThroughput(mib))
+  console.log(
+    `took ${((performance.now() - began) / 60_000).toFixed(0)} min, load at the end ${loadavg()[0]?.toFixed(1)}`,
+  )
+}
+
+async function benchPaths(tries: number): Promise<void> {
   const names = KINDS.flatMap((nat) => [1, 2].map((each) => [`${nat}${each}`, { nat }] as const))
   const network = await startReachNetwork({ offices: Object.fromEntries(names), apart: true })
   try {

@@ -1,13 +1,13 @@
 /**
  * Runs one way over one stream: feeds `machine.ts` with what happens, and does what it says. Owns whatever is under way
- * for it (waits, sockets that hold mappings); all of it ends with the conversation, but the connection that it made.
+ * for it (waits, sockets that hold mappings); all of it ends with the conversation, but what it has opened.
  */
-import type { Connection } from '@libp2p/interface'
 import { type Candidate, type Endpoint, eligible, type Whereabouts } from './endpoints.ts'
 import type { Frames } from './frames.ts'
 import { CONVERSATION_MS, MESSAGE_MS, OPEN_MS, UDP_TURN_MS } from './limits.ts'
-import { type Action, begin, type Heard, type Input, type Lesson, type Role, step } from './machine.ts'
+import { type Action, begin, type Heard, type Input, type Lesson, type PunchedWay, type Role, step } from './machine.ts'
 import { decodeMessage, encodeMessage, type Message, type Way } from './messages.ts'
+import type { Opened } from './opened.ts'
 import type { Statement } from './statements.ts'
 
 /** What was learned for our `connect`. */
@@ -27,8 +27,8 @@ export interface Hands {
   /** Whose word counts, and what of it. */
   check(message: Message & { type: 'connect' }): Promise<Whereabouts>
   /** What was opened under this signal before it is aborted stays. */
-  dial(candidates: readonly Candidate[], signal: AbortSignal): Promise<Connection>
-  punch(way: 'tcp' | 'udp', to: Endpoint, learned: Learned, role: Role, signal: AbortSignal): Promise<Connection>
+  dial(candidates: readonly Candidate[], signal: AbortSignal): Promise<Opened>
+  punch(way: PunchedWay, to: Endpoint, learned: Learned, role: Role, signal: AbortSignal): Promise<Opened>
 }
 
 export interface ConversationInit {
@@ -46,7 +46,7 @@ export interface Ending {
   readonly outcome: 'direct' | 'failed'
   readonly reason: string
   /** null also where the other side has opened it */
-  readonly connection: Connection | null
+  readonly opened: Opened | null
 }
 
 export async function converse(init: ConversationInit): Promise<Ending> {
@@ -63,7 +63,7 @@ class Conversation {
   readonly #held: Learned[] = []
   #released: Ending['outcome'] | null = null
   #learned: Learned | null = null
-  #connection: Connection | null = null
+  #opened: Opened | null = null
   #patience: NodeJS.Timeout | undefined
 
   constructor(init: ConversationInit) {
@@ -163,7 +163,7 @@ class Conversation {
         this.#after(action.afterMs, () => this.#punch(action.way, action.to))
         break
       case 'end':
-        this.#ended.resolve({ outcome: action.outcome, reason: action.reason, connection: this.#connection })
+        this.#ended.resolve({ outcome: action.outcome, reason: action.reason, opened: this.#opened })
     }
   }
 
@@ -188,24 +188,24 @@ class Conversation {
     this.#put({ type: 'learned', own: this.#learned?.own ?? null, at: performance.now() })
   }
 
-  #punch(way: 'tcp' | 'udp', to: Endpoint): void {
+  #punch(way: PunchedWay, to: Endpoint): void {
     const { hands, role } = this.#init
     const learned = this.#learned
     if (learned === null) this.#put({ type: 'unopened' })
     else void this.#open((signal) => hands.punch(way, to, learned, role, signal))
   }
 
-  async #open(open: (signal: AbortSignal) => Promise<Connection>): Promise<void> {
+  async #open(open: (signal: AbortSignal) => Promise<Opened>): Promise<void> {
     const late = new AbortController()
     const ms = this.#state.way === 'udp' ? UDP_TURN_MS : OPEN_MS
     const timer = setTimeout(() => late.abort(new Error('it took too long')), ms)
     try {
-      const connection = await open(AbortSignal.any([this.#all.signal, late.signal]))
+      const opened = await open(AbortSignal.any([this.#all.signal, late.signal]))
       if (this.#state.phase === 'ended') {
-        connection.abort(new Error('too late'))
+        opened.abort(new Error('too late'))
         return
       }
-      this.#connection = connection
+      this.#opened = opened
       this.#put({ type: 'opened' })
     } catch {
       this.#put({ type: 'unopened' })

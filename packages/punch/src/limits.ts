@@ -24,6 +24,8 @@ export const PAUSE_MAX_MS = 100
 
 /** Conversations that one peer may begin, and all peers together, in `MINUTE_MS`; and how many there are at a time. */
 export const BEGUN_BY_PEER = 18
+/** The same of bare sockets beside a direct connection: each file takes one. */
+export const SOCKETS_BY_PEER = 60
 export const BEGUN_BY_ALL = 240
 export const MAX_CONVERSATIONS = 32
 export const MINUTE_MS = 60_000

@@ -6,7 +6,7 @@ import { MAX_MESSAGES, MAX_ROUND_TRIP_MS } from './limits.ts'
 import { type Action, begin, type Heard, type Input, type Role, type State, step } from './machine.ts'
 import type { Way } from './messages.ts'
 
-const WAYS = ['dial', 'tcp', 'udp'] as const
+const WAYS = ['dial', 'tcp', 'udp', 'socket'] as const
 const here: Whereabouts = {
   seen: { family: 4, ip: '11.22.33.1', port: 1 },
   candidates: [{ family: 4, ip: '11.22.33.1', port: 3, transport: 'tcp' }],
@@ -58,7 +58,7 @@ function talk(way: Way, { learns, opens, picks }: World): { initiator: Side; res
         say({ type: 'connect', way: action.way, waited: action.waited, theirs: action.own })
       } else if (action.type === 'say') say({ type: action.message })
       else if (action.type === 'dial' || action.type === 'punch') {
-        const isOpen = opens[(way === 'tcp' ? 0 : opened++) % opens.length] === true
+        const isOpen = opens[(way === 'tcp' || way === 'socket' ? 0 : opened++) % opens.length] === true
         due.push({ to: side, input: { type: isOpen ? 'opened' : 'unopened' } })
       } else due.push({ to: other, input: { type: 'closed' } })
     }

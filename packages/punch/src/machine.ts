@@ -11,6 +11,8 @@ import { LAN_FIRST_MS, MAX_MESSAGES, MAX_ROUND_TRIP_MS } from './limits.ts'
 import type { Way } from './messages.ts'
 
 export type Role = 'initiator' | 'responder'
+/** Both sides send at the same time. */
+export type PunchedWay = Exclude<Way, 'dial'>
 type Phase = 'idle' | 'learning' | 'waiting' | 'opening' | 'ended'
 
 /** What is to be known of ourselves before our `connect`; `client`, `hole`: the two ends of a punch by UDP. */
@@ -39,7 +41,7 @@ export type Action =
   | { readonly type: 'connect'; readonly way: Way; readonly own: Whereabouts; readonly waited: number }
   /** dial what is eligible */
   | { readonly type: 'dial'; readonly theirs: Whereabouts; readonly own: Whereabouts }
-  | { readonly type: 'punch'; readonly way: 'tcp' | 'udp'; readonly to: Endpoint; readonly afterMs: number }
+  | { readonly type: 'punch'; readonly way: PunchedWay; readonly to: Endpoint; readonly afterMs: number }
   | { readonly type: 'end'; readonly outcome: 'direct' | 'failed'; readonly reason: string }
 
 export interface State {
@@ -76,7 +78,7 @@ export function begin(role: Role, way: Way | null): Step {
     isDone: false,
   }
   if (role === 'responder' || way === null) return { state, actions: [] }
-  const lesson: Lesson = way === 'udp' ? 'client' : way === 'tcp' ? 'tcp' : 'seen'
+  const lesson: Lesson = way === 'udp' ? 'client' : isTcp(way) ? 'tcp' : 'seen'
   return { state: { ...state, phase: 'learning' }, actions: [{ type: 'learn', lesson, towards: null }] }
 }
 
@@ -107,7 +109,7 @@ function heard(state: State, message: Heard, at: number): Step {
   if (message.type === 'swap') return swap(state)
   // sync
   const { way, role, phase, theirs } = state
-  if (way !== 'tcp' || role !== 'responder' || phase !== 'waiting' || theirs?.seen == null) return disorder(state)
+  if (!isTcp(way) || role !== 'responder' || phase !== 'waiting' || theirs?.seen == null) return disorder(state)
   return { state: { ...state, phase: 'opening' }, actions: [{ type: 'punch', way, to: theirs.seen, afterMs: 0 }] }
 }
 
@@ -119,7 +121,7 @@ function connect(state: State, { way, waited, theirs }: Heard & { type: 'connect
   if (role === 'responder' && phase === 'idle') {
     const next: State = { ...state, way, theirs, since: at, phase: 'learning' }
     if (way === 'udp') return { state: next, actions: [{ type: 'learn', lesson: 'hole', towards: theirs.seen }] }
-    return { state: next, actions: [{ type: 'learn', lesson: way === 'tcp' ? 'tcp' : 'seen', towards: null }] }
+    return { state: next, actions: [{ type: 'learn', lesson: isTcp(way) ? 'tcp' : 'seen', towards: null }] }
   }
   if (phase !== 'waiting' || way !== state.way || own === null) return disorder(state)
   const next: State = { ...state, theirs }
@@ -169,7 +171,7 @@ function swap(state: State): Step {
 function done(state: State): Step {
   const { way, role, phase, isSwapped } = state
   // both open by TCP: each knows by itself, one a moment later than the other
-  if (way === 'tcp') {
+  if (isTcp(way)) {
     const isLater = phase === 'opening' && !state.isDone
     return isLater ? { state: { ...state, isDone: true }, actions: [] } : disorder(state)
   }
@@ -195,13 +197,18 @@ function opened(state: State): Step {
 function unopened(state: State): Step {
   const { phase, role, way, isSwapped } = state
   if (phase !== 'opening') return { state, actions: [] }
-  if (role === 'initiator' && way !== 'tcp' && !isSwapped) {
+  if (role === 'initiator' && !isTcp(way) && !isSwapped) {
     return {
       state: { ...state, phase: 'waiting', isSwapped: true },
       actions: [{ type: 'say', message: 'swap', afterMs: 0 }],
     }
   }
   return refuse(state, 'it could not be opened')
+}
+
+/** Both open, at a time that one of them gives. */
+function isTcp(way: Way | null): way is 'tcp' | 'socket' {
+  return way === 'tcp' || way === 'socket'
 }
 
 function disorder(state: State): Step {

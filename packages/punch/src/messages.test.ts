@@ -39,7 +39,7 @@ const statementAt = (place: Endpoint): Statement => ({
 describe('messages', () => {
   it('are read as they were written', () => {
     const connect = fc.record({
-      way: fc.constantFrom('dial' as const, 'tcp' as const, 'udp' as const),
+      way: fc.constantFrom('dial' as const, 'tcp' as const, 'udp' as const, 'socket' as const),
       waited: fc.integer({ min: 0, max: 0xffff }),
       place: fc.option(endpoint),
       candidates: fc.array(candidate, { maxLength: MAX_CANDIDATES }),

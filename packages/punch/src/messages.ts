@@ -5,8 +5,11 @@ import { PunchMessageError } from './errors.ts'
 import { MAX_CANDIDATES, MAX_MESSAGE_BYTES } from './limits.ts'
 import { decodeStatement, encodeStatement, type Statement } from './statements.ts'
 
-/** How a direct connection is tried for: a plain dial, or both sides at once by TCP or UDP. */
-export type Way = 'dial' | 'tcp' | 'udp'
+/**
+ * How a direct connection is tried for: a plain dial, or both sides at once by TCP or UDP. `socket`: as `tcp`, but beside a
+ * direct connection, and what comes of it is the bare socket.
+ */
+export type Way = 'dial' | 'tcp' | 'udp' | 'socket'
 
 export type Message =
   | {
@@ -33,7 +36,7 @@ export interface Observation {
 }
 
 export const TOKEN_BYTES = 16
-const WAYS = ['dial', 'tcp', 'udp'] as const
+const WAYS = ['dial', 'tcp', 'udp', 'socket'] as const
 const TYPES = ['connect', 'sync', 'swap', 'done', 'no'] as const
 const MAX_WAITED = 0xffff
 

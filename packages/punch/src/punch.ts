@@ -19,15 +19,24 @@ import type {
 import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
 import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
 import { Answering, type AnsweringInit } from './answering.ts'
-import { converse, type Hands, type Learned } from './conversation.ts'
-import { type Candidate, candidateOf, type Endpoint, isPublic, toMultiaddr, type Whereabouts } from './endpoints.ts'
+import { converse, type Ending, type Hands, type Learned } from './conversation.ts'
+import {
+  type Candidate,
+  candidateOf,
+  type Endpoint,
+  isPublic,
+  isSameIp,
+  toMultiaddr,
+  type Whereabouts,
+} from './endpoints.ts'
 import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
 import { APPEARS_MS, MAX_CANDIDATES, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
-import type { Lesson, Role } from './machine.ts'
+import type { Lesson, PunchedWay, Role } from './machine.ts'
 import { type Mapping, Mappings, type OnePort } from './mappings.ts'
 import { encodeObservation, type Message, type Way } from './messages.ts'
 import { type AnsweringPorts, Observer } from './observer.ts'
+import { OpenedSocket } from './opened.ts'
 import { Quotas } from './quotas.ts'
 import { openSimultaneously } from './simultaneous-open.ts'
 import { isTrue, type Statement } from './statements.ts'
@@ -69,6 +78,11 @@ export interface PunchInit {
   isPublic?: (endpoint: Endpoint) => boolean
   /** A connection stands that both sides have opened: nobody else can be met at its address. On both sides. */
   onPunched?: (connection: Connection) => void
+  /**
+   * A peer with which there is a direct connection has opened a bare socket beside it, together with us: ours from now on.
+   * Who is at its other end has still to be proved. @default such conversations are refused
+   */
+  onSocket?: (peer: string, socket: Socket) => void
 }
 
 export interface Upgraded {
@@ -86,6 +100,8 @@ export class Punch implements Startable {
   readonly #holes = new Set<UdpHole>()
   readonly #mappings: Mappings
   readonly #quotas = new Quotas()
+  /** what we begin ourselves, by the count of those whom we ask */
+  readonly #asked = new Quotas()
   readonly #ways = new WeakMap<Connection, Way>()
   readonly #running = new Set<Promise<unknown>>()
   #stopped = new AbortController()
@@ -187,6 +203,30 @@ export class Punch implements Startable {
     }
   }
 
+  /**
+   * A TCP socket beside a direct connection, opened by both sides at once as that was. Nobody has proved who he is.
+   * @throws {PunchFailedError} @throws {PunchBusyError} as many as there may be, for now @throws the signal's reason
+   */
+  async openSocket(beside: Connection, options: { signal?: AbortSignal } = {}): Promise<Socket> {
+    options.signal?.throwIfAborted()
+    if (isRelayed(beside) || !isOpen(beside) || this.#prefix === null || !this.#isStarted) {
+      throw new PunchUnavailableError('no direct connection')
+    }
+    if (!this.#asked.mayBegin(beside.remotePeer.toString(), true, Date.now())) {
+      throw new PunchBusyError('socket: too many in a minute')
+    }
+    const signal = AbortSignal.any([this.#stopped.signal, ...listOf(options.signal)])
+    try {
+      const { opened } = await this.#track(this.#converse('socket', beside, signal))
+      if (opened instanceof OpenedSocket) return opened.socket
+      throw new Error('socket: nothing was opened')
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (error instanceof PunchBusyError) throw error
+      throw new PunchFailedError([error instanceof Error ? error.message : String(error)])
+    }
+  }
+
   /** How a direct connection came about; null: not by us. Nobody else may be met at the address of a punched one. */
   wayOf(connection: Connection): Way | null {
     return this.#ways.get(connection) ?? null
@@ -232,43 +272,53 @@ export class Punch implements Startable {
   }
 
   async #begin(way: Way, relayed: Connection, signal: AbortSignal): Promise<Connection> {
-    const giveBack = this.#quotas.take(relayed.remotePeer.toString(), way, 'initiator')
+    const { opened } = await this.#converse(way, relayed, signal)
+    if (opened instanceof OpenedSocket) throw new TypeError('a socket where a connection was asked for')
+    return opened ?? (await this.#appearing(relayed.remotePeer, way, signal))
+  }
+
+  /** @param over relayed, or for `socket` a direct one @throws when it has failed */
+  async #converse(way: Way, over: Connection, signal: AbortSignal): Promise<Ending> {
+    const giveBack = this.#quotas.take(over.remotePeer.toString(), way, 'initiator')
     if (giveBack === null) throw new PunchBusyError(`${way}: there is one already`)
     try {
       const opening = AbortSignal.any([signal, AbortSignal.timeout(MESSAGE_MS)])
-      const stream = await relayed.newStream(`${this.#prefix}/punch/1`, {
+      const stream = await over.newStream(`${this.#prefix}/punch/1`, {
         signal: opening,
         runOnLimitedConnection: true,
         maxOutboundStreams: MAX_STREAMS,
       })
       const frames = new Frames(stream)
-      const hands = this.#handsFor(relayed)
-      const { outcome, reason, connection } = await converse({ role: 'initiator', way, frames, hands, signal })
-      if (outcome === 'failed') throw new Error(`${way}: ${reason}`)
-      return connection ?? (await this.#appearing(relayed.remotePeer, way, signal))
+      const ending = await converse({ role: 'initiator', way, frames, hands: this.#handsFor(over), signal })
+      if (ending.outcome === 'failed') throw new Error(`${way}: ${ending.reason}`)
+      return ending
     } finally {
       giveBack()
     }
   }
 
-  async #answer(stream: Stream, relayed: Connection): Promise<void> {
-    const peer = relayed.remotePeer.toString()
+  async #answer(stream: Stream, over: Connection): Promise<void> {
+    const peer = over.remotePeer.toString()
     const frames = new Frames(stream)
-    if (!isRelayed(relayed) || !this.#quotas.mayBegin(peer, Date.now())) {
+    const { onSocket } = this.#init
+    const isDirect = !isRelayed(over)
+    if ((isDirect && onSocket === undefined) || !this.#quotas.mayBegin(peer, isDirect, Date.now())) {
       frames.abort(new PunchBusyError('not now'))
       return
     }
     const held: (() => void)[] = []
     const onWay = (way: Way) => {
+      if ((way === 'socket') !== isDirect) return false
       const giveBack = this.#quotas.take(peer, way, 'responder')
       held.push(...listOf(giveBack))
       return giveBack !== null
     }
     const { signal } = this.#stopped
-    const hands = this.#handsFor(relayed)
+    const hands = this.#handsFor(over)
     try {
       const talk = converse({ role: 'responder', way: null, frames, hands, signal, onWay })
-      const { outcome, reason } = await this.#track(talk)
+      const { outcome, reason, opened } = await this.#track(talk)
+      if (opened instanceof OpenedSocket) onSocket?.(peer, opened.socket)
       this.#log('punch begun by %s: %s, %s', peer, outcome, reason)
     } finally {
       for (const giveBack of held) giveBack()
@@ -303,11 +353,9 @@ export class Punch implements Startable {
         return connection
       },
       punch: async (way, to, learned, role, signal) => {
-        const peer = relayed.remotePeer
-        const connection =
-          way === 'tcp'
-            ? await this.#openTcp(to, learned, peer, role, signal)
-            : await this.#dial([{ ...to, transport: 'udp' }], peer, signal)
+        const { localPort } = learned
+        if (way === 'socket') return new OpenedSocket(await openSimultaneously({ localPort, to, signal }))
+        const connection = await this.#punch(way, to, localPort, relayed.remotePeer, role, signal)
         this.#onPunched(connection, way)
         return connection
       },
@@ -355,8 +403,10 @@ export class Punch implements Startable {
     const nothing = { seen: null, candidates }
     if (statement === null || this.#prefix === null || !this.#counts(statement.endpoint)) return nothing
     if (!this.#isObserver(statement.observer, relayed)) return nothing
+    // beside a connection nobody is looked for but at its other end
+    if (way === 'socket' && !isSameIp(candidateOf(relayed.remoteAddr), statement.endpoint)) return nothing
     const peer = relayed.remotePeer.toString()
-    const transports = way === 'dial' ? (['tcp', 'udp'] as const) : [way]
+    const transports = way === 'dial' ? (['tcp', 'udp'] as const) : [way === 'socket' ? 'tcp' : way]
     for (const transport of transports) {
       const isOk = await isTrue(statement, { prefix: this.#prefix, peer, transport }, Date.now())
       if (isOk) return { seen: statement.endpoint, candidates }
@@ -400,9 +450,17 @@ export class Punch implements Startable {
     }
   }
 
-  async #openTcp(to: Endpoint, learned: Learned, peer: PeerId, role: Role, signal: AbortSignal): Promise<Connection> {
+  async #punch(
+    way: Exclude<PunchedWay, 'socket'>,
+    to: Endpoint,
+    localPort: number,
+    peer: PeerId,
+    role: Role,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    if (way === 'udp') return await this.#dial([{ ...to, transport: 'udp' }], peer, signal)
     const { upgrader, connectionManager } = this.#components
-    const socket = await openSimultaneously({ localPort: learned.localPort, to, signal })
+    const socket = await openSimultaneously({ localPort, to, signal })
     const remoteAddr = toMultiaddr(to, 'tcp', peer.toString())
     const direction = role === 'initiator' ? 'outbound' : 'inbound'
     const log = this.#log.newScope('connection')

@@ -1,7 +1,7 @@
 /** Whole nodes on loopback: two that know each other over a relay only, which also says what it sees. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { quic } from '@chainsafe/libp2p-quic'
 import { circuitRelayServer, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
 import { identify } from '@libp2p/identify'
@@ -16,10 +16,10 @@ import { candidateOf, type Transport } from './endpoints.ts'
 import { PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
 import { type PunchComponents, type PunchInit, punch, QUESTION } from './index.ts'
-import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES, QUESTION_BYTES } from './limits.ts'
+import { BEGUN_BY_PEER, MAX_MESSAGE_BYTES, MAX_MESSAGES, QUESTION_BYTES, SOCKETS_BY_PEER } from './limits.ts'
 import { decodeMessage, decodeObservation, encodeMessage, type Message, TOKEN_BYTES } from './messages.ts'
 import type { Punch } from './punch.ts'
-import { decodeStatement, makeStatement } from './statements.ts'
+import { decodeStatement, makeStatement, type Statement } from './statements.ts'
 import { bindUdp, openHole } from './udp-hole.ts'
 
 type Node = Libp2p<{ punch: Punch }>
@@ -181,6 +181,73 @@ describe('two nodes that a relay joins', () => {
     await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchFailedError)
     await a.services.punch.speak(null)
     await expect(a.services.punch.upgrade(b.peerId)).rejects.toBeInstanceOf(PunchUnavailableError)
+  })
+})
+
+describe('two nodes with a direct connection', () => {
+  const sockets: Socket[] = []
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy()
+  })
+
+  async function joined(): Promise<{ a: Node; b: Node; relayed: Connection; direct: Connection; theirs: Connection }> {
+    const onSocket = (_: string, socket: Socket) => void sockets.push(socket)
+    const { a, b, relayed } = await threeNodes({ onSocket })
+    const opened = directWith(b, a)
+    const { connection: direct } = await a.services.punch.upgrade(b.peerId)
+    return { a, b, relayed, direct, theirs: await opened }
+  }
+
+  it('open bare sockets beside it, whoever asks', async () => {
+    const { a, b, direct, theirs } = await joined()
+    for (const [from, beside] of [
+      [a, direct],
+      [b, theirs],
+    ] as const) {
+      const socket = await from.services.punch.openSocket(beside)
+      socket.write('hello')
+      await expect.poll(() => sockets.length).toBe(1)
+      const other = sockets.splice(0)[0] as Socket
+      const [heard] = (await once(other, 'data')) as [Buffer]
+      expect(heard.toString()).toBe('hello')
+      expect([other.remotePort, other.localPort]).toEqual([socket.localPort, socket.remotePort])
+      other.destroy()
+      socket.destroy()
+    }
+  })
+
+  it('open none over a relay, nor where nobody takes them, nor to anybody else', async () => {
+    const { a, b, relayed, direct } = await joined()
+    await expect(a.services.punch.openSocket(relayed)).rejects.toBeInstanceOf(PunchUnavailableError)
+    const said = (over: Connection, way: 'socket' | 'tcp', seen: Statement) =>
+      say(over, encodeMessage({ type: 'connect', way, waited: 0, statement: seen, candidates: [] }))
+    const seen = (await a.services.punch.seen()) as Statement
+    // each way has its kind of connection
+    await expect(said(relayed, 'socket', seen)).resolves.toBe('ended')
+    await expect(said(direct, 'tcp', seen)).resolves.toBe('ended')
+    await expect(said(direct, 'socket', seen)).resolves.toBe('connect')
+    // an observer has seen it, but not where this connection comes from
+    const { relay: other, a: stranger } = await threeNodes()
+    const { privateKey } = (other as unknown as { components: PunchComponents }).components
+    const subject = { prefix: '/libp2p-punch', peer: a.peerId.toString(), transport: 'tcp' } as const
+    const elsewhere = { family: 4, ip: '127.0.0.2', port: 9 } as const
+    const by = { id: other.peerId.toString(), key: privateKey, now: Date.now() }
+    await b.dial(other.getMultiaddrs()[0] ?? multiaddr('/ip4/127.0.0.1/tcp/1'))
+    const here = await makeStatement(subject, { ...elsewhere, ip: '127.0.0.1' }, by)
+    await expect(said(direct, 'socket', here)).resolves.toBe('connect')
+    await expect(said(direct, 'socket', await makeStatement(subject, elsewhere, by))).resolves.toBe('no')
+    const met = await stranger.dial(other.getMultiaddrs()[0] ?? multiaddr('/ip4/127.0.0.1/tcp/1'))
+    await expect(stranger.services.punch.openSocket(met)).rejects.toBeInstanceOf(PunchFailedError)
+  })
+
+  it('open so many in a minute', async () => {
+    const { a, direct } = await joined()
+    const over = new AbortController()
+    over.abort(new Error('called off'))
+    for (let asked = 0; asked < SOCKETS_BY_PEER; asked++) await say(direct, encodeMessage({ type: 'done' }))
+    await expect(say(direct, encodeMessage({ type: 'done' }))).resolves.toBe('reset')
+    await expect(a.services.punch.openSocket(direct, { signal: over.signal })).rejects.toThrow('called off')
+    await expect(a.services.punch.openSocket(direct)).rejects.toBeInstanceOf(PunchFailedError)
   })
 })
 

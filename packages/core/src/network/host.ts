@@ -132,6 +132,7 @@ class Libp2pHost implements NetworkHost {
     this.#punch = new MemberPunch({
       self: this.id,
       clock: init.clock,
+      onSocket: (socket) => this.#lanes.accept(socket),
       isTrusted: (peer) => this.#isTrusted(peer),
       isOpen: () => this.#open,
       log: (message, error) => this.#log(message, error),
@@ -154,6 +155,7 @@ class Libp2pHost implements NetworkHost {
       connections: (peer) => this.#running().connections.open(peer),
       request: (peer, frame, signal) =>
         this.request(peer, 'lane', frame, { maxFrameBytes: MAX_LANE_MESSAGE, connectedOnly: true, signal }),
+      punch: (connection, signal) => this.#punch.openSocket(connection, signal),
       maxFrameBytes: (protocol) => {
         const registered = this.#spoken.registered(protocol)
         return this.#hasLanes && registered?.init.lane === true ? registered.init.maxFrameBytes : null

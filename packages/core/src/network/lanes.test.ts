@@ -1,6 +1,7 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import type { Connection } from '@libp2p/interface'
+import { PunchBusyError } from '@malote/punch'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../clock.ts'
@@ -11,6 +12,7 @@ import { StreamBrokenError, TimeoutError } from './errors.ts'
 import type { NetworkHost } from './host-types.ts'
 import { LaneStream } from './lane-stream.ts'
 import { Lanes } from './lanes.ts'
+import { punched } from './path-kinds.ts'
 import { ManualClock, peerEvent, startLine, startTestHost, type TestHost, type TestLine } from './testing.ts'
 import type { FrameStream, HandlerInit } from './types.ts'
 
@@ -276,6 +278,7 @@ describe('a ticket', () => {
       connection: () => undefined,
       connections: () => [],
       request: () => Promise.reject(new Error('not used')),
+      punch: () => Promise.reject(new Error('nobody punches here')),
       maxFrameBytes: () => 1000,
       serve: (_protocol, stream) => void served.push(stream),
       onHeard: () => undefined,
@@ -363,6 +366,7 @@ describe('a ticket', () => {
       connection: () => ({ direction: 'outbound', remoteAddr: target }) as unknown as Connection,
       connections: () => [],
       request: async () => encodeCbor({ t: 'ticket', identity: new Uint8Array(16), key: systemRandom.bytes(32) }),
+      punch: () => Promise.reject(new Error('nobody punches here')),
       maxFrameBytes: () => 1000,
       serve: () => undefined,
       onHeard: () => undefined,
@@ -375,5 +379,120 @@ describe('a ticket', () => {
     expect(heard).toEqual([])
     asker.stop()
     await new Promise((resolve) => thief.close(resolve))
+  })
+})
+
+describe('beside a connection that was punched', () => {
+  const [asker, answerer] = ['asker', 'answerer'] as NodeId[] as [NodeId, NodeId]
+  const OPTIONS_HERE = { maxFrameBytes: 1000, signal: new AbortController().signal }
+  let server: Server
+  const made: Lanes[] = []
+  beforeEach(async () => {
+    server = createServer()
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  })
+  afterEach(async () => {
+    for (const lanes of made.splice(0)) lanes.stop()
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  /** Two that can only reach each other by `punch`. */
+  function scene(clock: ManualClock, punch: (open: () => Promise<Socket>) => Promise<Socket>) {
+    const served: FrameStream[] = []
+    const asked: string[] = []
+    const [ours, theirs] = ['outbound', 'inbound'].map((direction) => {
+      const connection = { direction, remoteAddr: multiaddr('/ip4/127.0.0.1/tcp/1') } as unknown as Connection
+      punched.add(connection)
+      return connection
+    }) as [Connection, Connection]
+    const make = (
+      connection: Connection,
+      request: (frame: Uint8Array) => Promise<Uint8Array>,
+      open: () => Promise<Socket>,
+    ) => {
+      const lanes = new Lanes({
+        clock,
+        random: systemRandom,
+        isOpen: () => true,
+        connection: () => connection,
+        connections: () => [connection],
+        request: async (_, frame) => {
+          asked.push((decodeCbor(frame, 256) as { t: string }).t)
+          return await request(frame)
+        },
+        punch: () => punch(open),
+        maxFrameBytes: () => 1000,
+        serve: (_, stream) => void served.push(stream),
+        onHeard: () => undefined,
+        onSent: () => undefined,
+        log: () => undefined,
+      })
+      made.push(lanes)
+      return lanes
+    }
+    const through = async () => {
+      const { port } = server.address() as AddressInfo
+      return await new Promise<Socket>((resolve) => {
+        const socket = connect(port, '127.0.0.1', () => resolve(socket))
+      })
+    }
+    const answering = make(theirs, () => Promise.reject(new Error('nobody is asked')), through)
+    server.on('connection', (socket) => answering.accept(socket))
+    const asking = make(
+      ours,
+      async (frame) => {
+        const frames = [frame]
+        let answer: Uint8Array = new Uint8Array()
+        await answering.answer({
+          peer: asker,
+          read: async () => frames.shift() ?? null,
+          write: async (said: Uint8Array) => {
+            answer = said
+          },
+        } as unknown as FrameStream)
+        return answer
+      },
+      through,
+    )
+    return { asking, asked, served }
+  }
+
+  it('the socket is punched, too, and its ticket opened there', async () => {
+    const { asking, asked, served } = scene(new ManualClock(), (open) => open())
+    const stream = await asking.open(answerer, 'transfer', OPTIONS_HERE)
+    expect(asked).toEqual(['ask'])
+    await stream?.write(Uint8Array.of(1, 2, 3))
+    await expect.poll(() => served.length).toBe(1)
+    expect([...((await served[0]?.read()) ?? [])]).toEqual([1, 2, 3])
+    expect(served[0]?.peer).toBe(asker)
+  })
+
+  it('one is punched after the other', async () => {
+    let atOnce = 0
+    let most = 0
+    const { asking } = scene(new ManualClock(), async (open) => {
+      atOnce += 1
+      most = Math.max(most, atOnce)
+      const socket = await open()
+      atOnce -= 1
+      return socket
+    })
+    const all = await Promise.all([1, 2, 3].map(() => asking.open(answerer, 'transfer', OPTIONS_HERE)))
+    expect([most, all.includes(null), asking.count(answerer)]).toEqual([1, false, 3])
+  })
+
+  it('that there were too many is no failure; that it cannot be punched is one', async () => {
+    let error: Error = new PunchBusyError('not now')
+    let tried = 0
+    const { asking } = scene(new ManualClock(), () => {
+      tried += 1
+      return Promise.reject(error)
+    })
+    expect(await asking.open(answerer, 'transfer', OPTIONS_HERE)).toBe(null)
+    error = new Error('the NATs do not allow it')
+    expect(await asking.open(answerer, 'transfer', OPTIONS_HERE)).toBe(null)
+    expect(tried).toBe(2)
+    expect(await asking.open(answerer, 'transfer', OPTIONS_HERE)).toBe(null)
+    expect(tried).toBe(2)
   })
 })

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { connect, createSecureContext, TLSSocket, type TLSSocketOptions, type TlsOptions } from 'node:tls'
 import type { Connection } from '@libp2p/interface'
+import { PunchBusyError } from '@malote/punch'
 import type { Clock } from '../clock.ts'
 import { type CborValue, DecodeError, decodeCbor, encodeCbor, type ShapeOf, shape } from '../codec/index.ts'
 import { fromHex, type NodeId, toHex } from '../ids.ts'
@@ -20,6 +21,8 @@ import type { FrameStream, ProtocolName } from './types.ts'
 
 /** From asking to the first byte; then libp2p streams do it (ms). */
 export const LANE_MS = 4_000
+/** The same where the socket has to be punched, waiting for those before it included (ms). */
+const PUNCHED_LANE_MS = 5_000
 /** After a failure no lane to that peer is tried for so long (ms), unless it comes anew. */
 const PAUSE_MS = 10 * 60_000
 /** Lanes at a time, either way; beyond that, streams. */
@@ -64,6 +67,8 @@ export interface LanesInit {
   maxFrameBytes(protocol: ProtocolName): number | null
   /** A member came over a lane, as it could have come over a stream. */
   serve(protocol: ProtocolName, stream: FrameStream): void
+  /** A TCP socket beside a connection that was punched, punched as well; `accept` gets the other end of it. */
+  punch(connection: Connection, signal: AbortSignal): Promise<Socket>
   onHeard(connection: Connection, bytes: number): void
   onSent(connection: Connection, bytes: number, isBeside: boolean): void
   log(message: string, error?: unknown): void
@@ -79,6 +84,8 @@ export class Lanes {
   readonly #live = new Map<LaneStream, { readonly peer: NodeId; readonly beside: Connection | undefined }>()
   readonly #handshakes = new Set<Socket>()
   readonly #pausedUntil = new Map<NodeId, number>()
+  /** one is punched at a time, with each */
+  readonly #punching = new Map<NodeId, Promise<unknown>>()
   #stopped = false
 
   constructor(init: LanesInit) {
@@ -107,19 +114,25 @@ export class Lanes {
   ): Promise<FrameStream | null> {
     const connection = this.#init.connection(peer)
     const paused = this.#pausedUntil.get(peer) ?? 0
-    if (connection === undefined || !mayHaveLanes(connection) || this.#live.size >= MAX_LANES) return null
+    if (connection === undefined || !hasTcp(connection) || this.#live.size >= MAX_LANES) return null
     if (this.#init.clock.now() < paused) return null
-    const wait = { signal: options.signal, timeoutMs: LANE_MS }
+    const isPunched = punched.has(connection)
+    const wait = { signal: options.signal, timeoutMs: isPunched ? PUNCHED_LANE_MS : LANE_MS }
     try {
       const socket = await withDeadline(this.#init.clock, `a lane to ${peer}`, wait, (signal) =>
-        connection.direction === 'outbound'
-          ? this.#dialWithTicket(peer, protocol, connection, signal)
-          : this.#invite(peer, protocol, signal),
+        // where both have dialled, both can
+        isPunched
+          ? this.#inTurn(peer, signal, () => this.#dialWithTicket(peer, protocol, connection, signal))
+          : connection.direction === 'outbound'
+            ? this.#dialWithTicket(peer, protocol, connection, signal)
+            : this.#invite(peer, protocol, signal),
       )
       if (socket !== null) return this.#streamOf(socket, peer, connection, options.maxFrameBytes)
     } catch (error) {
       options.signal.throwIfAborted()
       this.#init.log(`no lane to ${peer}`, error)
+      // the next one may be had
+      if (error instanceof LaneBusyError || error instanceof PunchBusyError) return null
     }
     this.#pausedUntil.set(peer, this.#init.clock.now() + PAUSE_MS)
     return null
@@ -209,6 +222,25 @@ export class Lanes {
     return await this.#dial(connection, { identity: toHex(answer.identity), key: answer.key }, signal)
   }
 
+  /** Punched one after the other: two at once would be refused. @throws {LaneBusyError} */
+  async #inTurn<T>(peer: NodeId, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (let before = this.#punching.get(peer); before !== undefined; before = this.#punching.get(peer)) {
+      await Promise.race([before, aborted(signal)])
+      if (signal.aborted) throw new LaneBusyError()
+    }
+    const turn = work()
+    const over = turn.then(
+      () => {},
+      () => {},
+    )
+    this.#punching.set(peer, over)
+    try {
+      return await turn
+    } finally {
+      this.#punching.delete(peer)
+    }
+  }
+
   /** Only they can dial: we are to be reached, they showed that. */
   async #invite(peer: NodeId, protocol: ProtocolName, signal: AbortSignal): Promise<TLSSocket | null> {
     const { promise, resolve } = Promise.withResolvers<TLSSocket>()
@@ -239,7 +271,7 @@ export class Lanes {
     const maxFrameBytes = this.#init.maxFrameBytes(protocol)
     // the one that they use is inbound for them; where there are several, ours may be another
     const used = this.#init.connection(peer)
-    const ours = this.#init.connections(peer).filter((each) => each.direction === 'outbound' && mayHaveLanes(each))
+    const ours = this.#init.connections(peer).filter((each) => each.direction === 'outbound' && mayBeDialled(each))
     const connection = ours.find((each) => each === used) ?? ours[0]
     if (connection === undefined || maxFrameBytes === null) return { t: 'no' }
     if (!this.#isOpen || this.#live.size >= MAX_LANES) return { t: 'no' }
@@ -272,13 +304,25 @@ export class Lanes {
     return stream
   }
 
-  #dial({ remoteAddr }: Connection, { identity, key }: LaneSecret, signal: AbortSignal): Promise<TLSSocket> {
-    const target = tcpTarget(remoteAddr)
-    if (target === null) return Promise.reject(new TypeError('not an address of TCP'))
+  async #dial(beside: Connection, secret: LaneSecret, signal: AbortSignal): Promise<TLSSocket> {
+    const target = tcpTarget(beside.remoteAddr)
+    if (target === null) throw new TypeError('not an address of TCP')
+    if (!punched.has(beside)) return await this.#secure(target, secret, signal)
+    const socket = await this.#init.punch(beside, signal)
+    if (signal.aborted) socket.destroy()
+    signal.throwIfAborted()
+    return await this.#secure({ socket }, secret, signal)
+  }
+
+  #secure(
+    over: { readonly host: string; readonly port: number } | { readonly socket: Socket },
+    { identity, key }: LaneSecret,
+    signal: AbortSignal,
+  ): Promise<TLSSocket> {
     return new Promise((resolve, reject) => {
       const socket = connect({
         ...TLS,
-        ...target,
+        ...over,
         pskCallback: () => ({ psk: Buffer.from(key), identity }),
         // nobody's certificate counts, see below
         checkServerIdentity: () => new Error('a certificate where a ticket was to be used'),
@@ -305,9 +349,25 @@ export class Lanes {
   }
 }
 
+function hasTcp({ remoteAddr }: Connection): boolean {
+  return tcpTarget(remoteAddr) !== null
+}
+
 /** A second socket finds its way where the first one did, unless a relay or the NATs' holes were in between. */
-function mayHaveLanes(connection: Connection): boolean {
-  return tcpTarget(connection.remoteAddr) !== null && !punched.has(connection)
+function mayBeDialled(connection: Connection): boolean {
+  return hasTcp(connection) && !punched.has(connection)
+}
+
+/** Others were in front for too long. */
+class LaneBusyError extends Error {
+  override name = 'LaneBusyError'
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 function ready(socket: TLSSocket): TLSSocket {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Punch, punch } from '@malote/punch'
 import type { Clock } from '../clock.ts'
@@ -19,6 +20,8 @@ import { Punching } from './punching.ts'
 export interface MemberPunchInit {
   readonly self: NodeId
   readonly clock: Clock
+  /** one that was punched beside a direct connection: somebody begins a lane on it */
+  onSocket(socket: Socket): void
   /** a member, not quarantined */
   isTrusted(peer: NodeId): boolean
   /** false while this node's presence is switched off */
@@ -46,6 +49,7 @@ export class MemberPunch {
       // QUIC has the swarm port's UDP side for itself
       observe: { port: () => besidePort(listeningPort(components)), transports: ['udp'] },
       onPunched: (connection) => void punched.add(connection),
+      onSocket: (_, socket) => this.#init.onSocket(socket),
     })(components)
     return this.#service
   }
@@ -54,6 +58,12 @@ export class MemberPunch {
   accept(socket: Socket): void {
     if (this.#service === undefined || !this.#init.isOpen()) socket.destroy()
     else this.#service.accept(socket)
+  }
+
+  /** @throws when there is none to be had */
+  async openSocket(beside: Connection, signal: AbortSignal): Promise<Socket> {
+    if (this.#service === undefined) throw new TypeError('not started')
+    return await this.#service.openSocket(beside, { signal })
   }
 
   async speak(prefix: string | null): Promise<void> {
