@@ -5,9 +5,10 @@
  */
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
+import type { AddressBook } from './address-book.ts'
 import { isLoopback, isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import { closeQuickly } from './connections.ts'
 import { withDeadline } from './deadline.ts'
@@ -109,12 +110,14 @@ function inOrder(addresses: readonly Multiaddr[]): Multiaddr[] {
 export class Dials {
   readonly #components: Components
   readonly #clock: Clock
+  readonly #book: Pick<AddressBook, 'known'>
   readonly #stopped: AbortSignal
   readonly #running = new Map<NodeId, Promise<Connection>>()
 
-  constructor(components: Components, clock: Clock, stopped: AbortSignal) {
+  constructor(components: Components, clock: Clock, book: Pick<AddressBook, 'known'>, stopped: AbortSignal) {
     this.#components = components
     this.#clock = clock
+    this.#book = book
     this.#stopped = stopped
   }
 
@@ -155,12 +158,16 @@ export class Dials {
     const { peerStore, connectionGater } = this.#components
     const id = peerIdFromString(peer)
     if ((await connectionGater.denyDialPeer?.(id)) === true) throw new UnreachableError(`${peer}: it is no member`)
-    const known = await peerStore.get(id).catch(() => undefined)
-    const addresses = (known?.addresses ?? []).map(({ multiaddr }) => multiaddr).filter(wanted)
-    if (addresses.length === 0) throw new UnreachableError(`${peer}: no address is known`)
-    const named = addresses.map((address) =>
-      address.toString().endsWith(peer) ? address : address.encapsulate(`/p2p/${peer}`),
-    )
+    const stored = await peerStore.get(id).catch(() => undefined)
+    // identify replaces what libp2p keeps by what the peer's own interfaces have: no relay, no address that others know
+    const known = [
+      ...this.#book.known(peer).map((address) => multiaddr(address)),
+      ...(stored?.addresses ?? []).map((address) => address.multiaddr),
+    ]
+      .filter(wanted)
+      .map((address) => (address.toString().endsWith(peer) ? address : address.encapsulate(`/p2p/${peer}`)))
+    const named = [...new Map(known.map((address) => [address.toString(), address])).values()].slice(0, MAX_DIALLED)
+    if (named.length === 0) throw new UnreachableError(`${peer}: no address is known`)
     return await withDeadline(this.#clock, `dialling ${peer}`, { signal: this.#stopped, timeoutMs }, (signal) =>
       this.addresses(named, signal),
     )

@@ -95,6 +95,25 @@ async function answered(from: TestHost, to: TestHost): Promise<ProtocolName[]> {
 }
 
 describe('addresses', () => {
+  it('that were learnt are not forgotten when a peer says of itself where it listens', async () => {
+    const before = await start()
+    const [address = ''] = before.host.addresses()
+    const elsewhere = await start()
+    const [next = ''] = elsewhere.host.addresses()
+    await elsewhere.host.stop()
+    const client = await start({ members: [before] })
+    client.host.learn(before.host.id, [address, next.replace(elsewhere.host.id, before.host.id)])
+    const told = peerEvent(client.host, 'connected', before.host.id)
+    await client.host.connect(before.host.id, OPTIONS)
+    await told
+    const gone = peerEvent(client.host, 'disconnected', before.host.id)
+    await before.host.stop()
+    await gone
+    const after = await start({ signingKey: before.key, listen: [next.replace(/\/p2p\/.*/, '')], members: [client] })
+    await client.host.connect(after.host.id, OPTIONS)
+    expect(client.host.connections().map(({ peer }) => peer)).toEqual([after.host.id])
+  })
+
   it('serve for good: also after an outage, or a jump of the clock, of more than hours', async () => {
     const server = await start()
     const client = await start({ members: [server] })

@@ -239,7 +239,7 @@ class Libp2pHost implements NetworkHost {
       isMember: (peer) => this.isMember(peer),
       log: (message, error) => this.#log(message, error),
     })
-    const dials = new Dials(components, this.#clock, this.#stopped.signal)
+    const dials = new Dials(components, this.#clock, book, this.#stopped.signal)
     const paths = new PathKeeper({
       clock: this.#clock,
       random: systemRandom,

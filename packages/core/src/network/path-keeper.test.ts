@@ -89,7 +89,7 @@ describe.concurrent('paths', () => {
     const moved = new Promise((resolve) => near.host.onPath(resolve))
     way.line = line
     // news of an address: it is tried at once
-    near.host.learn(far.host.id, [`/dns4/localhost/tcp/${portOf(far.host.addresses()[0])}/p2p/${far.host.id}`])
+    near.host.learn(far.host.id, [`/ip4/127.0.0.2/tcp/${portOf(far.host.addresses()[0])}/p2p/${far.host.id}`])
     await moved
     expect(kinds(near, far)).toEqual(['lan', 'relay'])
     line.freeze()
