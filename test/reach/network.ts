@@ -49,6 +49,8 @@ export interface ReachInit {
   readonly offices: Readonly<Record<string, OfficeInit>>
   /** further flags of `up` */
   readonly flags?: (name: string) => readonly string[]
+  /** address by which a newcomer comes @default those in its invite */
+  readonly via?: (name: string) => string
   /** who has registered is switched off until a test needs it: a few at a time take little of the processor */
   readonly apart?: boolean
 }
@@ -58,7 +60,7 @@ export interface ReachInit {
  * of chance.
  */
 export async function startReachNetwork(init: ReachInit): Promise<ReachNetwork> {
-  const { relays = 1, offices, flags = () => [], apart = false } = init
+  const { relays = 1, offices, flags = () => [], apart = false, via } = init
   const root = mkdtempSync(join(tmpdir(), 'malote-reach-'))
   const size = Object.values(offices).reduce((sum, { hosts = 1 }) => sum + hosts, relays)
   const folders = Array.from({ length: size }, (_, at) => join(root, `${at}`))
@@ -88,7 +90,7 @@ export async function startReachNetwork(init: ReachInit): Promise<ReachNetwork> 
     const register = async (guest: LabBranch) => {
       if (apart) await guest.up(flagsOf(guest))
       const { invite } = await founder.api('/invites', { method: 'POST', json: { branch: guest.name } })
-      await guest.api('/register', { method: 'POST', json: { invite } })
+      await guest.api('/register', { method: 'POST', json: { invite, ...(via && { ip: via(guest.name) }) } })
       if (!apart) return
       // what a newcomer keeps of the founder comes with its first word
       await connected([[guest, founder]])
