@@ -92,4 +92,17 @@ describe.skipIf(why !== null)(`the LAN${why === null ? '' : ` (not here: ${why})
     })
     expect(paths[0].address).toMatch(/^\/ip4\/192\.168\.7\.1\/|^\/ip6zone\/lan\/ip6\/fe80|^\/ip6\/fe80/)
   })
+
+  it('is enough where it has no addresses but link-local ones, which several interfaces have', async () => {
+    await moved(() => {
+      for (const [at, space] of spaces.entries()) ip('-n', space, 'addr', 'del', `192.168.7.${at + 1}/24`, 'dev', 'lan')
+    })
+    const seen = await Promise.all(
+      branches.map(async (branch) => (await branch.api('/nodes')).items.flatMap(({ paths = [] }: Json) => paths)),
+    )
+    const addresses = seen.flat().map(({ address }: Json) => address as string)
+    // whoever dialled has said where; the other sees who came
+    expect(addresses.filter((each) => /^\/ip6zone\/lan\/ip6\/fe80/.test(each))).not.toEqual([])
+    expect(addresses.filter((each) => !/^(\/ip6zone\/lan)?\/ip6\/fe80/.test(each))).toEqual([])
+  })
 })

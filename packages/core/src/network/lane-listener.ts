@@ -3,9 +3,11 @@
  * path that carried the connection carries a lane. The first byte tells them apart.
  */
 import { Server, type Socket } from 'node:net'
-import type { Listener, Transport } from '@libp2p/interface'
+import type { DialTransportOptions, Listener, Transport } from '@libp2p/interface'
 import { type TCPOptions, tcp } from '@libp2p/tcp'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
+import { tcpTarget } from './addresses.ts'
 import { Door } from './door.ts'
 import type { Components } from './guard.ts'
 
@@ -20,7 +22,7 @@ export interface LaneListenerInit {
   readonly takers: ReadonlyMap<number, (socket: Socket) => void>
 }
 
-/** As `tcp()`, with the sockets set aside that begin with a byte of others. */
+/** As `tcp()`, with the sockets set aside that begin with a byte of others, and link-local IPv6 dialled where it is. */
 export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (components: Components) => Transport {
   const create = tcp(options)
   return (components) => {
@@ -31,6 +33,8 @@ export function tcpWithLanes(options: TCPOptions, init: LaneListenerInit): (comp
       const [host, port] = remoteAddr.getComponents()
       door.known(host?.value, Number(port?.value))
     })
+    const dial = transport.dial.bind(transport)
+    transport.dial = (address, options) => dial(address, withZoneOf(address, options))
     const createListener = transport.createListener.bind(transport)
     transport.createListener = (listen) => {
       const listener = createListener(listen)
@@ -84,6 +88,15 @@ function divert(listener: Listener, { clock, takers: others }: LaneListenerInit,
       socket.off('error', onError)
     })
   })
+}
+
+/**
+ * Of `/ip6zone/eth0/ip6/fe80::1/tcp/4373` libp2p dials `fe80::1`, which on a machine with several interfaces is no address.
+ * What else is given to its `dial` goes on to `node:net` in the place of its own.
+ */
+function withZoneOf(address: Multiaddr, options: DialTransportOptions): DialTransportOptions & { host?: string } {
+  const host = tcpTarget(address)?.host
+  return host?.includes('%') === true ? { ...options, host } : options
 }
 
 /** libp2p takes `fe80::1%eth0`, as the system names who comes over link-local IPv6, for no address, and drops the socket. */
