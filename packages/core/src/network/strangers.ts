@@ -1,11 +1,13 @@
 /**
  * Connections of peers that are no members. They may exist only to register: few at a time, briefly, and the clock
- * starts when the handshake has named them. Owns one record per connection, until it closes or its peer is admitted.
+ * starts when the handshake has named them. Whoever comes from one place with many leaves room for others: when there are
+ * too many, one goes of the place that has the most. Owns one record per connection, until it closes or its peer is admitted.
  */
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import { PeerLimitError } from './errors.ts'
+import { originOfAddress } from './origin.ts'
 
 export const MAX_STRANGERS = 64
 /** A stranger that opens no `register` stream within this time is closed, milliseconds. */
@@ -18,12 +20,16 @@ export const MAX_STRANGER_BYTES = 256 * 1024
 /** What a stranger gets whose way to a member leads over us: one circuit, this long, milliseconds. */
 export const STRANGER_CIRCUIT_MS = 60_000
 export const MAX_STRANGER_CIRCUITS = 8
+/** of them for strangers from one place: two offices behind one NAT */
+export const MAX_CIRCUITS_PER_ORIGIN = 2
 /** Time for the last frame to leave before a stranger that was not admitted is closed, milliseconds. */
 const LINGER_MS = 500
 
 interface Stranger {
   readonly peer: NodeId
   readonly connection: MultiaddrConnection
+  /** where it comes from */
+  readonly origin: string
   cancel: () => void
   hasCircuit: boolean
 }
@@ -46,11 +52,12 @@ export class Strangers {
     return this.#records.size
   }
 
-  /** False when there are too many; else the connection is watched from now on. */
+  /** False when there are too many, and nobody has more than who comes; else the connection is watched from now on. */
   admit(peer: NodeId, connection: MultiaddrConnection): boolean {
     this.#forgetMembers()
-    if (this.#records.size >= MAX_STRANGERS) return false
-    const record: Stranger = { peer, connection, cancel: () => {}, hasCircuit: false }
+    const origin = originOfAddress(connection.remoteAddr)
+    if (this.#records.size >= MAX_STRANGERS && !this.#makeRoom(origin)) return false
+    const record: Stranger = { peer, connection, origin, cancel: () => {}, hasCircuit: false }
     record.cancel = this.#init.clock.after(STRANGER_GRACE_MS, () => this.#onGraceOver(record))
     this.#records.set(connection, record)
     connection.addEventListener('close', () => this.#drop(record))
@@ -82,6 +89,8 @@ export class Strangers {
     if (circuits.length >= MAX_STRANGER_CIRCUITS || circuits.some((record) => record.peer === peer)) return false
     const [record] = this.#of(peer)
     if (record === undefined) return false
+    const same = circuits.filter(({ origin }) => origin === record.origin)
+    if (same.length >= MAX_CIRCUITS_PER_ORIGIN) return false
     record.hasCircuit = true
     record.cancel()
     record.cancel = this.#init.clock.after(STRANGER_CIRCUIT_MS, () => this.#onGraceOver(record))
@@ -90,6 +99,19 @@ export class Strangers {
 
   stop(): void {
     for (const record of [...this.#records.values()]) this.#drop(record)
+  }
+
+  /** One of those goes that come from where most come from: the oldest, of those that do nothing if there are any. */
+  #makeRoom(origin: string): boolean {
+    const byOrigin = Map.groupBy(this.#records.values(), (record) => record.origin)
+    const own = byOrigin.get(origin)?.length ?? 0
+    let most: Stranger[] = []
+    for (const each of byOrigin.values()) if (each.length > most.length) most = each
+    const leaving = most.find(({ peer, hasCircuit }) => !hasCircuit && !this.#registering.has(peer)) ?? most[0]
+    if (leaving === undefined || most.length <= own) return false
+    this.#drop(leaving)
+    leaving.connection.abort(new PeerLimitError('strangers from one place'))
+    return true
   }
 
   /** Until it is admitted. */
