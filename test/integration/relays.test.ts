@@ -84,4 +84,19 @@ describe.skipIf(why !== null)(`relays${why === null ? '' : ` (not here: ${why})`
       return said.join() === 'server,3 reserved,3 reserved'
     })
   })
+
+  it('bring two back together that have both left, and come back at about the same time', async () => {
+    // nothing but a relay leads from one to the other: what else they know of each other swallows packets
+    const both = (verb: string) => Promise.all([one, other].map((branch) => branch.run(verb)))
+    for (const { code } of await both('disconnect')) expect(code).toBe(0)
+    for (const { code } of await both('connect')) expect(code).toBe(0)
+    const node = await eventually('each sees the other', async () => {
+      const views = await Promise.all([one, other].map((branch) => branch.api('/nodes')))
+      const [mine, theirs] = views.map(({ items }, at) =>
+        items.find(({ id }: Json) => id === [other, one][at]?.ready?.id),
+      )
+      return mine.connected && theirs.connected && mine
+    })
+    expect(node.path).toBe('relay')
+  })
 })

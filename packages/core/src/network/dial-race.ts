@@ -106,7 +106,7 @@ function inOrder(addresses: readonly Multiaddr[]): Multiaddr[] {
   return [...unique.values()].sort((a, b) => rank(a) - rank(b)).slice(0, MAX_DIALLED)
 }
 
-/** One race per peer at a time, whoever asks. */
+/** One race per peer at a time, whoever asks; a second only for who knows that there is news. */
 export class Dials {
   readonly #components: Components
   readonly #clock: Clock
@@ -121,11 +121,17 @@ export class Dials {
     this.#stopped = stopped
   }
 
-  /** Under the addresses that are known. @throws {UnreachableError} @throws {TimeoutError} */
-  async peer(peer: NodeId, signal: AbortSignal): Promise<Connection> {
+  /**
+   * Under the addresses that are known.
+   * @param anew beside the race that may be under way, which has begun without the news that there is
+   * @throws {UnreachableError} @throws {TimeoutError}
+   */
+  async peer(peer: NodeId, signal: AbortSignal, anew = false): Promise<Connection> {
     const known = this.#running.get(peer)
-    if (known !== undefined) return await orSignal(known, signal)
-    const dialling = this.#dialPeer(peer).finally(() => this.#running.delete(peer))
+    if (known !== undefined && !anew) return await orSignal(known, signal)
+    const dialling = this.#dialPeer(peer).finally(() => {
+      if (this.#running.get(peer) === dialling) this.#running.delete(peer)
+    })
     this.#running.set(peer, dialling)
     return await orSignal(dialling, signal)
   }

@@ -41,8 +41,12 @@ export interface NetworkHost extends Host {
   /** Switches this node's presence: false hangs up, refuses and dials nobody, until true. */
   setOpen(open: boolean): Promise<void>
   isOpen(): boolean
-  /** Dials a member under its known addresses, unless connected. @throws {UnreachableError} @throws {TimeoutError} */
-  connect(peer: NodeId, wait?: Wait): Promise<void>
+  /**
+   * Dials a member under its known addresses, unless connected.
+   * @param wait.anew under those known now, beside a dial that may have begun before @default false
+   * @throws {UnreachableError} @throws {TimeoutError}
+   */
+  connect(peer: NodeId, wait?: Wait & { anew?: boolean }): Promise<void>
   /** Asks other members for a member's addresses, and learns them. */
   find(peer: NodeId, wait?: Wait): Promise<string[]>
   /** Asks members with public addresses which NAT is in between. @throws {TimeoutError} */

@@ -47,7 +47,7 @@ import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
 import type { Nat } from './nat.ts'
 import { MemberPunch } from './observed.ts'
 import { PathKeeper } from './path-keeper.ts'
-import { boundPeerRecords, type PeerRecords } from './peer-records.ts'
+import { boundPeerRecords, mayLeadTo, type PeerRecords, whereIs } from './peer-records.ts'
 import { protocolId } from './protocols.ts'
 import { describeReachability } from './reachability.ts'
 import { RelayReservations } from './relay-reservations.ts'
@@ -408,11 +408,11 @@ class Libp2pHost implements NetworkHost {
     }
   }
 
-  async connect(peer: NodeId, wait: Wait = {}): Promise<void> {
+  async connect(peer: NodeId, wait: Wait & { anew?: boolean } = {}): Promise<void> {
     if (this.#running().connections.best(peer) !== undefined) return
     const options = { signal: wait.signal, timeoutMs: wait.timeoutMs ?? OPEN_TIMEOUT_MS }
     try {
-      await withDeadline(this.#clock, `dialling ${peer}`, options, (signal) => this.#dialPeer(peer, signal))
+      await withDeadline(this.#clock, `dialling ${peer}`, options, (signal) => this.#dialPeer(peer, signal, wait.anew))
     } catch (error) {
       throw this.#asOurs(error, peer, 'presence')
     }
@@ -436,8 +436,9 @@ class Libp2pHost implements NetworkHost {
         this.#log(`address of ${peer} is of no use`, error)
       }
     }
-    this.#running()
-      .book.learn(peer, usable)
+    const { book, connections } = this.#running()
+    book
+      .learn(peer, mayLeadTo(usable, whereIs(connections.open(peer))))
       .then((isNews) => isNews && this.#running().paths.hurry(peer))
       .catch((error: unknown) => this.#log('cannot keep addresses', error))
   }
@@ -550,9 +551,9 @@ class Libp2pHost implements NetworkHost {
     return this.#parts
   }
 
-  async #dialPeer(peer: NodeId, signal: AbortSignal): Promise<Connection> {
+  async #dialPeer(peer: NodeId, signal: AbortSignal, anew = false): Promise<Connection> {
     if (!this.#open) throw new DisconnectedError()
-    return await this.#running().dials.peer(peer, signal)
+    return await this.#running().dials.peer(peer, signal, anew)
   }
 
   /** Of a bare address only what this node has. */

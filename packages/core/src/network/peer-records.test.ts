@@ -1,5 +1,5 @@
 /** What is left in libp2p's memory of peers that came and went. */
-import type { PeerStore } from '@libp2p/interface'
+import type { PeerData, PeerStore } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -80,5 +80,50 @@ describe('records of peers', () => {
     records.tend()
     await expect.poll(() => store.has(id)).toBe(belongs)
     expect(nodeIdOf(id)).toBe(talker.peerId.toString())
+  })
+})
+
+describe('loopback addresses that a member tells', () => {
+  const peer = peerIdFromString('12D3KooWFzxBEgzvWwc2tuHmvZ8zUfKNgwcpcSBX8dRkocqT3ogg')
+  const relayed = `/ip4/127.0.0.1/tcp/4373/p2p/${peer}/p2p-circuit`
+  const loopback = ['/ip4/127.0.0.1/tcp/4373', '/ip6/::1/tcp/4373']
+  const all = [...loopback, relayed, '/ip4/10.1.1.1/tcp/4373']
+
+  /** @param remotes where the member is connected */
+  function keep(told: string[], remotes: string[]): string[] {
+    let kept: string[] = []
+    const write = async (_peer: unknown, data: PeerData) => {
+      kept = [...(data.multiaddrs ?? []), ...(data.addresses ?? []).map((address) => address.multiaddr)].map(String)
+    }
+    const store = { get: write, save: write, patch: write, merge: write, delete: async () => undefined }
+    boundPeerRecords(
+      {
+        peerStore: store,
+        registrar: { getProtocols: () => [] },
+        events: new EventTarget(),
+        connectionManager: { getConnections: () => remotes.map((remote) => ({ remoteAddr: multiaddr(remote) })) },
+      } as unknown as Components,
+      () => true,
+    )
+    const addresses = told.map((address) => ({ multiaddr: multiaddr(address), isCertified: true }))
+    void (store as unknown as PeerStore).patch(peer, { addresses })
+    return kept
+  }
+
+  it('are kept where it was reached there, also beside another way', () => {
+    expect(keep(all, ['/ip4/10.1.1.1/tcp/50000', '/ip4/127.0.0.1/tcp/50000'])).toEqual(all)
+  })
+
+  it('are not kept of another machine, where they lead to this one', () => {
+    expect(keep(all, ['/ip4/10.1.1.1/tcp/50000'])).toEqual([relayed, '/ip4/10.1.1.1/tcp/4373'])
+    expect(keep(loopback, ['/ip4/10.1.1.1/tcp/50000'])).toEqual([])
+  })
+
+  it('are kept of whom nothing else is known, wherever it is', () => {
+    for (const remotes of [[], [relayed]]) {
+      expect(keep(loopback, remotes)).toEqual(loopback)
+      expect(keep([...loopback, relayed], remotes)).toEqual([...loopback, relayed])
+      expect(keep(all, remotes)).toEqual([relayed, '/ip4/10.1.1.1/tcp/4373'])
+    }
   })
 })

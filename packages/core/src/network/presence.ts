@@ -67,6 +67,7 @@ class PresenceKeeper implements Presence {
       clock: init.clock,
       random: init.random,
       wanted: () => this.#others().filter((node) => !this.#hasConnection(node)),
+      isAlone: () => this.#isAlone(),
     })
     const handler = { maxFrameBytes: MAX_PRESENCE_FRAME, timeoutMs: 0, maxStreamsPerPeer: 4 }
     init.host.handle('presence', handler, (stream) => this.#serve(stream))
@@ -140,13 +141,19 @@ class PresenceKeeper implements Presence {
 
   async connect(): Promise<void> {
     await this.#init.host.setOpen(true)
+    // who had said farewell before may have come back while nobody could tell this node
+    for (const [, state] of this.#states.all()) state.hasLeft = false
     this.#dialler.tryAllNow()
   }
 
   async disconnect(): Promise<void> {
     await this.#farewell()
     await this.#init.host.setOpen(false)
-    for (const [node] of this.#states.all()) this.#setConnected(node, false)
+    for (const [node, { sessions }] of this.#states.all()) {
+      // a farewell that was not read yet must not end what comes after the next `connect`
+      sessions.endAll()
+      this.#setConnected(node, false)
+    }
   }
 
   learn(node: NodeId, addresses: readonly string[]): void {
@@ -403,6 +410,10 @@ class PresenceKeeper implements Presence {
     return this.#init.members().filter((node) => node !== this.#init.host.id)
   }
 
+  #isAlone(): boolean {
+    return !this.#states.all().some(([node, { connected }]) => connected && this.#isMember(node))
+  }
+
   #isMember(node: NodeId): boolean {
     return node !== this.#init.host.id && this.#init.host.isMember(node)
   }
@@ -410,9 +421,11 @@ class PresenceKeeper implements Presence {
   #setConnected(node: NodeId, connected: boolean): void {
     const state = this.#states.of(node)
     if (state.connected === connected) return
+    const wasAlone = connected && this.#isAlone()
     state.connected = connected
     if (connected) this.#dialler.reached(node)
     else this.#states.saveSeen(node)
+    if (wasAlone) this.#dialler.lineIsBack()
     this.#tell({ type: connected ? 'connected' : 'disconnected', node })
   }
 
