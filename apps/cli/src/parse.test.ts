@@ -9,6 +9,7 @@ import {
   parsePort,
   parsePositive,
   parseRate,
+  parseRateOption,
   parseSize,
   parseTransports,
 } from './parse.ts'
@@ -60,6 +61,14 @@ describe('parseRate', () => {
   it.each(['', '0', '0MB/s', '10MB/min', 'fast', '/s'])('refuses %j', (text) => {
     expect(() => parseRate(text)).toThrow(UsageError)
   })
+})
+
+it('an unlimited rate is something for commander, too', async () => {
+  const { Command } = await import('commander')
+  const limit = (text: string) =>
+    new Command().option('--limit <rate>', '', parseRateOption).parse(['--limit', text], { from: 'user' }).opts().limit
+  expect(limit('unlimited')).toEqual({ perSecond: null })
+  expect(limit('1MB/s')).toEqual({ perSecond: 1e6 })
 })
 
 describe('parseHostPort', () => {

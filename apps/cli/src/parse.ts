@@ -52,6 +52,11 @@ export function parseRate(text: string): number | null {
   return rate
 }
 
+/** As `parseRate`, in an object: of an option's value commander takes null for an empty text. @throws {UsageError} */
+export function parseRateOption(text: string): { perSecond: number | null } {
+  return { perSecond: parseRate(text) }
+}
+
 /** `tcp`, `udp`, or both with a comma between them. @throws {UsageError} */
 export function parseTransports(text: string): ('tcp' | 'udp')[] {
   const names = text.split(',').map((name) => name.trim())

@@ -6,7 +6,7 @@ import { type CommandSpec, defined, list, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { guardMemory } from '../memory-guard.ts'
 import { showText } from '../output/terminal.ts'
-import { parseHandoffs, parseHostPort, parsePort, parseRate, parseSize, parseTransports } from '../parse.ts'
+import { parseHandoffs, parseHostPort, parsePort, parseRateOption, parseSize, parseTransports } from '../parse.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -32,7 +32,11 @@ export const up: CommandSpec = {
       .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
       .option('--relay', 'serve as relay for other members (once others are seen to reach this node from outside)')
       .option('--no-relay', 'never serve as relay')
-      .option('--relay-limit <rate>', 'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)', parseRate)
+      .option(
+        '--relay-limit <rate>',
+        'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)',
+        parseRateOption,
+      )
       .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
       .option('--no-mdns', 'do not look for members on the LAN')
       .option('--upnp', 'have the router lead a port here, where this machine has no public address (so by itself)')
@@ -60,7 +64,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
     listen?: string[]
     announce?: string[]
     capacity?: number
-    relayLimit?: number | null
+    relayLimit?: ReturnType<typeof parseRateOption>
   }
   const { handoffs, handoffsFrom } = options as {
     handoffs?: ReturnType<typeof parseHandoffs>
@@ -80,7 +84,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
     signal: context.signal,
     log,
     handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
-    ...defined({ port, transports, listen, announce, capacity, relayLimit }),
+    ...defined({ port, transports, listen, announce, capacity, relayLimit: relayLimit?.perSecond }),
   })
   try {
     const token = randomBytes(32).toString('base64url')

@@ -11,9 +11,10 @@ import { systemClock } from '../clock.ts'
 import { generateSigningKey } from '../crypto/index.ts'
 import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { startLibp2p } from './libp2p-node.ts'
-import { STRANGER_CIRCUIT_BYTES } from './relay-budget.ts'
+import { createRelayBudget, STRANGER_CIRCUIT_BYTES } from './relay-budget.ts'
+import { Circuits } from './relay-circuits.ts'
 import { RelayReservations } from './relay-reservations.ts'
-import { startTestHost, type TestHost } from './testing.ts'
+import { ManualClock, startTestHost, type TestHost } from './testing.ts'
 
 const HOP = '/libp2p/circuit/relay/0.2.0/hop'
 const STOP = '/libp2p/circuit/relay/0.2.0/stop'
@@ -218,5 +219,103 @@ describe('a circuit', () => {
     for (let each = 0; each < 4; each++) await openCircuit(from, relay, to.id)
     await expect(openCircuit(from, relay, to.id)).rejects.toThrow()
     expect(relay.host.relayLoad()?.circuits).toBe(4)
+  })
+})
+
+/** A stream that takes all, and keeps what comes while it is paused. */
+class Pipe extends EventTarget {
+  status = 'open'
+  readStatus = 'readable'
+  writableNeedsDrain = false
+  writeBufferLength = 0
+  readonly unread: Uint8Array[] = []
+  /** what was sent to it */
+  readonly sent: number[] = []
+  onMessage: (data: Uint8Array) => void = () => {}
+
+  get readBufferLength(): number {
+    return this.unread.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  arrive(data: Uint8Array): void {
+    if (this.readStatus === 'paused') this.unread.push(data)
+    else {
+      this.dispatchEvent(Object.assign(new Event('message'), { data }))
+      this.onMessage(data)
+    }
+  }
+
+  send(data: Uint8Array): boolean {
+    this.sent.push(data.byteLength)
+    return true
+  }
+
+  pause(): void {
+    this.readStatus = 'paused'
+  }
+
+  resume(): void {
+    this.readStatus = 'readable'
+    for (const data of this.unread.splice(0)) this.arrive(data)
+  }
+
+  abort(): void {
+    this.status = 'aborted'
+  }
+}
+
+describe('ways that wait for the rate', () => {
+  const RATE = MIB
+
+  /** Circuits with a window each, at once; libp2p hands on what comes. */
+  function scene(count: number) {
+    const clock = new ManualClock()
+    const circuits = new Circuits({ clock, budget: createRelayBudget(clock, RATE), isMember: () => true })
+    const order: number[] = []
+    const targets = Array.from({ length: count }, (_, at) => {
+      const [from, to] = [new Pipe(), new Pipe()]
+      const take = to.send.bind(to)
+      to.send = (data) => {
+        order.push(at)
+        return take(data)
+      }
+      const end = (name: string, stream: Pipe) => ({
+        peer: `${name}${at}` as NodeId,
+        stream: stream as unknown as Stream,
+      })
+      circuits.watch(end('a', from), end('b', to))
+      from.onMessage = (data) => to.send(data)
+      to.send(new Uint8Array(2)) // the handshake
+      return { from, to }
+    })
+    return { clock, circuits, order, targets }
+  }
+
+  it('go out in small parts, in turns, and all of it', () => {
+    const { clock, circuits, order, targets } = scene(4)
+    for (const { from } of targets) for (let at = 0; at < 32; at++) from.arrive(new Uint8Array(64 * 1024))
+    const began = order.length
+    // what goes at once is not what waits: the rate of a second, and small talk of each
+    expect(circuits.passed).toBeLessThan(RATE + 4 * 640 * 1024)
+    // what has gone at once is a debt
+    for (let ms = 0; ms < (8 * MIB * 1000) / RATE; ms += 10) clock.advance(10)
+    expect(targets.map(({ to }) => to.sent.reduce((sum, bytes) => sum + bytes, 0) - 2)).toEqual(Array(4).fill(2 * MIB))
+    const later = order.slice(began)
+    const gaps = later.map((at, place) => later.indexOf(at, place + 1) - place).filter((gap) => gap > 0)
+    // until the first has nothing left nobody waits for more than the three others
+    expect(Math.max(...gaps.slice(0, later.length / 2))).toBeLessThanOrEqual(4)
+    for (const { to } of targets) expect(Math.max(...to.sent)).toBeLessThanOrEqual(32 * 1024)
+    circuits.stop()
+  })
+
+  it('wait for nothing once their source has ended, and lose nothing', () => {
+    const { clock, targets } = scene(2)
+    for (const { from } of targets) for (let at = 0; at < 48; at++) from.arrive(new Uint8Array(64 * 1024))
+    clock.advance(100)
+    for (const { from, to } of targets) {
+      from.dispatchEvent(new Event('remoteCloseWrite'))
+      expect(to.sent.reduce((sum, bytes) => sum + bytes, 0) - 2).toBe(3 * MIB)
+      expect(from.unread).toEqual([])
+    }
   })
 })

@@ -2,7 +2,9 @@
  * The circuits that pass through this node. libp2p joins the two streams of a circuit and passes on what comes, as fast
  * as it comes, and keeps without a bound what the other side does not take. Here each direction is held back at its
  * source while its target is full, while too much lies between, or while its pair or the whole waits for its budget; a
- * source that is held back sends no more than its window. Owns: the circuits and what each has passed.
+ * source that is held back sends no more than its window. What arrives all the same goes out in small parts, each way in
+ * its turn: a way that were silent for as long as its whole window costs would be taken for dead by those at its ends.
+ * Owns: the circuits and what each has passed.
  *
  * A circuit that holds the most is ended when all of them together hold too much.
  */
@@ -14,6 +16,8 @@ import { pairOf, type RelayBudget } from './relay-budget.ts'
 
 /** What may lie between the two streams of a circuit, each way, before its source is held back. */
 const BETWEEN_BYTES = 256 * 1024
+/** What goes out of one way before it is the next one's turn. */
+const PART_BYTES = 32 * 1024
 /** What all circuits together may hold: windows of sources that were held back, and what targets have not taken. */
 export const HELD_BYTES = 64 * 1024 * 1024
 /** Held sources, below which they cannot hold as much as that. */
@@ -47,8 +51,12 @@ interface Way {
   readonly circuit: Circuit
   readonly from: Stream
   readonly to: Stream
-  /** arrived and not yet handed on */
+  /** arrived and not yet handed on by libp2p */
   between: number
+  /** handed on, and waiting for its turn */
+  readonly waiting: Uint8Array[]
+  waitingBytes: number
+  readonly send: (part: Uint8Array) => boolean
   isHeld: boolean
   isResuming: boolean
   /** its source has ended */
@@ -104,8 +112,19 @@ export class Circuits {
   }
 
   #way(circuit: Circuit, from: Stream, to: Stream): Way {
-    const way: Way = { circuit, from, to, between: 0, isHeld: false, isResuming: false, isOver: false }
     const send = to.send.bind(to)
+    const way: Way = {
+      circuit,
+      from,
+      to,
+      send,
+      between: 0,
+      waiting: [],
+      waitingBytes: 0,
+      isHeld: false,
+      isResuming: false,
+      isOver: false,
+    }
     let sent = 0
     to.send = (data) => {
       const bytes = data.byteLength
@@ -114,21 +133,48 @@ export class Circuits {
       // whoever hands this on listens already, so that nothing is lost to this listener
       if (sent === 2) from.addEventListener('message', (event) => this.#onArrived(way, event.data.byteLength))
       way.between = Math.max(0, way.between - bytes)
-      this.#passed += bytes
-      this.#init.budget.spend(circuit.pair, bytes)
-      try {
-        return send(data)
-      } finally {
-        this.#check(way)
-      }
+      way.waiting.push(...(data instanceof Uint8Array ? [data] : data))
+      way.waitingBytes += bytes
+      // who has waited goes first
+      if (!way.isHeld || way.isOver) while (this.#pass(way));
+      this.#check(way)
+      // its source is held back, not libp2p
+      return true
     }
-    to.addEventListener('drain', () => this.#check(way))
+    to.addEventListener('drain', () => {
+      this.#pass(way)
+      this.#check(way)
+    })
     // before libp2p hears of the end, and takes no more: what is still held goes out first
     from.addEventListener('remoteCloseWrite', () => {
       way.isOver = true
+      while (this.#pass(way));
       this.#check(way)
     })
     return way
+  }
+
+  /** One part goes out, if it may. What was sent before its end does not wait. @returns whether one has gone */
+  #pass(way: Way): boolean {
+    const { circuit, to, waiting } = way
+    const [first] = waiting
+    if (first === undefined) return false
+    if (!way.isOver && (to.writableNeedsDrain || this.#waitMs(circuit) !== 0)) return false
+    const part = first.subarray(0, PART_BYTES)
+    if (part.length < first.length) waiting[0] = first.subarray(PART_BYTES)
+    else waiting.shift()
+    way.waitingBytes -= part.length
+    this.#passed += part.length
+    this.#init.budget.spend(circuit.pair, part.length)
+    try {
+      way.send(part)
+      return true
+    } catch (error) {
+      waiting.length = 0
+      way.waitingBytes = 0
+      for (const { stream } of circuit.ends) stream.abort(error instanceof Error ? error : new Error(String(error)))
+      return false
+    }
   }
 
   #onArrived(way: Way, bytes: number): void {
@@ -139,7 +185,7 @@ export class Circuits {
   /** Holds the source back, or lets it go on. */
   #check(way: Way): void {
     if (way.isResuming || !this.#circuits.has(way.circuit)) return
-    const isFull = way.to.writableNeedsDrain || way.between > BETWEEN_BYTES
+    const isFull = way.to.writableNeedsDrain || way.waitingBytes > 0 || way.between > BETWEEN_BYTES
     const mustWait = !way.isOver && (isFull || this.#waitMs(way.circuit) !== 0)
     if (mustWait === way.isHeld) return
     way.isHeld = mustWait
@@ -170,7 +216,17 @@ export class Circuits {
     const soon = Math.min(LOOK_MS, ...waits.filter((ms) => ms > 0))
     this.#cancelLook = this.#init.clock.after(soon, () => {
       this.#cancelLook = undefined
-      for (const way of [...this.#held]) this.#check(way)
+      for (let isMoving = true; isMoving; ) {
+        isMoving = false
+        for (const way of [...this.#held]) {
+          if (this.#pass(way)) {
+            isMoving = true
+            this.#held.delete(way)
+            this.#held.add(way)
+          }
+          this.#check(way)
+        }
+      }
       this.#bound()
       this.#lookLater()
     })
@@ -180,8 +236,8 @@ export class Circuits {
   #bound(): void {
     let all = 0
     const sizes = new Map<Circuit, number>()
-    for (const { circuit, from, to, between } of this.#held) {
-      const bytes = between + from.readBufferLength + to.writeBufferLength
+    for (const { circuit, from, to, between, waitingBytes } of this.#held) {
+      const bytes = between + waitingBytes + from.readBufferLength + to.writeBufferLength
       all += bytes
       sizes.set(circuit, (sizes.get(circuit) ?? 0) + bytes)
     }
@@ -197,6 +253,7 @@ export class Circuits {
     if (!this.#circuits.delete(circuit)) return
     for (const way of circuit.ways) {
       this.#held.delete(way)
+      way.isOver = true
       // what the source has sent before its end still goes out
       if (way.isHeld && way.from.readStatus === 'paused') way.from.resume()
     }

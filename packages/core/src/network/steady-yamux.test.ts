@@ -1,6 +1,6 @@
 import type { Logger, MessageStream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
-import { steadyYamux } from './steady-yamux.ts'
+import { MAX_FRAME_BYTES, steadyYamux } from './steady-yamux.ts'
 
 const log: Logger = Object.assign(() => {}, {
   error: () => {},
@@ -36,6 +36,17 @@ function start() {
   const muxer = steadyYamux({})().createStreamMuxer(line as unknown as MessageStream)
   return { line, muxer }
 }
+
+it('what is large goes in small frames, however large the window', async () => {
+  const line = new Line()
+  const create = steadyYamux({ streamOptions: { initialStreamWindowSize: 1 << 20 } })()
+  const stream = await create.createStreamMuxer(line as unknown as MessageStream).createStream()
+  stream.send(new Uint8Array(900_000))
+  await new Promise(setImmediate)
+  const sizes = line.sent.map((data) => (data as Uint8Array).byteLength)
+  expect(sizes.reduce((sum, size) => sum + size)).toBeGreaterThan(900_000)
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(MAX_FRAME_BYTES + 12)
+})
 
 describe('a connection that ends', () => {
   it('while a stream is being opened hurts nothing else', async () => {
