@@ -23,10 +23,10 @@ export function parseAddress(text: string, defaultPort = DEFAULT_PORT): string {
   const trimmed = text.trim()
   if (trimmed.length === 0) throw new AddressInvalidError(text, 'it is empty')
   if (trimmed.length > MAX_ADDRESS_LENGTH) throw new AddressInvalidError(text, 'it is too long')
-  if (trimmed.startsWith('/')) return parseMultiaddr(trimmed).toString()
+  if (trimmed.startsWith('/')) return parsePlace(trimmed)
   const { host, port } = splitHostPort(trimmed, defaultPort)
-  if (isIP(host) === 4) return `/ip4/${host}/tcp/${port}`
-  if (isIP(host) === 6) return parseMultiaddr(ip6Multiaddr(host, port)).toString()
+  if (isIP(host) === 4) return parsePlace(`/ip4/${host}/tcp/${port}`)
+  if (isIP(host) === 6) return parsePlace(ip6Multiaddr(host, port))
   // what looks like an IPv4 address but is none must not be asked of a name server
   if (/^[\d.]+$/.test(host)) throw new AddressInvalidError(text, 'not an IP address')
   if (!HOST_NAME.test(host)) throw new AddressInvalidError(text, 'not a host name')
@@ -55,13 +55,37 @@ export function parseMultiaddr(text: string): Multiaddr {
     throw new AddressInvalidError(text, error instanceof Error ? error.message : 'malformed')
   }
   const names = parsed.getComponents().map((component) => component.name)
-  const first = names[0] ?? ''
-  if (!['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'ip6zone'].includes(first)) {
+  const from = names[0] === 'ip6zone' ? 1 : 0
+  if (!(from === 1 ? ['ip6'] : ['ip4', 'ip6', 'dns', 'dns4', 'dns6']).includes(names[from] ?? ''))
     throw new AddressInvalidError(text, 'it must begin with ip4, ip6 or dns')
-  }
-  if (!names.includes('tcp') && !names.includes('quic-v1'))
-    throw new AddressInvalidError(text, 'it names no TCP port, and no UDP port with quic-v1')
+  const transport = [['tcp'], ['udp', 'quic-v1']].find((each) =>
+    each.every((name, at) => names[from + 1 + at] === name),
+  )
+  if (transport === undefined) throw new AddressInvalidError(text, 'it names no TCP port, and no UDP port with quic-v1')
+  const rest = names.slice(from + 1 + transport.length).join(' ')
+  if (!/^(?:p2p)?(?:(?:^| )p2p-circuit(?: p2p)?)?$/.test(rest))
+    throw new AddressInvalidError(text, 'after the port may come nothing but p2p and p2p-circuit')
+  for (const peer of peersIn(parsed))
+    if (!isNodeId(peer)) throw new AddressInvalidError(text, 'what it names after p2p is not the id of a node')
   return parsed
+}
+
+/** Where somebody may be: one machine, and a port. @throws {AddressInvalidError} */
+function parsePlace(text: string): string {
+  const parsed = parseMultiaddr(text)
+  const parts = parsed.getComponents()
+  if (parts.some(({ name, value }) => (name === 'tcp' || name === 'udp') && Number(value) === 0))
+    throw new AddressInvalidError(text, 'the port must be from 1 to 65535')
+  if (/^(?:0\.|22[4-9]\.|2[3-5]\d\.|::$|ff)/i.test(ipPart(parts)))
+    throw new AddressInvalidError(text, 'it is not the address of one machine')
+  return parsed.toString()
+}
+
+/** '' where it begins with a name. */
+function ipPart(parts: ReturnType<Multiaddr['getComponents']>): string {
+  const [first, second] = parts
+  const where = first?.name === 'ip6zone' ? second : first
+  return where?.name === 'ip4' || where?.name === 'ip6' ? (where.value ?? '') : ''
 }
 
 /** Every PeerId that an address names, the target's last. */

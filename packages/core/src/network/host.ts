@@ -56,7 +56,7 @@ import { directOf, type HostRelays, startHostRelays } from './relay-wiring.ts'
 import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
 import { type Surrounding, watchSurroundings } from './surroundings.ts'
-import { type ChosenTransports, chooseTransports } from './transports.ts'
+import { announcedAt, type ChosenTransports, chooseTransports } from './transports.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
 import { untilEnded } from './until-ended.ts'
 import type { PortMapper } from './upnp-mapping.ts'
@@ -191,7 +191,7 @@ class Libp2pHost implements NetworkHost {
     const node = await startLibp2p({
       signingKey: this.#init.signingKey,
       listen: listen.map((address) => parseMultiaddr(address).toString()),
-      announce: (this.#init.announce ?? []).flatMap((address) => this.#announced(address)),
+      announce: announcedAt(this.#init.announce, listen, this.#transports),
       transports: this.#transports,
       reservations,
       gater: createGater({
@@ -504,7 +504,7 @@ class Libp2pHost implements NetworkHost {
   reachability(): { tcp: string; udp: string; relay: string; nat: string } {
     const { components, relays } = this.#running()
     return describeReachability(components.addressManager.getAddressesWithMetadata(), {
-      announced: (this.#init.announce ?? []).flatMap((address) => this.#announced(address)),
+      announced: announcedAt(this.#init.announce, this.#init.listen, this.#transports),
       transports: this.#transports,
       servesAsRelay: relays.isServing,
       relays: relays.held().length,
@@ -554,13 +554,6 @@ class Libp2pHost implements NetworkHost {
   async #dialPeer(peer: NodeId, signal: AbortSignal, anew = false): Promise<Connection> {
     if (!this.#open) throw new DisconnectedError()
     return await this.#running().dials.peer(peer, signal, anew)
-  }
-
-  /** Of a bare address only what this node has. */
-  #announced(address: string): string[] {
-    const { tcp, udp } = this.#transports
-    const all = parseAddresses(address)
-    return all.length === 1 ? all : all.filter((each) => (isUdp(each) ? udp === 'on' : tcp))
   }
 
   #asOurs(error: unknown, peer: NodeId, protocol: ProtocolName): unknown {

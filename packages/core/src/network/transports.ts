@@ -2,6 +2,7 @@
 
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
+import { DEFAULT_PORT, parseAddresses } from './addresses.ts'
 import { ListenError } from './errors.ts'
 import { loadQuic, type QuicNative } from './quic-native.ts'
 
@@ -21,6 +22,23 @@ export function chooseTransports(wanted: readonly TransportName[] = TRANSPORTS):
   const quic = wanted.includes('udp') ? loadQuic() : null
   const udp = !wanted.includes('udp') ? 'off' : quic === null ? 'unavailable' : 'on'
   return { tcp: wanted.includes('tcp'), udp, quic }
+}
+
+/**
+ * What a person has announced, as multiaddrs: of an address without a transport only what this node has, and without a
+ * port at the one where it listens. @throws {AddressInvalidError}
+ */
+export function announcedAt(
+  texts: readonly string[] | undefined,
+  listen: readonly string[],
+  { tcp, udp }: Pick<ChosenTransports, 'tcp' | 'udp'>,
+): string[] {
+  const ports = listen.map((each) => Number(/\/(?:tcp|udp)\/(\d+)/.exec(each)?.[1] ?? 0))
+  const own = ports.find((port) => port > 0) ?? DEFAULT_PORT
+  return (texts ?? []).flatMap((text) => {
+    const all = parseAddresses(text, own)
+    return all.length === 1 ? all : all.filter((each) => (each.includes('/quic-v1') ? udp === 'on' : tcp))
+  })
 }
 
 /** Ports that are tried where any will do: others may take one between our looking and our listening. */
