@@ -151,13 +151,12 @@ export async function connected(pairs: readonly (readonly [LabBranch, LabBranch]
   })
 }
 
-/** Bytes that have passed the relays from and to the public addresses of these, both legs of a circuit. */
-function relayed(network: ReachNetwork, branches: readonly LabBranch[]): number {
-  const addresses = new Set(branches.map(({ host }) => host.publicAddress))
-  return network.lab.publicHosts
-    .flatMap((relay) => [...relay.traffic()])
-    .filter(([address]) => addresses.has(address))
-    .reduce((sum, [, { bytes }]) => sum + bytes, 0)
+/** Bytes that have passed each relay from and to the public address of each of these. */
+function passed(network: ReachNetwork, branches: readonly LabBranch[]): number[][] {
+  return network.lab.publicHosts.map((relay) => {
+    const traffic = relay.traffic()
+    return branches.map(({ host }) => traffic.get(host.publicAddress)?.bytes ?? 0)
+  })
 }
 
 /** A file travels. @returns how most of it went: in and out at the relays, or past them */
@@ -173,8 +172,13 @@ export async function sendsHow(
 /** @returns what passed the relays meanwhile, for each byte of the file: 2 over a relay, 0 past it */
 async function send(network: ReachNetwork, from: LabBranch, to: LabBranch, content: Buffer): Promise<number> {
   const { id } = await share(from, [to], `${from.name} to ${to.name}`, content)
-  const before = relayed(network, [from, to])
+  const before = passed(network, [from, to])
   const arrived = await contentOf(to, id)
   if (!arrived.equals(content)) throw new Error(`${to.name} has got something else from ${from.name}`)
-  return (relayed(network, [from, to]) - before) / content.length
+  // what one of them has sent to somebody else meanwhile, over a relay, the other one has not
+  const between = passed(network, [from, to]).map((relay, at) =>
+    Math.min(...relay.map((bytes, end) => bytes - (before[at]?.[end] ?? 0))),
+  )
+  const legs = from.host.publicAddress === to.host.publicAddress ? 1 : 2
+  return (legs * between.reduce((sum, bytes) => sum + bytes, 0)) / content.length
 }
