@@ -7,6 +7,7 @@ import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { WaitedTooLongError } from '../errors.ts'
 import { formatBytes, formatDuration, showText } from '../output/terminal.ts'
+import { readSettings, type Setting } from '../settings.ts'
 
 /** Transfers and the database are closed in order; what takes longer hangs. */
 const DOWN_DEADLINE_MS = 60_000
@@ -89,13 +90,21 @@ function checkText({ name, state, message, advice }: DoctorCheck): string {
 interface Place {
   readonly url: string | null
   readonly pid: number | null
+  readonly settings: readonly Setting[]
 }
 
 /** What `up` has written down about itself; null when no node runs, or has never run. */
 async function placeOf(dataDir: string): Promise<Place | null> {
   try {
-    const { url, pid } = JSON.parse(await readFile(join(dataDir, 'api.json'), 'utf8')) as Record<string, unknown>
-    return { url: typeof url === 'string' ? url : null, pid: typeof pid === 'number' ? pid : null }
+    const { url, pid, settings } = JSON.parse(await readFile(join(dataDir, 'api.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >
+    return {
+      url: typeof url === 'string' ? url : null,
+      pid: typeof pid === 'number' ? pid : null,
+      settings: readSettings(settings),
+    }
   } catch {
     return null
   }
@@ -143,14 +152,15 @@ function isRunning(pid: number | null): boolean {
 async function showConfig(context: Context): Promise<void> {
   const place = await placeOf(context.dataDir)
   const url = place?.url ?? null
-  const items = [
+  const items: readonly Setting[] = [
     { name: 'dataDir', value: resolve(context.dataDir), from: context.dataDirFrom },
     { name: 'api', value: url, from: url === null ? 'no node runs' : join(resolve(context.dataDir), 'api.json') },
+    ...(place?.settings ?? []),
   ]
   const columns = [
-    { title: 'SETTING', value: (item: (typeof items)[number]) => item.name },
-    { title: 'VALUE', value: (item: (typeof items)[number]) => item.value ?? '-' },
-    { title: 'FROM', value: (item: (typeof items)[number]) => item.from },
+    { title: 'SETTING', value: (item: Setting) => item.name },
+    { title: 'VALUE', value: (item: Setting) => showText(item.value ?? '-') },
+    { title: 'FROM', value: (item: Setting) => item.from },
   ]
   context.print({ items }, context.table(items, columns, ''))
 }

@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { guardMemory } from '../memory-guard.ts'
 import { showText } from '../output/terminal.ts'
 import { parseHandoffs, parseHostPort, parsePort, parseRateOption, parseSize, parseTransports } from '../parse.ts'
+import { settingsOf } from '../settings.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -100,7 +101,10 @@ async function runNode(context: Context, options: Options): Promise<void> {
     })
     try {
       await writePrivate(join(context.dataDir, 'api-token'), token)
-      await writePrivate(join(context.dataDir, 'api.json'), JSON.stringify({ url: server.url, pid: process.pid }))
+      await writePrivate(
+        join(context.dataDir, 'api.json'),
+        JSON.stringify({ url: server.url, pid: process.pid, settings: settingsOf(options) }),
+      )
       const { id, addresses } = node
       const text = `ready: API at ${server.url} (page: ${server.url}/docs), node ${id}, listening on ${addresses.join(', ')}`
       context.print({ event: 'ready', api: server.url, id, addresses }, text)
