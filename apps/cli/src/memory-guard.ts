@@ -6,6 +6,7 @@
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { boundYoungSpace } from './young-space.ts'
 
 const MiB = 1024 * 1024
 /** While nothing happens; what comes in this time lies there for once. */
@@ -48,6 +49,7 @@ export function collectionFor({ rss, external, least, inUse, sinceMajorMs }: Mem
 export function guardMemory(): () => void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as Collect
+  const boundYoung = boundYoungSpace()
   let last = -BUSY_MS
   let lastMajor = 0
   let inUse = getHeapStatistics().external_memory
@@ -63,6 +65,7 @@ export function guardMemory(): () => void {
     const now = performance.now()
     if (now - seen >= LOOK_SIZE_MS) {
       rss = process.memoryUsage.rss()
+      boundYoung()
       seen = now
     }
     const type = collectionFor({ rss, external, least, inUse, sinceMajorMs: now - lastMajor })
