@@ -423,6 +423,54 @@ describe('a quarantined and then expelled member', () => {
   }, 90_000)
 })
 
+describe('a member that is expelled while it says nonsense', () => {
+  it('is cut off in the middle of all of it, and then not heard on any protocol', async () => {
+    const guest = await registerGuest('De saída')
+    await cluster.settled()
+    await guest.end()
+    const names = Object.keys(HANDLED)
+    const hostile = await startStranger(guest.data)
+    try {
+      const connections = await Promise.all([one, two].map((branch) => hostile.dial(addressOf(branch))))
+      for (const connection of connections) {
+        const { bytes } = await ask(connection, '/ipfs/ping/1.0.0', randomBytes(32), { untilAnswered: true })
+        expect(bytes.length, 'answered as a member').toBe(32)
+      }
+      const slow = connections.flatMap((connection) =>
+        names.map(async (name) => {
+          const outcome = await tryForm(connection, { ...tried(name, 'endless'), deadlineMs: MEMBER_PATIENCE_MS })
+          return { name, ...outcome }
+        }),
+      )
+      expect((await one.json('expel', 'De saída')).waitsFor).toBeNull()
+      const began = performance.now()
+      await Promise.all(connections.map((connection) => untilClosed(connection, PATIENCE_MS)))
+      // a member is given 30 s for what it does not finish
+      for (const { name, afterMs } of await Promise.all(slow)) expect([name, afterMs === null]).toEqual([name, false])
+      expect(performance.now() - began).toBeLessThan(PATIENCE_MS)
+
+      const told = [one, two].flatMap((branch) =>
+        FORMS.map(async (form) => {
+          const connection = await hostile.dial(addressOf(branch)).catch(() => undefined)
+          if (connection === undefined) return []
+          return await Promise.all(
+            names.map(async (name) => {
+              const outcome = await tryForm(connection, { ...tried(name, form), deadlineMs: PATIENCE_MS })
+              return { name: `${name}, ${form}`, ...outcome }
+            }),
+          )
+        }),
+      )
+      for (const { name, bytes, afterMs } of (await Promise.all(told)).flat())
+        expect([name, bytes.length, afterMs === null]).toEqual([name, 0, false])
+      await expectServed()
+    } finally {
+      await hostile.stop()
+      await guest.end()
+    }
+  }, 90_000)
+})
+
 describe('a member that has left', () => {
   it('does not come back with its old key, nor with a copy of its whole folder', async () => {
     const former = await registerGuest('Antiga')
