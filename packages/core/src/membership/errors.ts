@@ -1,5 +1,6 @@
 import { MaloteError } from '../errors.ts'
 import type { NodeId } from '../ids.ts'
+import { whyUnreachable } from '../network/index.ts'
 import type { Refusal } from './types.ts'
 
 const NEW_INVITE = 'Ask an admin for a new one: malote invite --branch <name>.'
@@ -53,7 +54,8 @@ export class WrongNetworkError extends MaloteError {
 export class NoAdmitterError extends MaloteError {
   override name = 'NoAdmitterError'
   constructor(addresses: readonly string[], cause?: unknown) {
-    super('unreachable', 'no member could be reached', {
+    const why = whyUnreachable(cause)
+    super('unreachable', `no member could be reached${why === null ? '' : `: ${why}`}`, {
       advice: 'Check that a member is running and reachable, or give its address with --via <ip[:port]>.',
       details: { addresses },
       cause,

@@ -12,7 +12,7 @@ import type { AddressBook } from './address-book.ts'
 import { isLoopback, isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import { closeQuickly } from './connections.ts'
 import { withDeadline } from './deadline.ts'
-import { UnreachableError } from './errors.ts'
+import { TransportOffError, UnreachableError } from './errors.ts'
 import type { Components } from './guard.ts'
 import { ipOf } from './path-kinds.ts'
 
@@ -144,7 +144,7 @@ export class Dials {
   async addresses(addresses: readonly Multiaddr[], signal: AbortSignal): Promise<Connection> {
     const { transportManager, peerStore } = this.#components
     const usable = addresses.filter((address) => transportManager.dialTransportForMultiaddr(address) !== undefined)
-    if (usable.length === 0) throw new UnreachableError(`${addresses.join(', ')}: the transport is off`)
+    if (usable.length === 0) throw new TransportOffError(`${addresses.join(', ')}: the transport is off`)
     const connection = await race(usable, {
       clock: this.#clock,
       signal,

@@ -13,6 +13,11 @@ export class UnreachableError extends MaloteError {
   }
 }
 
+/** This node was told to do without what the address needs (`--transports`). */
+export class TransportOffError extends UnreachableError {
+  override name = 'TransportOffError'
+}
+
 /** A wait of ours ended before the other side did its part. Worth trying again. */
 export class TimeoutError extends MaloteError {
   override name = 'TimeoutError'
@@ -133,4 +138,22 @@ export class RouterRefusedError extends MaloteError {
     super('forbidden', `the router refused ${action} (${number})`)
     this.number = number
   }
+}
+
+/** Errors inside of errors that are looked at: a dial under many addresses brings one for each. */
+const MAX_CAUSES = 64
+
+/** What a person can do something about, of all the reasons why nobody was reached; null where there is no such. */
+export function whyUnreachable(error: unknown): string | null {
+  const waiting: unknown[] = [error]
+  for (let seen = 0; seen < MAX_CAUSES && waiting.length > 0; seen++) {
+    const each = waiting.shift()
+    if (!(each instanceof Error)) continue
+    const { code, hostname } = each as Error & { code?: unknown; hostname?: unknown }
+    if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'ENODATA')
+      return typeof hostname === 'string' ? `nobody knows the name ${hostname}` : 'nobody knows that name'
+    if (each instanceof TransportOffError) return 'its transport is switched off here'
+    waiting.push(each.cause, ...(each instanceof AggregateError ? each.errors : []))
+  }
+  return null
 }

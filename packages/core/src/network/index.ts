@@ -13,6 +13,7 @@ export {
   StreamBrokenError,
   TimeoutError,
   UnreachableError,
+  whyUnreachable,
 } from './errors.ts'
 export { FACT_TOPICS, type FactTopic, MAX_FACT_KEY, MAX_FACT_VALUE } from './fact-store.ts'
 export { createFacts, type FactChange, type Facts, type FactsInit } from './facts.ts'
