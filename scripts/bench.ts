@@ -3,6 +3,7 @@ import { benchDenying } from '../test/bench/denying.ts'
 import { benchLedger } from '../test/bench/ledger.ts'
 import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchReach } from '../test/bench/reach.ts'
+import { benchRelay } from '../test/bench/relay-members.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
 import { benchSwarm } from '../test/bench/swarm.ts'
 import { benchTransfer } from '../test/bench/transfer.ts'
@@ -14,6 +15,7 @@ const benches: Record<string, () => Promise<void>> = {
   main: () => benchMainJob(),
   ledger: () => benchLedger(...numbers),
   reach: () => benchReach(...numbers),
+  relay: () => benchRelay(...numbers),
   sealing: () => benchSealing(...numbers),
   denying: () => benchDenying(...numbers),
   swarm: () => benchSwarm(...numbers),

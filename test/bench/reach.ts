@@ -8,6 +8,7 @@ import { loadavg, tmpdir } from 'node:os'
 import { labMissing } from '../reach/lab.ts'
 import type { NatKind } from '../reach/nat.ts'
 import { connected, type LabBranch, type ReachNetwork, sendsHow, startReachNetwork } from '../reach/network.ts'
+import type { Json } from '../support/branch.ts'
 import { eventually } from '../support/eventually.ts'
 import { benchThroughput } from './reach-throughput.ts'
 
@@ -29,6 +30,8 @@ const MEETING_MS = 60_000
 /** longer than any path takes that comes at all */
 const DIRECT_MS = 10_000
 const LOOK_MS = 10
+/** until the relayed path beside a direct one is closed, whatever it carries */
+const ALONE_MS = 150_000
 
 interface Try {
   readonly kind: string
@@ -68,6 +71,7 @@ async function benchPaths(tries: number): Promise<void> {
       console.log(row(`${one}-${other}`, done, wanted))
     }
     console.log(await cable(network))
+    console.log(await failover(network))
   } finally {
     await network.close()
   }
@@ -119,4 +123,33 @@ async function cable(network: ReachNetwork): Promise<string> {
   const back = performance.now() - mended
   await Promise.all([a.end(), b.end()])
   return `cable pulled: marked offline after ${(noticed / 1000).toFixed(1)} s; put in again: connected after ${(back / 1000).toFixed(1)} s`
+}
+
+/** The direct path swallows everything from now on, while it stands alone; both must have one over the relay instead. */
+async function failover(network: ReachNetwork): Promise<string> {
+  const [a, b] = [network.node('pr1'), network.node('pr2')]
+  const ends = [a.host.publicAddress, b.host.publicAddress] as const
+  const kindsOf = async (from: LabBranch, to: LabBranch): Promise<string[]> =>
+    (await from.viewOf(to)).paths.map(({ kind }: Json) => kind)
+  await Promise.all([a.up(), b.up()])
+  try {
+    await connected([[a, b]], MEETING_MS)
+    const isAlone = async () => {
+      const kinds = [...(await kindsOf(a, b)), ...(await kindsOf(b, a))]
+      return kinds.length >= 2 && !kinds.includes('relay')
+    }
+    await eventually('a direct path alone', isAlone, ALONE_MS, 250)
+    const began = performance.now()
+    network.lab.sever(...ends)
+    const after = async (from: LabBranch, to: LabBranch) => {
+      await eventually('a relayed path', async () => (await from.viewOf(to)).path === 'relay', MEETING_MS, LOOK_MS)
+      return performance.now() - began
+    }
+    const took = Math.max(...(await Promise.all([after(a, b), after(b, a)])))
+    const went = await sendsHow(network, a, b)
+    return `direct path dead: relayed after ${(took / 1000).toFixed(1)} s at both ends, a file then went ${went}`
+  } finally {
+    network.lab.join(...ends)
+    await Promise.all([a.end(), b.end()])
+  }
 }

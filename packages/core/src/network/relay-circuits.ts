@@ -27,7 +27,7 @@ const LOOK_MS = 250
 /** Circuits of one pair of peers at a time, one after the other opened. */
 const MAX_PER_PAIR = 4
 /** Circuits at a time. */
-export const MAX_CIRCUITS = 2_048
+export const MAX_CIRCUITS = 4_096
 
 export interface CircuitEnd {
   readonly peer: NodeId
