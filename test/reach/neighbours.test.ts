@@ -47,7 +47,8 @@ describe.skipIf(why !== null)(`behind one router${why === null ? '' : ` (not her
   })
 
   it('without a relay in reach, status and doctor say so, and what would help; a LAN needs none', async () => {
-    await Promise.all(network.relays.map((relay) => relay.end()))
+    // and those who have no part in it, for whom everybody would look
+    await Promise.all([...network.relays, ...pairOf('turns')].map((branch) => branch.end()))
     const [one, other] = pairOf('strict')
     const text = `cannot reach ${other.name}: no relay`
     const found = await eventually(
