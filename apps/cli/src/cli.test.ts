@@ -162,15 +162,34 @@ describe('the node', () => {
   })
 
   it('tells where its settings come from, running or not', async () => {
-    expect(await json(['config', 'show'])).toEqual({
-      items: [
-        { name: 'dataDir', value: data, from: 'MALOTE_DATA' },
-        { name: 'api', value: server.url, from: join(data, 'api.json') },
-      ],
-    })
-    expect((await json(['config'])).items).toHaveLength(2)
+    // a node of before settings were written down: what its next start would go by
+    const shown = (await json(['config', 'show'])).items as { name: string }[]
+    expect(shown.slice(0, 3)).toEqual([
+      { name: 'dataDir', value: data, from: 'MALOTE_DATA' },
+      { name: 'api', value: server.url, from: join(data, 'api.json') },
+      { name: 'port', value: '4373', from: 'default' },
+    ])
+    expect((await json(['config'])).items).toEqual(shown)
     const { items } = await json(['config', 'show', '--data', join(folder, 'nobody')])
-    expect(items).toMatchObject([{ from: '--data' }, { value: null, from: 'no node runs' }])
+    expect(items).toMatchObject([{ from: '--data' }, { value: null, from: 'no node runs' }, ...shown.slice(2)])
+  })
+
+  it('tells the settings of the running node, and what waits for its next start', async () => {
+    const config = join(data, 'config.toml')
+    const settings = [
+      { name: 'port', value: '5000', from: '--port' },
+      { name: 'upnp', value: 'on', from: 'default' },
+    ]
+    await writeFile(join(data, 'api.json'), JSON.stringify({ url: server.url, pid: process.pid, settings }))
+    await writeFile(config, 'upnp = false\nport = 6000\n')
+    expect(await json(['config'])).toMatchObject({
+      items: [{}, {}, ...settings],
+      afterRestart: [{ name: 'upnp', value: 'off', from: `${config}:1` }],
+    })
+    expect((await run(['config'])).err).toBe(`after the next start: upnp off (${config}:1)\n`)
+    await writeFile(config, 'upnp = false\nprot = 6000\n')
+    expect(await failing(['config'], 2)).toMatch(/config\.toml:2: unknown setting "prot";[^\n]* \(config-invalid\)\./)
+    expect(await failing(['up', '--port', '0'], 2)).toContain('config.toml:2: unknown setting')
   })
 
   it('is stopped, and gone when the command ends', async () => {

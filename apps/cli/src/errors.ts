@@ -6,6 +6,17 @@ export class UsageError extends Error {
   readonly code = 'usage'
 }
 
+/** A setting that makes no sense, in the configuration file or in the environment. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly code = 'config-invalid'
+  readonly advice = 'See "malote config show --help".'
+  /** @param where `config.toml:3`, or the name of a variable */
+  constructor(where: string, what: string) {
+    super(`${where}: ${what}`)
+  }
+}
+
 export class InterruptedError extends Error {
   override name = 'InterruptedError'
   readonly code = 'interrupted'

@@ -50,6 +50,17 @@ export interface ServerInit {
   onStop?: () => void
   /** a failure that nobody expected, for the host's log */
   onFault?: (error: unknown) => void
+  /** every call that was answered, for the host's log; by its route, since a path may name files and nodes */
+  onAnswer?: (call: AnsweredCall) => void
+}
+
+export interface AnsweredCall {
+  readonly method: string
+  /** `/api/v1/files/:id`; `-` where there is none */
+  readonly route: string
+  readonly status: number
+  /** from the head of the request to the end of the answer */
+  readonly ms: number
 }
 
 export interface RunningServer {
@@ -85,6 +96,17 @@ export async function createServer(init: ServerInit): Promise<RunningServer> {
   const calls = new Set<AbortController>()
 
   const app = newApp(onFault)
+  const { onAnswer } = init
+  if (onAnswer !== undefined) {
+    app.addHook('onResponse', async (request, reply) =>
+      onAnswer({
+        method: request.method,
+        route: request.routeOptions.url ?? '-',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      }),
+    )
+  }
   const connections = trackConnections(app.server)
   // The port is known only when it listens, and the session cookie bears it: cookies know no port themselves.
   let sessions: Sessions = createSessions({ cookieName: cookieName(port), now: Date.now })

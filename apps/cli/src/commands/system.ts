@@ -3,11 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type DoctorCheck, ProblemError, type StatusView } from '@malote/client'
-import type { CommandSpec } from '../command.ts'
+import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { WaitedTooLongError } from '../errors.ts'
 import { formatBytes, formatDuration, showText } from '../output/terminal.ts'
-import { readSettings, type Setting } from '../settings.ts'
+import { readViews, resolveSettings, type SettingView } from '../settings/resolve.ts'
+import { addSettings } from '../settings/table.ts'
 
 /** Transfers and the database are closed in order; what takes longer hangs. */
 const DOWN_DEADLINE_MS = 60_000
@@ -90,7 +91,8 @@ function checkText({ name, state, message, advice }: DoctorCheck): string {
 interface Place {
   readonly url: string | null
   readonly pid: number | null
-  readonly settings: readonly Setting[]
+  /** as it was started; none where an older one runs */
+  readonly settings: readonly SettingView[]
 }
 
 /** What `up` has written down about itself; null when no node runs, or has never run. */
@@ -103,7 +105,7 @@ async function placeOf(dataDir: string): Promise<Place | null> {
     return {
       url: typeof url === 'string' ? url : null,
       pid: typeof pid === 'number' ? pid : null,
-      settings: readSettings(settings),
+      settings: readViews(settings),
     }
   } catch {
     return null
@@ -149,20 +151,33 @@ function isRunning(pid: number | null): boolean {
   }
 }
 
-async function showConfig(context: Context): Promise<void> {
+async function showConfig(context: Context, _args: unknown, options: Options): Promise<void> {
   const place = await placeOf(context.dataDir)
   const url = place?.url ?? null
-  const items: readonly Setting[] = [
+  const next = (await resolveSettings(context.dataDir, options, process.env)).views
+  const running = place?.settings ?? []
+  const items: SettingView[] = [
     { name: 'dataDir', value: resolve(context.dataDir), from: context.dataDirFrom },
     { name: 'api', value: url, from: url === null ? 'no node runs' : join(resolve(context.dataDir), 'api.json') },
-    ...(place?.settings ?? []),
+    ...(running.length > 0 ? running : next),
   ]
   const columns = [
-    { title: 'SETTING', value: (item: Setting) => item.name },
-    { title: 'VALUE', value: (item: Setting) => showText(item.value ?? '-') },
-    { title: 'FROM', value: (item: Setting) => item.from },
+    { title: 'SETTING', value: (item: SettingView) => item.name },
+    { title: 'VALUE', value: (item: SettingView) => showText(item.value ?? '-') },
+    { title: 'FROM', value: (item: SettingView) => item.from },
   ]
-  context.print({ items }, context.table(items, columns, ''))
+  const waiting = running.flatMap((old) => {
+    // flags and environment of the running node are not seen from here
+    const now = /^(?:--|MALOTE_)/.test(old.from) ? undefined : next.find(({ name }) => name === old.name)
+    return now === undefined || now.value === old.value ? [] : [now]
+  })
+  context.print(
+    { items, ...(waiting.length === 0 ? {} : { afterRestart: waiting }) },
+    context.table(items, columns, ''),
+  )
+  for (const { name, value, from } of waiting) {
+    context.note(`after the next start: ${name} ${showText(value ?? '-')} (${from})`)
+  }
 }
 
 export const systemCommands: readonly CommandSpec[] = [
@@ -201,8 +216,13 @@ export const systemCommands: readonly CommandSpec[] = [
     subcommands: [
       {
         usage: 'show',
-        summary: 'every setting, and where it comes from',
-        examples: ['malote config show', 'malote config show --data /srv/malote --json'],
+        summary: 'every setting of the running node, else of the next "malote up", and where it comes from',
+        examples: [
+          'malote config show',
+          'malote config show --data /srv/malote --json',
+          'malote config show --config new.toml --port 5000',
+        ],
+        options: addSettings,
         run: showConfig,
         isDefault: true,
       },

@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type CommandSpec, defined, list, type Options } from '../command.ts'
+import { type CommandSpec, defined, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
+import { createLog } from '../log.ts'
 import { guardMemory } from '../memory-guard.ts'
-import { showText } from '../output/terminal.ts'
-import { parseHandoffs, parseHostPort, parsePort, parseRateOption, parseSize, parseTransports } from '../parse.ts'
-import { settingsOf } from '../settings.ts'
+import { resolveSettings } from '../settings/resolve.ts'
+import { addSettings } from '../settings/table.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
@@ -17,93 +17,73 @@ export const up: CommandSpec = {
     'malote up --data /srv/malote --port 4373 --announce 200.1.2.3:4373',
     'malote up --port 0 --api 127.0.0.1:0 --json',
     'malote up --transports tcp',
+    'malote up --config /etc/malote.toml --log-level debug',
     'malote up --rebuild',
   ],
   options: (command) =>
-    command
-      .option('--port <port>', 'swarm port, TCP and UDP; 0 means any free one (4373)', parsePort)
-      .option(
-        '--transports <names>',
-        'tcp, udp or both; the other is neither listened for nor dialled (tcp,udp)',
-        parseTransports,
-      )
-      .option('--listen <multiaddr>', 'listen there instead; repeatable', list)
-      .option('--announce <address>', 'address under which others reach this node; repeatable', list)
-      .option('--api <host:port>', 'address of the local API (127.0.0.1:7373)', parseHostPort)
-      .option('--api-allow-remote', 'let the API listen on an address that is not loopback')
-      .option('--relay', 'serve as relay for other members (once others are seen to reach this node from outside)')
-      .option('--no-relay', 'never serve as relay')
-      .option(
-        '--relay-limit <rate>',
-        'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)',
-        parseRateOption,
-      )
-      .option('--rebuild', 'make damaged databases anew from what can be read and from the other members')
-      .option('--no-mdns', 'do not look for members on the LAN')
-      .option('--upnp', 'have the router lead a port here, where this machine has no public address (so by itself)')
-      .option('--no-upnp', 'do not ask the router to lead a port here')
-      .option('--no-lanes', 'carry everything over libp2p, for a firewall that lets nothing else through')
-      .option('--capacity <bytes>', 'bytes offered to the network, e.g. 2TB', parseSize)
-      .option(
-        '--handoffs <rule>',
-        'files offered to this branch: ask, or accept what fits, or up to a size (fits)',
-        parseHandoffs,
-      )
-      .option('--handoffs-from <node>', 'accept only from this branch; repeatable', list),
+    addSettings(command).option(
+      '--rebuild',
+      'make damaged databases anew from what can be read and from the other members',
+    ),
   run: (context, _args, options) => runNode(context, options),
 }
 
-const DEFAULT_API = { host: '127.0.0.1', port: 7373 }
+/** Told at `debug`; what comes many times a second at `trace`. */
+const EVENTS = [
+  ...(['network:joined', 'network:left', 'member:joined', 'member:changed', 'member:connected'] as const),
+  ...(['member:disconnected', 'file:published', 'file:updated', 'file:hidden', 'file:deleted'] as const),
+  ...(['file:restored', 'file:purged', 'file:owner', 'file:copies', 'file:durable', 'handoff:offered'] as const),
+  ...(['handoff:ended', 'transfer:ended', 'leave:progress', 'ledger:entry', 'ledger:diverged', 'warning'] as const),
+]
+const FREQUENT_EVENTS = ['transfer:progress', 'ledger:progress'] as const
 
 async function runNode(context: Context, options: Options): Promise<void> {
+  const { given, settings, views } = await resolveSettings(context.dataDir, options, process.env)
   // late: no other command waits until the node's code is loaded
   const [{ createServer }, { createNode }] = await Promise.all([import('@malote/api'), import('@malote/core')])
   await mkdir(context.dataDir, { recursive: true, mode: 0o700 })
-  const { port, transports, listen, announce, capacity, relayLimit } = options as {
-    port?: number
-    transports?: ReturnType<typeof parseTransports>
-    listen?: string[]
-    announce?: string[]
-    capacity?: number
-    relayLimit?: ReturnType<typeof parseRateOption>
-  }
-  const { handoffs, handoffsFrom } = options as {
-    handoffs?: ReturnType<typeof parseHandoffs>
-    handoffsFrom?: string[]
-  }
-  const log = (message: string, error?: unknown) => {
-    const why = error === undefined ? '' : `: ${error instanceof Error ? error.message : String(error)}`
-    context.note(`${new Date().toISOString()} ${showText(message + why)}`)
-  }
+  const token = randomBytes(32).toString('base64url')
+  const log = await createLog({
+    level: context.isQuiet && options.logLevel === undefined ? 'silent' : settings.logLevel,
+    format: settings.logFormat,
+    write: (line) => process.stderr.write(`${line}\n`),
+    secrets: [token],
+    dataDir: context.dataDir,
+  })
+  const { port, transports, listen, announce } = given
   const node = await createNode({
     dataDir: context.dataDir,
-    mdns: options.mdns !== false,
-    upnp: options.upnp !== false,
-    lanes: options.lanes !== false,
-    relay: options.relay === undefined ? 'auto' : options.relay === true ? 'always' : 'never',
+    mdns: settings.mdns,
+    upnp: settings.upnp,
+    lanes: settings.lanes,
+    relay: settings.relay === 'auto' ? 'auto' : settings.relay ? 'always' : 'never',
     rebuild: options.rebuild === true,
     signal: context.signal,
-    log,
-    handoffs: { ...handoffs, ...defined({ from: handoffsFrom }) },
-    ...defined({ port, transports, listen, announce, capacity, relayLimit: relayLimit?.perSecond }),
+    log: log.note,
+    handoffs: { ...given.handoffs, ...(given.handoffsFrom === undefined ? {} : { from: [...given.handoffsFrom] }) },
+    ...defined({ port, transports, capacity: given.capacity, relayLimit: given.relayLimit?.perSecond }),
+    ...(listen === undefined || listen.length === 0 ? {} : { listen: [...listen] }),
+    ...(announce === undefined ? {} : { announce: [...announce] }),
   })
+  for (const type of EVENTS) node.events.on(type, (data) => log.debug(type, { ...data }))
+  for (const type of FREQUENT_EVENTS) node.events.on(type, (data) => log.trace(type, { ...data }))
   try {
-    const token = randomBytes(32).toString('base64url')
     const stopped = Promise.withResolvers<void>()
     const endGuard = guardMemory()
     const server = await createServer({
       node,
-      ...((options.api as typeof DEFAULT_API | undefined) ?? DEFAULT_API),
+      ...settings.api,
       token,
-      allowRemote: options.apiAllowRemote === true,
+      allowRemote: settings.apiAllowRemote,
       onStop: () => stopped.resolve(),
-      onFault: (error) => log('a fault of the API', error),
+      onFault: (error) => log.note('a fault of the API', error),
+      onAnswer: (call) => log.debug('call', { ...call }),
     })
     try {
       await writePrivate(join(context.dataDir, 'api-token'), token)
       await writePrivate(
         join(context.dataDir, 'api.json'),
-        JSON.stringify({ url: server.url, pid: process.pid, settings: settingsOf(options) }),
+        JSON.stringify({ url: server.url, pid: process.pid, settings: views }),
       )
       const { id, addresses } = node
       const text = `ready: API at ${server.url} (page: ${server.url}/docs), node ${id}, listening on ${addresses.join(', ')}`

@@ -3,6 +3,7 @@ export const EXIT_CODES: Readonly<Record<string, number>> = {
   internal: 1,
   'upload-aborted': 1,
   usage: 2,
+  'config-invalid': 2,
   ambiguous: 2,
   'name-invalid': 2,
   'owner-cannot-be-denied': 2,

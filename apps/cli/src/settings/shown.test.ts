@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { up } from './commands/up.ts'
-import { buildProgram } from './program.ts'
-import { readSettings, settingsOf } from './settings.ts'
+import { up } from '../commands/up.ts'
+import { buildProgram } from '../program.ts'
+import { readViews, resolveSettings } from './resolve.ts'
 
 /** As `up` is given them on a command line. */
-function settings(...flags: string[]): Record<string, [string | null, string]> {
+async function settings(...flags: string[]): Promise<Record<string, [string | null, string]>> {
   const program = buildProgram([{ ...up, run: async () => {} }], new AbortController().signal)
   program.parse(['node', 'malote', 'up', ...flags])
   const [command] = program.commands.filter((each) => each.name() === 'up')
-  return Object.fromEntries(settingsOf(command?.opts() ?? {}).map(({ name, value, from }) => [name, [value, from]]))
+  const { views } = await resolveSettings('/nowhere', command?.opts() ?? {}, {})
+  return Object.fromEntries(views.map(({ name, value, from }) => [name, [value, from]]))
 }
 
 describe('the settings of a node', () => {
-  it('are the defaults, where nothing was said', () => {
-    expect(settings()).toEqual({
+  it('are the defaults, where nothing was said', async () => {
+    expect(await settings()).toEqual({
       port: ['4373', 'default'],
       transports: ['tcp,udp', 'default'],
       listen: [null, 'default'],
@@ -26,6 +27,10 @@ describe('the settings of a node', () => {
       capacity: ['what is free', 'default'],
       handoffs: ['fits', 'default'],
       handoffsFrom: ['anybody', 'default'],
+      apiListen: ['127.0.0.1:7373', 'default'],
+      apiAllowRemote: ['off', 'default'],
+      logLevel: ['info', 'default'],
+      logFormat: ['text', 'default'],
     })
   })
 
@@ -45,14 +50,14 @@ describe('the settings of a node', () => {
       ['--handoffs', 'ask', '--handoffs-from', 'Rio'],
       { handoffs: ['ask', '--handoffs'], handoffsFrom: ['Rio', '--handoffs-from'] },
     ],
-  ])('are what was said: %j', (flags, expected) => {
-    expect(settings(...flags)).toMatchObject(expected)
+  ])('are what was said: %j', async (flags, expected) => {
+    expect(await settings(...flags)).toMatchObject(expected)
   })
 
-  it('are read from a file as far as they are settings', () => {
-    const all = settingsOf({})
-    expect(readSettings(JSON.parse(JSON.stringify(all)))).toEqual(all)
-    expect(readSettings([null, 1, {}, { name: 'x', value: 1, from: 'y' }, ...all])).toEqual(all)
-    for (const other of [undefined, null, 'x', {}]) expect(readSettings(other)).toEqual([])
+  it('are read from a file as far as they are settings', async () => {
+    const { views: all } = await resolveSettings('/nowhere', {}, {})
+    expect(readViews(JSON.parse(JSON.stringify(all)))).toEqual(all)
+    expect(readViews([null, 1, {}, { name: 'x', value: 1, from: 'y' }, ...all])).toEqual(all)
+    for (const other of [undefined, null, 'x', {}]) expect(readViews(other)).toEqual([])
   })
 })

@@ -1,0 +1,207 @@
+/** Every setting of `up`: its flags, what the configuration file and the environment may say, and its default. */
+import { type Command, Option } from 'commander'
+import { list } from '../command.ts'
+import { UsageError } from '../errors.ts'
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../log.ts'
+import { formatBytes } from '../output/terminal.ts'
+import { parseHandoffs, parseHostPort, parsePort, parseRateOption, parseSize, parseTransports } from '../parse.ts'
+
+type Rate = ReturnType<typeof parseRateOption>
+type Handoffs = ReturnType<typeof parseHandoffs>
+/** what a TOML value of this setting may be */
+export type Kind = 'integer' | 'text' | 'boolean' | 'list'
+
+export interface Setting<Value> {
+  /** as in the file; `--<name>` and `MALOTE_<NAME>` say the same */
+  readonly name: string
+  readonly kinds: readonly Kind[]
+  readonly options: readonly Option[]
+  /** of one text, or of each member of a list @throws {UsageError} */
+  readonly parse: (texts: readonly string[]) => Value
+  /** in words; null: none */
+  readonly show: (value: Value) => string | null
+  readonly standard: Value
+}
+
+function text<Value>(
+  flag: string,
+  init: { help: string; standard: Value },
+  parse: (text: string) => Value,
+  show: (value: Value) => string | null,
+  kinds: readonly Kind[] = ['text'],
+): Setting<Value> {
+  return {
+    name: nameOf(flag),
+    kinds,
+    options: [new Option(`--${flag}`, init.help).argParser(parse)],
+    parse: ([given = '']) => parse(given),
+    show,
+    standard: init.standard,
+  }
+}
+
+/** @param none what an empty list stands for, in words */
+function texts(flag: string, help: string, none: string | null = null): Setting<readonly string[]> {
+  return {
+    name: nameOf(flag),
+    kinds: ['list'],
+    options: [new Option(`--${flag}`, help).argParser(list)],
+    parse: (given) => given,
+    show: (value) => (value.length === 0 ? none : value.join(',')),
+    standard: [],
+  }
+}
+
+/** @param yes @param no what the two flags do */
+function yesOrNo(name: string, standard: boolean, yes: string, no: string): Setting<boolean> {
+  return {
+    name,
+    kinds: ['boolean'],
+    options: [new Option(`--${name}`, yes), new Option(`--no-${name}`, no)],
+    parse: ([given = '']) => parseBoolean(given),
+    show: (value) => (value ? 'on' : 'off'),
+    standard,
+  }
+}
+
+function nameOf(flag: string): string {
+  return flag.split(' ', 1)[0] ?? flag
+}
+
+function parseBoolean(given: string): boolean {
+  if (given === 'true' || given === '1') return true
+  if (given === 'false' || given === '0') return false
+  throw new UsageError(`neither true nor false: ${JSON.stringify(given)}`)
+}
+
+function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
+  return (given) => {
+    const word = words.find((each) => each === given)
+    if (word === undefined) throw new UsageError(`not one of ${words.join(', ')}: ${JSON.stringify(given)}`)
+    return word
+  }
+}
+
+const rateText = ({ perSecond }: Rate) => (perSecond === null ? 'unlimited' : `${formatBytes(perSecond)}/s`)
+const handoffsText = ({ accept, maxBytes }: Handoffs) => (maxBytes === null ? accept : formatBytes(maxBytes))
+const hostText = ({ host, port }: { host: string; port: number }) =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+/** In the order in which `config show` lists them. */
+export const SETTINGS = {
+  port: text(
+    'port <port>',
+    { help: 'swarm port, TCP and UDP; 0 means any free one (4373)', standard: 4373 },
+    parsePort,
+    String,
+    ['integer'],
+  ),
+  transports: {
+    ...text(
+      'transports <names>',
+      {
+        help: 'tcp, udp or both; the other is neither listened for nor dialled (tcp,udp)',
+        standard: ['tcp', 'udp'] as ReturnType<typeof parseTransports>,
+      },
+      parseTransports,
+      (value) => value.join(','),
+      ['text', 'list'],
+    ),
+    parse: (given: readonly string[]) => parseTransports(given.join(',')),
+  },
+  listen: texts('listen <multiaddr>', 'listen there instead; repeatable'),
+  announce: texts('announce <address>', 'address under which others reach this node; repeatable'),
+  relay: {
+    name: 'relay',
+    kinds: ['boolean', 'text'],
+    options: [
+      new Option('--relay', 'serve as relay for other members (once others are seen to reach this node from outside)'),
+      new Option('--no-relay', 'never serve as relay'),
+    ],
+    parse: ([given = '']: readonly string[]) => (given === 'auto' ? ('auto' as const) : parseBoolean(given)),
+    show: (value: boolean | 'auto') => (value === 'auto' ? value : value ? 'always' : 'never'),
+    standard: 'auto',
+  } as Setting<boolean | 'auto'>,
+  relayLimit: text<Rate>(
+    'relay-limit <rate>',
+    {
+      help: 'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)',
+      standard: { perSecond: 10 * 1024 * 1024 },
+    },
+    parseRateOption,
+    rateText,
+    ['text', 'integer'],
+  ),
+  upnp: yesOrNo(
+    'upnp',
+    true,
+    'have the router lead a port here, where this machine has no public address (so by itself)',
+    'do not ask the router to lead a port here',
+  ),
+  mdns: yesOrNo('mdns', true, 'look for members on the LAN (so by itself)', 'do not look for members on the LAN'),
+  lanes: yesOrNo(
+    'lanes',
+    true,
+    'carry bulk over sockets of their own (so by itself)',
+    'carry everything over libp2p, for a firewall that lets nothing else through',
+  ),
+  capacity: text<number | null>(
+    'capacity <bytes>',
+    { help: 'bytes offered to the network, e.g. 2TB (what is free)', standard: null },
+    parseSize,
+    (value) => (value === null ? 'what is free' : formatBytes(value)),
+    ['text', 'integer'],
+  ),
+  handoffs: text<Handoffs>(
+    'handoffs <rule>',
+    {
+      help: 'files offered to this branch: ask, or accept what fits, or up to a size (fits)',
+      standard: { accept: 'fits', maxBytes: null },
+    },
+    parseHandoffs,
+    handoffsText,
+    ['text', 'integer'],
+  ),
+  handoffsFrom: texts('handoffs-from <node>', 'accept only from this branch; repeatable', 'anybody'),
+  api: text(
+    'api <host:port>',
+    { help: 'address of the local API (127.0.0.1:7373)', standard: { host: '127.0.0.1', port: 7373 } },
+    parseHostPort,
+    hostText,
+  ),
+  apiAllowRemote: yesOrNo(
+    'api-allow-remote',
+    false,
+    'let the API listen on an address that is not loopback',
+    'the API listens on loopback only (so by itself)',
+  ),
+  logLevel: text<LogLevel>(
+    'log-level <level>',
+    { help: `what is told on stderr: ${LOG_LEVELS.join(', ')} (info; silent with --quiet)`, standard: 'info' },
+    oneOf(LOG_LEVELS),
+    String,
+  ),
+  logFormat: text<LogFormat>(
+    'log-format <format>',
+    { help: `how: ${LOG_FORMATS.join(', ')} (text)`, standard: 'text' },
+    oneOf(LOG_FORMATS),
+    String,
+  ),
+}
+
+export type SettingKey = keyof typeof SETTINGS
+export type Settings = { -readonly [Key in SettingKey]: (typeof SETTINGS)[Key]['standard'] }
+
+/** In order, without the types of their values. */
+export const settingList = Object.entries(SETTINGS) as readonly (readonly [SettingKey, Setting<unknown>])[]
+
+/** `MALOTE_RELAY_LIMIT` */
+export function variableOf(setting: { readonly name: string }): string {
+  return `MALOTE_${setting.name.toUpperCase().replaceAll('-', '_')}`
+}
+
+/** Adds the flag of every setting, and `--config`. */
+export function addSettings(command: Command): Command {
+  for (const [, { options }] of settingList) for (const option of options) command.addOption(option)
+  return command.option('--config <file>', 'settings to read instead of <data>/config.toml; else MALOTE_CONFIG')
+}
