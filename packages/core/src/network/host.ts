@@ -1,16 +1,8 @@
-/**
- * The one libp2p node of this process, behind the `Host` interface. Owns the connections: which of several is used,
- * which are closed as duplicates, who may be dialled, and what is known of a peer's addresses.
- */
-import type { Socket } from 'node:net'
-import type { Connection, Libp2p } from '@libp2p/interface'
-import { QUESTION } from '@malote/punch'
+import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../clock.ts'
-import { MaloteError } from '../errors.ts'
 import { type NetworkId, type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { systemRandom } from '../random.ts'
-import { AddressBook } from './address-book.ts'
 import {
   inTurns,
   isLoopback,
@@ -19,52 +11,32 @@ import {
   parseAddress,
   parseAddresses,
   parseMultiaddr,
-  pathOf,
   peersIn,
 } from './addresses.ts'
-import { Connections, closeQuickly, type PeerEvent } from './connections.ts'
+import type { PeerEvent } from './connections.ts'
 import { withDeadline } from './deadline.ts'
-import { Dials } from './dial-race.ts'
-import {
-  DisconnectedError,
-  NoNetworkError,
-  NotMemberError,
-  ProtocolUnsupportedError,
-  StreamBrokenError,
-  TimeoutError,
-  UdpUnavailableError,
-  UnreachableError,
-} from './errors.ts'
-import { createFrameStream } from './frame-stream.ts'
-import { createGater, nodeIdOf } from './gater.ts'
-import { type Components, guardRegistrar, type RegistrarGuard } from './guard.ts'
+import { DisconnectedError, UnreachableError } from './errors.ts'
+import { nodeIdOf } from './gater.ts'
 import { Handlers } from './handlers.ts'
+import { type Parts, startParts } from './host-parts.ts'
 import type { HostInit, NetworkHost } from './host-types.ts'
 import { HostilePeers } from './hostile.ts'
-import { TLS_HANDSHAKE } from './lane-listener.ts'
 import { Lanes, MAX_LANE_MESSAGE } from './lanes.ts'
-import { startLibp2p, stopLibp2p } from './libp2p-node.ts'
+import { stopLibp2p } from './libp2p-node.ts'
 import type { Nat } from './nat.ts'
 import { MemberPunch } from './observed.ts'
-import { PathKeeper } from './path-keeper.ts'
-import { boundPeerRecords, mayLeadTo, type PeerRecords, whereIs } from './peer-records.ts'
-import { protocolId } from './protocols.ts'
+import { asOurs, OPEN_TIMEOUT_MS, Opening } from './opening.ts'
+import { mayLeadTo, whereIs } from './peer-records.ts'
 import { describeReachability } from './reachability.ts'
-import { RelayReservations } from './relay-reservations.ts'
 import type { RelayLoad } from './relay-types.ts'
-import { directOf, type HostRelays, startHostRelays } from './relay-wiring.ts'
-import { OUTBOUND_STREAMS_PER_PROTOCOL, SpokenNetwork } from './spoken-network.ts'
+import { directOf } from './relay-wiring.ts'
+import { SpokenNetwork } from './spoken-network.ts'
 import { Strangers } from './strangers.ts'
 import { type Surrounding, watchSurroundings } from './surroundings.ts'
 import { announcedAt, type ChosenTransports, chooseTransports } from './transports.ts'
 import type { FrameStream, Gate, HandlerInit, PeerConnection, ProtocolName, StreamHandler, Wait } from './types.ts'
-import { untilEnded } from './until-ended.ts'
-import type { PortMapper } from './upnp-mapping.ts'
 import type { UpnpView } from './upnp-types.ts'
-import { memberPortMapper } from './upnp-wiring.ts'
 
-/** Reaching a peer: dial, handshake, protocol. Longer than a round trip over any relay, shorter than patience. */
-export const OPEN_TIMEOUT_MS = 8_000
 /** How often duplicates are closed and services are told of new members, milliseconds. */
 const TEND_INTERVAL_MS = 5_000
 /** Peers that were dialled by address and may be dialled again although they are no members. */
@@ -75,19 +47,6 @@ export async function createHost(init: HostInit): Promise<NetworkHost> {
   const host = new Libp2pHost(init)
   await host.start()
   return host
-}
-
-interface Parts {
-  readonly node: Libp2p
-  readonly components: Components
-  readonly guard: RegistrarGuard
-  readonly records: PeerRecords
-  readonly book: AddressBook
-  readonly connections: Connections
-  readonly relays: HostRelays
-  readonly paths: PathKeeper
-  readonly dials: Dials
-  readonly mapper: PortMapper
 }
 
 class Libp2pHost implements NetworkHost {
@@ -106,7 +65,7 @@ class Libp2pHost implements NetworkHost {
   readonly #foundListeners = new Set<(peer: NodeId) => void>()
   readonly #surroundingsListeners = new Set<(what: Surrounding) => void>()
   readonly #stopped = new AbortController()
-  readonly #carriers = new WeakMap<FrameStream, Connection>()
+  readonly #opening: Opening
   #gate: Gate | null = null
   #open = true
   #parts: Parts | undefined
@@ -125,7 +84,7 @@ class Libp2pHost implements NetworkHost {
       gate: () => this.#gate,
       strangers: this.#strangers,
       ...this.#metering(),
-      onOpened: (frames, connection) => void this.#carriers.set(frames, connection),
+      onOpened: (frames, connection) => this.#opening.note(frames, connection),
       onHostile: (peer) => this.#onHostile(peer),
       log: (message, error) => this.#log(message, error),
     })
@@ -168,6 +127,14 @@ class Libp2pHost implements NetworkHost {
       ...this.#metering(),
       log: (message, error) => this.#log(message, error),
     })
+    this.#opening = new Opening({
+      clock: init.clock,
+      network: () => this.#spoken.id,
+      mayConnect: (peer) => this.#gate?.mayConnect(peer) !== false,
+      connections: () => this.#running().connections,
+      dial: (peer, signal) => this.#dialPeer(peer, signal),
+      lanes: () => (this.#hasLanes ? this.#lanes : null),
+    })
     this.handle(
       'lane',
       { maxFrameBytes: MAX_LANE_MESSAGE, timeoutMs: OPEN_TIMEOUT_MS, maxStreamsPerPeer: 16 },
@@ -182,86 +149,26 @@ class Libp2pHost implements NetworkHost {
   }
 
   async start(): Promise<void> {
-    let components: Components | undefined
-    let guard: RegistrarGuard | undefined
-    let records: PeerRecords | undefined
-    const { listen } = this.#init
-    if (this.#transports.udp === 'unavailable' && listen.some(isUdp)) throw new UdpUnavailableError()
-    const reservations = new RelayReservations()
-    const node = await startLibp2p({
-      signingKey: this.#init.signingKey,
-      listen: listen.map((address) => parseMultiaddr(address).toString()),
-      announce: announcedAt(this.#init.announce, listen, this.#transports),
-      transports: this.#transports,
-      reservations,
-      gater: createGater({
-        gate: () => this.#hostile.gate(this.#gate),
-        isOpen: () => this.#open,
-        invited: this.#invited,
-        strangers: this.#strangers,
-      }),
-      lanes: {
-        clock: this.#clock,
-        takers: new Map<number, (socket: Socket) => void>([
-          [TLS_HANDSHAKE, (socket) => this.#lanes.accept(socket)],
-          [QUESTION, (socket) => this.#punch.accept(socket)],
-        ]),
-      },
-      punch: this.#punch.service,
-      onComponents: (parts) => {
-        components = parts
-        guard = guardRegistrar(parts.registrar, (peer) => this.#isTrusted(peer), this.#clock)
-        records = boundPeerRecords(parts, (peer) => this.isMember(peer) || this.#invited.has(peer))
-      },
-    })
-    if (components === undefined || guard === undefined || records === undefined)
-      throw new TypeError('libp2p built no services')
-    const connections = new Connections({
-      node,
+    this.#parts = await startParts({
+      init: this.#init,
       self: this.id,
-      clock: this.#clock,
-      listeners: this.#peerListeners,
-      pathListeners: this.#pathListeners,
-      hasLanes: (connection) => this.#lanes.stand(connection),
-    })
-    const book = new AddressBook(records.store)
-    const relays = await startHostRelays({
-      clock: this.#clock,
-      node,
-      components,
-      reservations,
-      connections,
-      book,
-      serving: this.#init.relay,
-      limit: this.#init.relayLimit,
-      announces: (this.#init.announce ?? []).length > 0,
+      transports: this.#transports,
+      gate: () => this.#gate,
+      isOpen: () => this.#open,
+      isSpeaking: () => this.#spoken.id !== null,
       isTrusted: (peer) => this.#isTrusted(peer),
       isMember: (peer) => this.isMember(peer),
+      invited: this.#invited,
+      hostile: this.#hostile,
+      strangers: this.#strangers,
+      lanes: this.#lanes,
+      punch: this.#punch,
+      peerListeners: this.#peerListeners,
+      pathListeners: this.#pathListeners,
+      stopped: this.#stopped.signal,
       log: (message, error) => this.#log(message, error),
     })
-    const dials = new Dials(components, this.#clock, book, this.#stopped.signal)
-    const paths = new PathKeeper({
-      clock: this.#clock,
-      random: systemRandom,
-      self: this.id,
-      connections,
-      dial: (peer, wanted, timeoutMs) => dials.another(peer, wanted, timeoutMs),
-      isOpen: () => this.#open,
-      isMember: (peer) => this.isMember(peer),
-      onDead: (connection) => this.#lanes.endBeside(connection),
-      onWake: () => this.#log('the machine has slept, or this process stood still: all paths are tested'),
-      log: (message, error) => this.#log(message, error),
-    })
-    const mapper = memberPortMapper({
-      clock: this.#clock,
-      components,
-      isOn: this.#init.upnp ?? true,
-      isWanted: () => this.#open && this.#spoken.id !== null,
-      announces: (this.#init.announce ?? []).length > 0,
-      nat: (signal) => this.#punch.nat(signal),
-      log: (message, error) => this.#log(message, error),
-    })
-    this.#parts = { node, components, guard, records, book, connections, relays, paths, dials, mapper }
+    const { components, connections, mapper } = this.#parts
     this.#punch.start(connections, components.events)
     this.#stopWatching = watchSurroundings({
       clock: this.#clock,
@@ -305,85 +212,17 @@ class Libp2pHost implements NetworkHost {
     this.#spoken.handle(protocol, init, handler)
   }
 
-  async open(
-    peer: NodeId,
-    protocol: ProtocolName,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean; bulk?: boolean; laneOnly?: boolean },
-  ): Promise<FrameStream> {
-    const network = this.#spoken.id
-    if (network === null) throw new NoNetworkError()
-    if (this.#gate?.mayConnect(peer) === false) throw new NotMemberError(peer)
-    const id = protocolId(network, protocol)
-    const wait = { signal: options.signal, timeoutMs: options.timeoutMs ?? OPEN_TIMEOUT_MS }
-    const { connections } = this.#running()
-    const began = connections.now()
-    let connection: Connection | undefined
-    try {
-      return await withDeadline(this.#clock, `opening ${protocol} to ${peer}`, wait, async (signal) => {
-        connection = connections.best(peer)
-        if (connection === undefined && options.connectedOnly === true) throw new UnreachableError(peer)
-        connection ??= await this.#dialPeer(peer, signal)
-        if (options.bulk === true && this.#hasLanes) {
-          const lane = await this.#lanes.open(peer, protocol, { maxFrameBytes: options.maxFrameBytes, signal })
-          if (lane !== null) return lane
-        }
-        if (options.laneOnly === true) throw new UnreachableError(`${peer} by a lane`)
-        const newStream = (carrier: Connection) =>
-          carrier.newStream(id, {
-            signal,
-            runOnLimitedConnection: true,
-            maxOutboundStreams: OUTBOUND_STREAMS_PER_PROTOCOL,
-          })
-        let carrier = connection
-        const stream = await newStream(carrier).catch((error: unknown) => {
-          // nothing was said yet: if the path died meanwhile, over the one that took its place
-          const other = connections.best(peer)
-          if (signal.aborted || carrier.status === 'open' || other === undefined || other === carrier) throw error
-          carrier = other
-          connection = other
-          return newStream(other)
-        })
-        const frames = createFrameStream({
-          stream,
-          peer,
-          path: pathOf(carrier.remoteAddr),
-          clock: this.#clock,
-          maxFrameBytes: options.maxFrameBytes,
-          onHeard: (bytes) => connections.noteHeard(carrier, bytes),
-          onSent: (bytes) => connections.noteSent(carrier, bytes),
-        })
-        this.#carriers.set(frames, carrier)
-        return frames
-      })
-    } catch (error) {
-      if (error instanceof TimeoutError && connection !== undefined && !connections.heardSince(connection, began)) {
-        // nothing at all came over it while we asked: the machine or the line is gone, TCP will notice much later
-        connection.abort(error)
-      }
-      throw this.#asOurs(error, peer, protocol)
-    }
+  open(peer: NodeId, protocol: ProtocolName, options: Parameters<NetworkHost['open']>[2]): Promise<FrameStream> {
+    return this.#opening.open(peer, protocol, options)
   }
 
-  async request(
+  request(
     peer: NodeId,
     protocol: ProtocolName,
     frame: Uint8Array,
-    options: Wait & { maxFrameBytes: number; connectedOnly?: boolean },
+    options: Parameters<NetworkHost['request']>[3],
   ): Promise<Uint8Array> {
-    return await withDeadline(this.#clock, `${protocol} with ${peer}`, options, async (signal) => {
-      const stream = await this.open(peer, protocol, { ...options, signal })
-      try {
-        await stream.write(frame, { signal, timeoutMs: 0 })
-        await stream.close()
-        const answer = await stream.read({ signal, timeoutMs: 0 })
-        if (answer === null) throw new StreamBrokenError('no answer')
-        void untilEnded(stream)
-        return answer
-      } catch (error) {
-        stream.abort(error instanceof Error ? error : undefined)
-        throw error
-      }
-    })
+    return this.#opening.request(peer, protocol, frame, options)
   }
 
   async dial(addresses: string[], wait: Wait = {}): Promise<NodeId> {
@@ -414,7 +253,7 @@ class Libp2pHost implements NetworkHost {
     try {
       await withDeadline(this.#clock, `dialling ${peer}`, options, (signal) => this.#dialPeer(peer, signal, wait.anew))
     } catch (error) {
-      throw this.#asOurs(error, peer, 'presence')
+      throw asOurs(error, peer, 'presence')
     }
   }
 
@@ -449,9 +288,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   cut(stream: FrameStream): void {
-    const connection = this.#carriers.get(stream)
-    if (connection !== undefined) void closeQuickly(connection)
-    else stream.abort()
+    this.#opening.cut(stream)
   }
 
   connections(): PeerConnection[] {
@@ -484,7 +321,7 @@ class Libp2pHost implements NetworkHost {
   }
 
   noteRtt(stream: FrameStream, ms: number): void {
-    const connection = this.#carriers.get(stream)
+    const connection = this.#opening.carrier(stream)
     if (connection !== undefined) this.#running().connections.noteRtt(connection, ms)
   }
 
@@ -556,15 +393,6 @@ class Libp2pHost implements NetworkHost {
     return await this.#running().dials.peer(peer, signal, anew)
   }
 
-  #asOurs(error: unknown, peer: NodeId, protocol: ProtocolName): unknown {
-    if (error instanceof MaloteError) return error
-    if (!(error instanceof Error)) return new UnreachableError(peer, error)
-    if (error.name === 'UnsupportedProtocolError') return new ProtocolUnsupportedError(peer, protocol, error)
-    // somebody is there, and has refused this
-    if (error.name === 'StreamResetError') return new StreamBrokenError('reset', error)
-    return new UnreachableError(peer, error)
-  }
-
   #invite(peer: NodeId): void {
     if (this.#invited.size >= MAX_INVITED) this.#invited.clear()
     this.#invited.add(peer)
@@ -618,10 +446,6 @@ class Libp2pHost implements NetworkHost {
   #log(message: string, error?: unknown): void {
     this.#init.log?.(message, error)
   }
-}
-
-function isUdp(address: string): boolean {
-  return address.includes('/quic-v1')
 }
 
 function withPeer(address: Multiaddr, id: NodeId): string {

@@ -1,4 +1,5 @@
 /** The relays of one host: what `relays.ts` decides about, as it is with libp2p. */
+import { isIP } from 'node:net'
 import { RELAY_V2_HOP_CODEC } from '@libp2p/circuit-relay-v2'
 import type { Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
@@ -114,9 +115,7 @@ export async function startHostRelays(init: HostRelaysInit): Promise<HostRelays>
     const known = [...new Set([...book.known(relay), ...dialled].map(withoutPeer))].filter(
       (each) => !/p2p-circuit/.test(each),
     )
-    return known
-      .map((address) => multiaddr(address))
-      .sort((a, b) => distance(a) - distance(b))
+    return nearestOf(known.map((address) => multiaddr(address)))
       .slice(0, ADDRESSES_PER_RELAY)
       .map((address) => multiaddr(`${address.toString()}/p2p/${relay}/p2p-circuit`))
   }
@@ -147,6 +146,13 @@ export function directOf({ addressManager }: Pick<Components, 'addressManager'>)
       .filter(({ type, multiaddr: address }) => type !== 'observed' && !isRelayed(address))
       .map(({ multiaddr: address }) => address)
   )
+}
+
+/** Who has only one of IPv4 and IPv6 needs one of that: the best of each first. */
+export function nearestOf(addresses: readonly Multiaddr[]): Multiaddr[] {
+  const sorted = addresses.toSorted((a, b) => distance(a) - distance(b))
+  const best = new Map(sorted.toReversed().map((address) => [isIP(ipOf(address) ?? ''), address]))
+  return [...new Set([...sorted.filter((address) => [...best.values()].includes(address)), ...sorted])]
 }
 
 /** Public ones first, loopback last. */
