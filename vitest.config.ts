@@ -41,6 +41,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          globalSetup: 'test/browser/packages.ts',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE, 'test/reach/**'],
           // more than cores on a small machine: these wait for deadlines and for the disk; the simulation takes what they leave

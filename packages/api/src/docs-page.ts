@@ -39,6 +39,17 @@ export function createDocsPage(document: () => object): DocsPage {
   }
 }
 
+declare const SwaggerUIBundle: { plugins: { DownloadUrl: (system: unknown) => unknown } }
+
+const PAGE = { persistAuthorization: false, tryItOutEnabled: true, validatorUrl: null, deepLinking: true }
+/** Run in the browser: the text of these functions becomes part of the page, which knows `SwaggerUIBundle` and nothing of ours. */
+const PLUGINS = [
+  // the page's own, which a list of plugins replaces
+  (system: unknown) => SwaggerUIBundle.plugins.DownloadUrl(system),
+  // A field of a form that nobody has filled in is not sent. Else the page would send an empty `only` and `denied` with every file.
+  () => ({ wrapComponents: { ParameterIncludeEmpty: () => () => null } }),
+]
+
 async function make(document: () => object): Promise<FastifyInstance> {
   const { default: swaggerUi } = await import('@fastify/swagger-ui')
   const app = fastify({ logger: false })
@@ -47,7 +58,7 @@ async function make(document: () => object): Promise<FastifyInstance> {
     routePrefix: DOCS_PREFIX,
     transformSpecification: () => ({ ...document() }),
     transformSpecificationClone: false,
-    uiConfig: { persistAuthorization: false, tryItOutEnabled: true, validatorUrl: null, deepLinking: true },
+    uiConfig: { ...PAGE, plugins: PLUGINS } as typeof PAGE,
   })
   await app.ready()
   return app

@@ -1,4 +1,4 @@
-import { Type } from 'typebox'
+import { type TSchema, Type } from 'typebox'
 import { PreconditionFailedError, RequestInvalidError, WaitTimeoutError } from '../errors.ts'
 import { defined, fileParams, nodeRef } from '../params.ts'
 import { matchesTag } from '../range.ts'
@@ -15,11 +15,15 @@ const filePart = Type.String({
 const ifMatch = Type.Object({
   'if-match': Type.Optional(Type.String({ description: 'only if the present version is this one, e.g. `"3"`' })),
 })
+/** The page fills the fields of a form with examples: one that is empty is not sent unless somebody writes something. */
+const field = (description: string) => Type.Optional(Type.String({ maxLength: 1024, description, examples: [''] }))
+const fields = <T extends TSchema>(items: T, description: string) =>
+  Type.Optional(Type.Array(items, { description: `${description}; repeatable`, examples: [[]] }))
 const details = {
-  name: Type.Optional(text('instead of the file name of the part')),
-  type: Type.Optional(text('media type; guessed from the name when absent')),
-  campaign: Type.Optional(text('campaign')),
-  tag: Type.Optional(Type.Array(Type.String({ maxLength: 1024 }), { description: 'repeatable' })),
+  name: field('instead of the file name of the part'),
+  type: field('media type; guessed from the name when absent'),
+  campaign: field('campaign'),
+  tag: fields(Type.String({ maxLength: 1024 }), 'tags'),
 }
 const level = Type.Union([Type.Literal('durable'), Type.Literal('replicated')])
 
@@ -36,8 +40,8 @@ export const fileRoutes = [
     body: Type.Object(
       {
         file: filePart,
-        denied: Type.Optional(Type.Array(nodeRef, { description: 'branches that must not read it; repeatable' })),
-        only: Type.Optional(Type.Array(nodeRef, { description: 'the only branches that may read it; repeatable' })),
+        denied: fields(nodeRef, 'branches that must not read it'),
+        only: fields(nodeRef, 'the only branches that may read it'),
         ...details,
       },
       { required: ['file'] },

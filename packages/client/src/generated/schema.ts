@@ -2198,17 +2198,35 @@ export interface operations {
                      * @description the bytes
                      */
                     file: string;
-                    /** @description branches that must not read it; repeatable */
+                    /**
+                     * @description branches that must not read it; repeatable
+                     * @example []
+                     */
                     denied?: string[];
-                    /** @description the only branches that may read it; repeatable */
+                    /**
+                     * @description the only branches that may read it; repeatable
+                     * @example []
+                     */
                     only?: string[];
-                    /** @description instead of the file name of the part */
+                    /**
+                     * @description instead of the file name of the part
+                     * @example
+                     */
                     name?: string;
-                    /** @description media type; guessed from the name when absent */
+                    /**
+                     * @description media type; guessed from the name when absent
+                     * @example
+                     */
                     type?: string;
-                    /** @description campaign */
+                    /**
+                     * @description campaign
+                     * @example
+                     */
                     campaign?: string;
-                    /** @description repeatable */
+                    /**
+                     * @description tags; repeatable
+                     * @example []
+                     */
                     tag?: string[];
                 };
             };
@@ -2307,13 +2325,25 @@ export interface operations {
                      * @description the bytes
                      */
                     file: string;
-                    /** @description instead of the file name of the part */
+                    /**
+                     * @description instead of the file name of the part
+                     * @example
+                     */
                     name?: string;
-                    /** @description media type; guessed from the name when absent */
+                    /**
+                     * @description media type; guessed from the name when absent
+                     * @example
+                     */
                     type?: string;
-                    /** @description campaign */
+                    /**
+                     * @description campaign
+                     * @example
+                     */
                     campaign?: string;
-                    /** @description repeatable */
+                    /**
+                     * @description tags; repeatable
+                     * @example []
+                     */
                     tag?: string[];
                 };
             };
