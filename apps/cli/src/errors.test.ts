@@ -56,9 +56,10 @@ describe('the name that the user typed', () => {
     return detailOf(error, detail)
   }
   it.each([
-    [`${id} is not yours`, 'a.png', `a.png: ${id} is not yours`],
+    [`${id} is not yours`, 'a.png', 'a.png is not yours'],
     [`${id} is not yours`, '01234567', `${id} is not yours`],
     ['a.png is not yours', 'a.png', 'a.png is not yours'],
+    [`${id} is not yours`, '$&.png', '$&.png is not yours'],
     ['the disk is full', 'a.png', 'the disk is full'],
     [`${id} is not yours`, undefined, `${id} is not yours`],
   ])('%s, of %s', (detail, typed, expected) => expect(told(detail, typed)).toBe(expected))

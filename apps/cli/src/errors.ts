@@ -170,12 +170,12 @@ export function noteSubject(error: unknown, typed: string): void {
   if (error instanceof Error) subjects.set(error, typed)
 }
 
-/** What people read: where it names a file by the id alone, the name that the user typed stands before it. */
+/** What people read: where it names a file by the id alone, the name that the user typed stands in its place. */
 export function detailOf(error: unknown, detail: string): string {
   const typed = error instanceof Error ? subjects.get(error) : undefined
   // part of the id says nothing that the whole one does not
-  if (typed === undefined || detail.includes(typed) || !/\b[0-9a-f]{32}\b/.test(detail)) return detail
-  return `${typed}: ${detail}`
+  if (typed === undefined || detail.includes(typed)) return detail
+  return detail.replace(/\b[0-9a-f]{32}\b/, () => typed)
 }
 
 export interface Problem {

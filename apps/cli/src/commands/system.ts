@@ -16,6 +16,12 @@ const DOWN_DEADLINE_MS = 60_000
 const EXIT_DEADLINE_MS = 15_000
 const LOOK_EVERY_MS = 50
 
+/** To whoever has just started a node for the first time. */
+const NEXT_STEP: [string, string] = [
+  'next',
+  'join a network with `malote register <invite>`; its first branch founds it with `malote init`',
+]
+
 function statusText(status: StatusView): string {
   const { network, members, paths, files, ledger, reachability: reach, disk } = status
   const inNetwork = network === null ? 'in no network' : `${status.role ?? 'member'} of ${showText(network.name)}`
@@ -37,6 +43,7 @@ function statusText(status: StatusView): string {
     ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
     ...shortText(files),
     ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
+    ...(network === null ? [NEXT_STEP] : []),
   ]
   return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
 }

@@ -100,8 +100,7 @@ export interface Commands {
   left(request: { accepted: readonly EntryId[]; orphans: readonly FileId[]; force: boolean }): void
 }
 
-const NOBODY_ELSE =
-  'a second admin must expel it too, one whom this one could not have made; an admin whom two have appointed is one'
+const NOBODY_ELSE = 'a second admin must expel it too, one whom this branch did not appoint alone'
 
 export function createCommands(init: CommandsInit): Commands {
   const { state, append } = init

@@ -14,6 +14,8 @@ import { pathChecks, pathsInUse, unreachableWarnings } from './path-report.ts'
 import type { Session } from './session.ts'
 import type { DoctorCheck, StatusView, VerificationView } from './types.ts'
 
+const branchesText = (count: number) => (count === 1 ? '1 other branch' : `${count} other branches`)
+
 /** For what members say about the NAT (ms): a person waits. */
 const NAT_MS = 8_000
 
@@ -171,14 +173,24 @@ export async function runDoctor(
   const skew = session.presence.skew()
   if (skew === null) add('clock', 'warning', 'nobody is there to compare the clock with')
   else if (Math.abs(skew.ms) > CLOCK_TOLERANCE_MS)
-    add('clock', 'problem', `${clockText(skew.ms)} ${skew.witnesses} other(s)`, 'Correct the clock of this machine.')
-  else add('clock', 'ok', `${skew.ms} ms off ${skew.witnesses} other(s)`)
+    add(
+      'clock',
+      'problem',
+      `${clockText(skew.ms)} ${branchesText(skew.witnesses)}`,
+      'Correct the clock of this machine.',
+    )
+  else add('clock', 'ok', `${skew.ms} ms off from ${branchesText(skew.witnesses)}`)
   checks.push(feedCheck(session))
   const others = session.members.currentMembers().filter(({ node }) => node !== session.self)
   const absent = others.filter(({ node }) => !session.presence.isConnected(node))
   if (others.length === 0)
     add('members', 'warning', 'no other branch yet', 'Invite one: `malote invite --branch <name>`.')
-  else if (absent.length === 0) add('members', 'ok', `all ${others.length} other branches are connected`)
+  else if (absent.length === 0)
+    add(
+      'members',
+      'ok',
+      others.length === 1 ? 'the other branch is connected' : `all ${others.length} other branches are connected`,
+    )
   else {
     const names = absent.map(({ branch }) => session.members.branchLabel(branch)).join(', ')
     add(

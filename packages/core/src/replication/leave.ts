@@ -108,7 +108,12 @@ export async function runLeave(init: LeaveInit, options: LeaveOptions): Promise<
     () => {
       const left = init.notYetTold()
       const told = online === 0 ? 'no other branch is online' : 'every branch online knows'
-      say('farewell', 0, left, left === 0 ? told : `${left} branches are still to be told`)
+      say(
+        'farewell',
+        0,
+        left,
+        left === 0 ? told : left === 1 ? '1 branch is still to be told' : `${left} branches are still to be told`,
+      )
       return { left }
     },
   )
