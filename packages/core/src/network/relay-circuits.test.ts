@@ -222,8 +222,10 @@ describe('a circuit', () => {
   })
 })
 
-/** A stream that takes all, and keeps what comes while it is paused. */
+/** A stream that takes what it has room for, or a little more, and keeps what comes while it is paused. */
 class Pipe extends EventTarget {
+  /** bytes until it is full @default without end */
+  room = Number.POSITIVE_INFINITY
   status = 'open'
   readStatus = 'readable'
   writableNeedsDrain = false
@@ -232,6 +234,7 @@ class Pipe extends EventTarget {
   /** what was sent to it */
   readonly sent: number[] = []
   onMessage: (data: Uint8Array) => void = () => {}
+  #filled = 0
 
   get readBufferLength(): number {
     return this.unread.reduce((sum, { length }) => sum + length, 0)
@@ -247,7 +250,15 @@ class Pipe extends EventTarget {
 
   send(data: Uint8Array): boolean {
     this.sent.push(data.byteLength)
-    return true
+    this.#filled += data.byteLength
+    this.writableNeedsDrain = this.#filled >= this.room
+    return !this.writableNeedsDrain
+  }
+
+  drain(): void {
+    this.#filled = 0
+    this.writableNeedsDrain = false
+    this.dispatchEvent(new Event('drain'))
   }
 
   pause(): void {
@@ -306,6 +317,21 @@ describe('ways that wait for the rate', () => {
     expect(Math.max(...gaps.slice(0, later.length / 2))).toBeLessThanOrEqual(4)
     for (const { to } of targets) expect(Math.max(...to.sent)).toBeLessThanOrEqual(32 * 1024)
     circuits.stop()
+  })
+
+  it('go on as soon as their targets have room, not at the next look', async () => {
+    const { targets } = scene(2)
+    for (const { to } of targets) to.room = 40 * 1024
+    for (const { from } of targets) for (let at = 0; at < 4; at++) from.arrive(new Uint8Array(64 * 1024))
+    // time stands still
+    for (let turn = 0; turn < 4; turn++) {
+      for (const { to } of targets) to.drain()
+      await Promise.resolve()
+    }
+    expect(targets.map(({ to }) => to.sent.reduce((sum, bytes) => sum + bytes, 0) - 2)).toEqual(
+      Array(2).fill(256 * 1024),
+    )
+    for (const { from } of targets) expect(from.readStatus).toBe('readable')
   })
 
   it('wait for nothing once their source has ended, and lose nothing', () => {

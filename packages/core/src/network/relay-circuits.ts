@@ -67,6 +67,8 @@ export class Circuits {
   readonly #init: CircuitsInit
   readonly #circuits = new Set<Circuit>()
   readonly #held = new Set<Way>()
+  /** their targets have room again */
+  readonly #ready = new Set<Way>()
   #cancelLook: (() => void) | undefined
   #passed = 0
 
@@ -141,10 +143,7 @@ export class Circuits {
       // its source is held back, not libp2p
       return true
     }
-    to.addEventListener('drain', () => {
-      this.#pass(way)
-      this.#check(way)
-    })
+    to.addEventListener('drain', () => this.#drained(way))
     // before libp2p hears of the end, and takes no more: what is still held goes out first
     from.addEventListener('remoteCloseWrite', () => {
       way.isOver = true
@@ -152,6 +151,21 @@ export class Circuits {
       this.#check(way)
     })
     return way
+  }
+
+  /** As much as its target takes now, in turns with the others whose targets have room again. */
+  #drained(way: Way): void {
+    this.#ready.add(way)
+    if (this.#ready.size > 1) return
+    queueMicrotask(() => {
+      while (this.#ready.size > 0) {
+        for (const each of [...this.#ready]) {
+          if (this.#pass(each)) continue
+          this.#ready.delete(each)
+          this.#check(each)
+        }
+      }
+    })
   }
 
   /** One part goes out, if it may. What was sent before its end does not wait. @returns whether one has gone */
