@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commands } from '../../apps/cli/src/commands/index.ts'
 import { buildProgram } from '../../apps/cli/src/program.ts'
+import { parseSettings } from '../../apps/cli/src/settings/file.ts'
 import { keepCompiled } from '../support/branch.ts'
 import { type Step, stepsOf } from './guide.ts'
 import { Machines } from './guide-machines.ts'
@@ -40,6 +41,13 @@ describe('the guides in Portuguese', () => {
 
   it.each(Object.entries(TRANSLATIONS))('%s has the blocks of %s', (page, original) => {
     expect(typed(read(page))).toEqual(typed(read(String(original))))
+  })
+})
+
+describe('settings in the text', () => {
+  it.each([...GUIDES, ...Object.keys(TRANSLATIONS)])('of %s can stand in config.toml', (page) => {
+    const blocks = readFileSync(join(docs, page), 'utf8').matchAll(/^```toml\n([\s\S]*?)^```$/gm)
+    for (const [, text = ''] of blocks) expect(parseSettings(text, page).size).toBeGreaterThan(0)
   })
 })
 

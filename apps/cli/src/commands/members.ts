@@ -26,7 +26,8 @@ function rateText(bytesPerSecond: number | null): string {
 
 function nodeText(node: NodeView): string {
   const marks = node.marks.length === 0 ? '' : `, marked: ${node.marks.join(', ')}`
-  return `${showText(node.branch)} (${node.id}): ${node.state}, ${node.role}${marks}`
+  const standing = node.state === 'member' ? 'not quarantined' : node.state
+  return `${showText(node.branch)} (${node.id}): ${standing}, role ${node.role}${marks}`
 }
 
 function adminCommand(verb: 'quarantine' | 'release', summary: string): CommandSpec {
