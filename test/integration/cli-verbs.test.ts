@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Branch, cliCommand, type Json, malote } from '../support/branch.ts'
 import { type Cluster, share, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { expectSafe, fileVerbs, networkVerbs, Verbs } from '../support/verbs.ts'
+import { expectSafe, fileVerbs, networkVerbs, offlineVerbs, Verbs } from '../support/verbs.ts'
 
 const verbs = new Verbs(networkVerbs)
 let cluster: Cluster
@@ -61,8 +61,8 @@ describe('help', () => {
     const leaves = all
       .map(({ path }) => path.join(' '))
       .filter((path) => path !== '' && path !== 'handoff offer') // another name of `handoff <file>`
-      .filter((path) => !['blacklist', 'config'].includes(path)) // these do nothing without a subcommand
-    expect(leaves.sort(), 'a command without a test').toEqual([...networkVerbs, ...fileVerbs].sort())
+      .filter((path) => !['blacklist', 'config', 'identity', 'service'].includes(path)) // these do nothing without a subcommand
+    expect(leaves.sort(), 'a command without a test').toEqual([...networkVerbs, ...fileVerbs, ...offlineVerbs].sort())
   }, 120_000)
 
   it('is also to be had by name, and the version too', async () => {

@@ -29,6 +29,9 @@ export const fileVerbs = [
   ...['transfers', 'transfers ls', 'transfers pause', 'transfers resume', 'transfers first', 'transfers cancel'],
 ]
 
+/** Those that ask no node; run by `apps/cli/src/cli.test.ts`. */
+export const offlineVerbs = ['identity export', 'identity import', 'service install', 'service uninstall']
+
 /** What could steer a terminal, reorder what it shows, or hide in it. A line feed ends a line, and a tab is none of ours. */
 const UNSAFE = /[\p{Cf}\p{Co}\p{Zl}\p{Zp}]|(?!\n)\p{Cc}/u
 

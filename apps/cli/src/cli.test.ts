@@ -1,10 +1,10 @@
 /** The built command line, run as a user runs it, against the real server over a node in memory. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fakeError, startTestServer, type TestServer } from '../../../packages/api/src/testing.ts'
@@ -45,10 +45,13 @@ interface Outcome {
   err: string
 }
 
-function start(args: readonly string[], options: { input?: string; data?: string } = {}) {
+function start(
+  args: readonly string[],
+  options: { input?: string; data?: string; env?: Readonly<Record<string, string>> } = {},
+) {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: folder,
-    env: { ...process.env, MALOTE_DATA: options.data ?? data },
+    env: { ...process.env, MALOTE_DATA: options.data ?? data, ...options.env },
   })
   running.add(child)
   const text = { out: '', err: '' }
@@ -331,6 +334,91 @@ describe('upload', () => {
     })
     expect(await json(['update', 'a.png', 'b.png', '--if-match', '1'])).toMatchObject({ version: 2, size: 4 })
     expect(await json(['update', 'a.png', 'nowhere'], 2)).toMatchObject({ code: 'unreadable' })
+  })
+})
+
+describe('identity', () => {
+  it('is moved, by file or by stdin, while no node runs', async () => {
+    const old = join(folder, 'old')
+    const node = start(['up', '--no-mdns', '--no-upnp', '--port', '0', '--api', '127.0.0.1:0', '--data', old])
+    await node.printed(1)
+    expect(await failing(['identity', 'export', join(folder, 'early'), '--data', old], 6)).toContain('(locked)')
+    expect(existsSync(join(folder, 'early'))).toBe(false)
+    node.child.kill('SIGTERM')
+    await node.ended
+    await writeFile(join(folder, 'phrase'), 'correct horse\n')
+    const sealing = ['--passphrase-file', 'phrase']
+    const path = join(folder, 'branch.malote')
+    const exported = await json(['identity', 'export', path, ...sealing, '--data', old])
+    expect(exported).toEqual({ id: expect.stringMatching(/^12D3/), isMember: false, path, sealed: true })
+    expect((await stat(path)).mode & 0o777).toBe(0o600)
+    expect(await failing(['identity', 'export', path, '--data', old], 6)).toContain('is there already (conflict)')
+    const plain = await run(['identity', 'export', '-', '--data', old])
+    expect(plain.out).toMatch(/^malote-identity-1:[\w-]+\n$/)
+    expect(plain.err).toContain('Not sealed')
+
+    const [one, two] = [join(folder, 'one'), join(folder, 'two')]
+    expect(await failing(['identity', 'import', path, '--data', one], 5)).toContain(
+      '(unauthorized). Put the passphrase',
+    )
+    expect(await json(['identity', 'import', path, ...sealing, '--data', one])).toEqual({
+      id: exported.id,
+      isMember: false,
+    })
+    expect(await failing(['identity', 'import', path, ...sealing, '--data', one], 6)).toContain('(conflict)')
+    expect((await run(['identity', 'import', '-', '--data', two], { input: plain.out })).code).toBe(0)
+    for (const copy of [one, two])
+      expect(await readFile(join(copy, 'identity'))).toEqual(await readFile(join(old, 'identity')))
+    expect(await failing(['identity', 'import', join(folder, 'phrase'), '--data', join(folder, 'x')], 2)).toContain(
+      '(unreadable)',
+    )
+  })
+})
+
+describe('service', () => {
+  const config = () => join(folder, 'config')
+  const unit = () => join(config(), 'systemd', 'user', 'malote.service')
+  /** With a systemd, or on a machine that has none. */
+  async function service(args: readonly string[], hasSystemd = true) {
+    const programs = join(folder, 'bin')
+    await mkdir(programs, { recursive: true })
+    if (hasSystemd) await writeFile(join(programs, 'systemctl'), '', { mode: 0o755 })
+    else await rm(join(programs, 'systemctl'), { force: true })
+    return start(['service', ...args], { env: { PATH: programs, XDG_CONFIG_HOME: config() } }).ended
+  }
+
+  it('is written, shown and removed, and what to do next is told', async () => {
+    const printed = await service(['install', '--print'], false)
+    expect(existsSync(unit())).toBe(false)
+    const installed = await service(['install'])
+    expect(installed.out).toBe(
+      `wrote ${unit()}\nnext: systemctl --user daemon-reload && systemctl --user enable --now malote.service\n`,
+    )
+    expect(await readFile(unit(), 'utf8')).toBe(printed.out)
+    expect(printed.out).toContain(`ExecStart=${process.execPath} ${bin} up --data ${data}\n`)
+    expect((await service(['install', '--config', 'a.toml', '--json'])).code).toBe(0) // over one of ours
+    expect(await readFile(unit(), 'utf8')).toContain(`--config ${join(folder, 'a.toml')}\n`)
+    const removed = JSON.parse((await service(['uninstall', '--json'])).out)
+    expect(removed).toMatchObject({ removed: true, path: unit(), next: expect.stringContaining('daemon-reload') })
+    expect(existsSync(unit())).toBe(false)
+    expect((await service(['uninstall'])).out).toContain('is not there')
+  })
+
+  it('is refused where it cannot be', async () => {
+    if (!existsSync('/run/systemd/system'))
+      expect(await service(['install'], false)).toMatchObject({ code: 2, err: expect.stringContaining('no systemd') })
+    await mkdir(dirname(unit()), { recursive: true })
+    await writeFile(unit(), '[Service]')
+    for (const verb of ['install', 'uninstall'])
+      expect(await service([verb])).toMatchObject({ code: 6, err: expect.stringContaining('not written by Malote') })
+    expect(await readFile(unit(), 'utf8')).toBe('[Service]')
+    for (const args of [
+      ['--user', '--system'],
+      ['--name', '../x'],
+      ['--run-as', 'ana'],
+      ['--system', '--run-as', 'root'],
+    ])
+      expect((await service(['install', ...args])).code, args.join(' ')).toBe(2)
   })
 })
 

@@ -17,6 +17,17 @@ export class ConfigError extends Error {
   }
 }
 
+/** What this machine has not got. */
+export class UnsupportedError extends Error {
+  override name = 'UnsupportedError'
+  readonly code = 'unsupported'
+  readonly advice: string
+  constructor(message: string, advice: string) {
+    super(message)
+    this.advice = advice
+  }
+}
+
 export class InterruptedError extends Error {
   override name = 'InterruptedError'
   readonly code = 'interrupted'

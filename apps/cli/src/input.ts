@@ -33,7 +33,7 @@ export async function keyFrom(context: Context, option: unknown): Promise<string
 }
 
 /** @throws {FileUnreadableError} */
-async function readText(path: string): Promise<string> {
+export async function readText(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim()
   } catch (error) {

@@ -93,3 +93,48 @@ export class IncompleteNetworkError extends MaloteError {
     super('damaged', 'the network folder was left half made')
   }
 }
+
+export class NoIdentityError extends MaloteError {
+  override name = 'NoIdentityError'
+  constructor(dataDir: string) {
+    super('not-found', `${dataDir} holds no identity`, {
+      advice: 'Name the data folder of a node with --data; `malote up` makes one.',
+    })
+  }
+}
+
+/** An identity never takes the place of another. */
+export class FolderInUseError extends MaloteError {
+  override name = 'FolderInUseError'
+  constructor(path: string) {
+    super('conflict', `${path} is there already, and an import replaces nothing`, {
+      advice: 'Import into a data folder that does not exist yet, named by --data.',
+    })
+  }
+}
+
+export class NotAnExportError extends MaloteError {
+  override name = 'NotAnExportError'
+  constructor(cause?: unknown) {
+    super('unreadable', 'this is no exported identity, or not the whole of one', {
+      cause,
+      advice: 'Give the file that `malote identity export` has written, unchanged.',
+    })
+  }
+}
+
+export class PassphraseError extends MaloteError {
+  override name = 'PassphraseError'
+  constructor(what: string) {
+    super('unauthorized', what, {
+      advice: 'Put the passphrase of the export into a file, and name it with --passphrase-file.',
+    })
+  }
+}
+
+export class SettingsTooLongError extends MaloteError {
+  override name = 'SettingsTooLongError'
+  constructor(path: string) {
+    super('too-large', `${path} is longer than settings can be`)
+  }
+}

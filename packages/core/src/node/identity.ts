@@ -45,13 +45,19 @@ export function loadIdentity(dataDir: string): Identity {
     throw new IdentityDamagedError(path, error)
   }
   try {
-    const stored = identityShape(decodeCbor(bytes, MAX_BYTES))
+    const identity = decodeIdentity(bytes)
     // a key that others can read is no key; an installer's umask must not decide that
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600)
-    return identityFrom(signingKeyFromSeed(stored.signing), sealingKeyFromSecret(stored.sealing))
+    return identity
   } catch (error) {
     throw new IdentityDamagedError(path, error)
   }
+}
+
+/** @throws {DecodeError} */
+export function decodeIdentity(bytes: Uint8Array): Identity {
+  const { signing, sealing } = identityShape(decodeCbor(bytes, MAX_BYTES))
+  return identityFrom(signingKeyFromSeed(signing), sealingKeyFromSecret(sealing))
 }
 
 /** Makes a new identity in place of the one that is there: a node that left for good comes back as somebody else. */

@@ -1,0 +1,94 @@
+/** `identity`: this machine's keys and settings, to another machine. Done here, since no node may run meanwhile. */
+import { open, rm } from 'node:fs/promises'
+import type { CommandSpec, Options } from '../command.ts'
+import type { Context } from '../context.ts'
+import { OutputError, UsageError } from '../errors.ts'
+import { keyFrom, readStdin, readText } from '../input.ts'
+
+const MIN_PASSPHRASE = 8
+
+/** null: none was named */
+async function passphraseOf(context: Context, { passphraseFile }: Options, path: string): Promise<string | null> {
+  if (passphraseFile === '-' && path === '-')
+    throw new UsageError('stdin can be read once: for the identity or for the passphrase')
+  return (await keyFrom(context, passphraseFile)) ?? null
+}
+
+async function exportTo(context: Context, path: string, options: Options): Promise<void> {
+  if (path === '-' && context.isJson) throw new UsageError('stdout has the identity: no JSON beside it')
+  const passphrase = await passphraseOf(context, options, '')
+  if (passphrase !== null && passphrase.length < MIN_PASSPHRASE)
+    throw new UsageError(`a passphrase has at least ${MIN_PASSPHRASE} characters`)
+  const { exportIdentity } = await import('@malote/core')
+  const { id, isMember, text } = exportIdentity(context.dataDir, { passphrase })
+  if (path === '-') process.stdout.write(text)
+  else await writeNew(path, text)
+  if (path !== '-') context.print({ id, isMember, path, sealed: passphrase !== null }, `exported ${id} to ${path}`)
+  if (passphrase === null)
+    context.note('Not sealed with a passphrase: whoever reads it is this branch. Keep it like a key.')
+  context.note('Never run two machines under one identity: import it where it shall run from now on.')
+}
+
+/** Readable by this user only, whole on disk, and never over something else. */
+async function writeNew(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    throw new OutputError('conflict', `${path} is there already`, {
+      path,
+      advice: 'Choose another name.',
+      cause: error,
+    })
+  })
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } catch (error) {
+    await rm(path, { force: true })
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function importFrom(context: Context, path: string, options: Options): Promise<void> {
+  const passphrase = await passphraseOf(context, options, path)
+  const text = path === '-' ? await readStdin(context) : await readText(path)
+  const { importIdentity } = await import('@malote/core')
+  const { id, isMember } = await importIdentity(context.dataDir, text, { passphrase })
+  context.print({ id, isMember }, `imported ${id} into ${context.dataDir}`)
+  context.note(
+    isMember
+      ? 'Stop the old machine for good, then start this one with "malote up": it fetches the ledger from the other branches.'
+      : 'Start it with "malote up".',
+  )
+}
+
+const passphraseFile = '--passphrase-file <path>'
+
+export const identityCommand: CommandSpec = {
+  usage: 'identity',
+  summary: "move this machine's identity and settings to another machine",
+  examples: ['malote identity export branch.malote', 'malote identity import branch.malote --data /srv/malote'],
+  subcommands: [
+    {
+      usage: 'export <path>',
+      summary: 'write identity and settings to a new file, or - for stdout; the node must be stopped',
+      examples: [
+        'malote identity export branch.malote --passphrase-file phrase.txt',
+        'malote identity export - > branch.malote',
+      ],
+      options: (command) => command.option(passphraseFile, 'seal it with the passphrase in this file, or - for stdin'),
+      run: (context, [path = ''], options) => exportTo(context, path, options),
+    },
+    {
+      usage: 'import <path>',
+      summary: 'take identity and settings into a new data folder, from a file or - for stdin',
+      examples: [
+        'malote identity import branch.malote --data /srv/malote --passphrase-file phrase.txt',
+        'malote identity import - < branch.malote',
+      ],
+      options: (command) => command.option(passphraseFile, 'its passphrase is in this file, or - for stdin'),
+      run: (context, [path = ''], options) => importFrom(context, path, options),
+    },
+  ],
+}

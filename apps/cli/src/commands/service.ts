@@ -1,0 +1,149 @@
+/** `service`: a unit for systemd. Written, shown or removed; what systemd is to do with it is told, not done. */
+import { constants, existsSync } from 'node:fs'
+import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir, userInfo } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import type { CommandSpec, Options } from '../command.ts'
+import type { Context } from '../context.ts'
+import { OutputError, UnsupportedError, UsageError } from '../errors.ts'
+import { MARK, type Manager, unitText } from '../service/unit.ts'
+
+const DEFAULT_NAME = 'malote'
+
+interface Target {
+  readonly manager: Manager
+  readonly name: string
+  readonly path: string
+  readonly systemctl: string
+}
+
+function targetOf({ user, system, name = DEFAULT_NAME }: Options): Target {
+  if (user === true && system === true) throw new UsageError('--user and --system exclude each other')
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(String(name)))
+    throw new UsageError(`not a name of a unit: ${JSON.stringify(name)}`)
+  const manager = system === true ? 'system' : 'user'
+  const configHome = process.env.XDG_CONFIG_HOME || join(homedir(), '.config')
+  const folder = manager === 'system' ? '/etc/systemd/system' : join(configHome, 'systemd', 'user')
+  return {
+    manager,
+    name: `${name}.service`,
+    path: join(folder, `${name}.service`),
+    systemctl: manager === 'system' ? 'sudo systemctl' : 'systemctl --user',
+  }
+}
+
+/** @throws {UnsupportedError} */
+async function wantSystemd(): Promise<void> {
+  if (existsSync('/run/systemd/system')) return
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const isThere = await access(join(folder || '.', 'systemctl'), constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return
+  }
+  throw new UnsupportedError(
+    'there is no systemd on this machine',
+    'Have your service manager run "malote up --data <dir>"; "malote service install --print" shows what matters.',
+  )
+}
+
+async function install(context: Context, options: Options): Promise<void> {
+  const target = targetOf(options)
+  if (target.manager === 'system' && context.dataDirFrom === 'default')
+    throw new UsageError('a system service wants its data folder named: --data /var/lib/malote')
+  if (target.manager === 'user' && options.runAs !== undefined) throw new UsageError('--run-as is for --system')
+  const dataDir = resolve(context.dataDir)
+  const unit = unitText({
+    manager: target.manager,
+    program: [process.execPath, resolve(process.argv[1] ?? '')],
+    dataDir,
+    config: options.config === undefined ? null : resolve(String(options.config)),
+    user: target.manager === 'system' ? String(options.runAs ?? userInfo().username) : null,
+  })
+  if (options.print === true) {
+    context.print({ path: target.path, unit }, unit.trimEnd())
+    return
+  }
+  await wantSystemd()
+  if (target.manager === 'system' && (options.runAs ?? userInfo().username) === 'root')
+    throw new UsageError('a node needs no root: name who runs it with --run-as <user>')
+  if (target.manager === 'system' && !(await isFolder(dataDir)))
+    throw new UsageError(`${dataDir} is not there: make it first, owned by the user of --run-as, mode 0700`)
+  await refuseForeign(target.path)
+  await mkdir(join(target.path, '..'), { recursive: true })
+  await writeFile(target.path, unit, { mode: 0o644 })
+  const next = `${target.systemctl} daemon-reload && ${target.systemctl} enable --now ${target.name}`
+  context.print({ path: target.path, next }, `wrote ${target.path}\nnext: ${next}`)
+  if (target.manager === 'user') context.note('To have it run while nobody is logged in: loginctl enable-linger')
+}
+
+async function uninstall(context: Context, options: Options): Promise<void> {
+  const target = targetOf(options)
+  const isThere = await refuseForeign(target.path)
+  const next = `${target.systemctl} stop ${target.name}; ${target.systemctl} daemon-reload`
+  if (isThere) {
+    // what enabling has made, else systemd goes on naming it
+    for (const wanting of ['default.target.wants', 'multi-user.target.wants'])
+      await rm(join(target.path, '..', wanting, target.name), { force: true })
+    await rm(target.path)
+  }
+  const text = isThere ? `removed ${target.path}; the data folder stays\nnext: ${next}` : `${target.path} is not there`
+  context.print({ path: target.path, removed: isThere, next: isThere ? next : null }, text)
+}
+
+/** @returns whether one of ours is there @throws {OutputError} somebody else's is */
+async function refuseForeign(path: string): Promise<boolean> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  if (text === null) return false
+  if (text.startsWith(MARK)) return true
+  const advice = 'Choose another name with --name, or remove that file.'
+  throw new OutputError('conflict', `${path} was not written by Malote`, { path, advice })
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+export const serviceCommand: CommandSpec = {
+  usage: 'service',
+  summary: 'have systemd run the node',
+  examples: ['malote service install', 'malote service uninstall'],
+  subcommands: [
+    {
+      usage: 'install',
+      summary: 'write a systemd unit that runs "malote up" on this data folder; settings come from its config.toml',
+      examples: [
+        'malote service install',
+        'malote service install --print',
+        'sudo malote service install --system --run-as malote --data /var/lib/malote',
+      ],
+      options: (command) =>
+        command
+          .option('--user', 'for the user who runs this command (so by itself)')
+          .option('--system', 'for the machine, started with it')
+          .option('--run-as <user>', 'with --system: who runs the node (the user who runs this command, but not root)')
+          .option('--name <unit>', 'name of the unit, for several nodes on one machine (malote)')
+          .option('--config <file>', 'settings to read instead of <data>/config.toml')
+          .option('--print', 'print the unit and write nothing'),
+      run: (context, _args, options) => install(context, options),
+    },
+    {
+      usage: 'uninstall',
+      summary: 'remove the unit; the data folder stays',
+      examples: ['malote service uninstall', 'sudo malote service uninstall --system'],
+      options: (command) =>
+        command
+          .option('--user', 'that of the user who runs this command (so by itself)')
+          .option('--system', 'that of the machine')
+          .option('--name <unit>', 'name of the unit (malote)'),
+      run: (context, _args, options) => uninstall(context, options),
+    },
+  ],
+}
