@@ -142,7 +142,10 @@ export class Branch {
     if (child === undefined || !this.isRunning) return child?.exitCode ?? null
     const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
     child.kill(signal)
-    return ended
+    const code = await ended
+    const [fault] = /(?:stopping takes too long|something is still open).*/.exec(this.log) ?? []
+    if (fault !== undefined) throw new Error(`${this.name}: ${fault}`)
+    return code
   }
 
   run(...args: string[]): Promise<Outcome> {

@@ -4,6 +4,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandSpec, defined, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
+import { endInTime } from '../ending.ts'
 import { createLog } from '../log.ts'
 import { guardMemory } from '../memory-guard.ts'
 import { resolveSettings } from '../settings/resolve.ts'
@@ -67,6 +68,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
   })
   for (const type of EVENTS) node.events.on(type, (data) => log.debug(type, { ...data }))
   for (const type of FREQUENT_EVENTS) node.events.on(type, (data) => log.trace(type, { ...data }))
+  let endLate = () => {}
   try {
     const stopped = Promise.withResolvers<void>()
     const endGuard = guardMemory()
@@ -93,6 +95,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
       await stopped.promise
     } finally {
       endGuard()
+      endLate = endInTime((what) => log.note(what))
       // the address goes first: from here on nobody should find this node
       await Promise.allSettled(
         ['api.json', 'api-token'].map((name) => rm(join(context.dataDir, name), { force: true })),
@@ -101,6 +104,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
     }
   } finally {
     await node.stop()
+    endLate()
   }
 }
 
