@@ -59,8 +59,12 @@ describe.skipIf(why !== null)(`Swagger UI${why === null ? '' : ` (not here: ${wh
   }
   /** Sends what stands there. @returns status and body as the page shows them */
   async function execute(block: Locator): Promise<{ status: string; body: Json }> {
-    await block.getByRole('button', { name: 'Execute' }).click()
     const live = block.locator('.live-responses-table')
+    // an answer stands until the next has come: the one before would be read
+    const clear = block.getByRole('button', { name: 'Clear' })
+    if (await clear.isVisible()) await clear.click()
+    await live.waitFor({ state: 'detached' })
+    await block.getByRole('button', { name: 'Execute' }).click()
     const status = (await live.locator('tbody .response-col_status').first().textContent()) ?? ''
     const text = await live.locator('.highlight-code code').first().textContent()
     return { status: status.trim().slice(0, 3), body: JSON.parse(text ?? 'null') }
