@@ -61,7 +61,7 @@ describe('docs/LIMITS.md', () => {
   it('has tables', () => expect(rows.length).toBeGreaterThan(150))
 
   it.each(rows)('$file $name: $value', ({ file, name, value }) => {
-    const path = file.startsWith('packages/') ? file : join('packages', 'core', 'src', file)
+    const path = /^(?:packages|apps)\//.test(file) ? file : join('packages', 'core', 'src', file)
     const source = readFileSync(join(repository, path), 'utf8')
     const number = meant(value)
     if (number === null || /^[a-z]/.test(name)) expect(source).toContain(name)
