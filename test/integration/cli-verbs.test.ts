@@ -325,7 +325,9 @@ describe('members', () => {
     expect((await verbs.json(one, ['release', 'Filial 5'])).state).toBe('member')
     expect((await verbs.json(one, ['quarantine', 'Filial 5'])).state).toBe('quarantined')
     expect(await verbs.text(one, ['release', 'Filial 5'])).toMatch(/: not quarantined, role member$/)
-    expect(await verbs.text(one, ['expel', 'Filial 5'])).toMatch(/^Filial 5 \(\S+\): expelled, role member; it is final$/)
+    expect(await verbs.text(one, ['expel', 'Filial 5'])).toMatch(
+      /^Filial 5 \(\S+\): expelled, role member; it is final$/,
+    )
 
     const other = await startGuest('Filial 6')
     await other.json('register', await verbs.text(one, ['invite', '--branch', 'Filial 6']))
