@@ -23,7 +23,7 @@ class LongestFirst extends BaseSequencer {
 // one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({
   test: {
-    globalSetup: 'test/support/fresh-bundle.ts',
+    globalSetup: ['test/support/fresh-bundle.ts', 'test/support/debian.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -41,7 +41,6 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          globalSetup: 'test/browser/packages.ts',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE, 'test/reach/**'],
           // more than cores on a small machine: these wait for deadlines and for the disk; the simulation takes what they leave
@@ -54,7 +53,6 @@ export default defineConfig({
         test: {
           name: 'reach',
           include: ['test/reach/**/*.test.ts'],
-          globalSetup: 'test/reach/packages.ts',
           // beside the integration tests, in the same workers: these wait even more
           maxWorkers: 5,
           sequence: { groupOrder: 2 },

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setup as installDebian } from '../test/support/debian.ts'
 
 const bin = join(import.meta.dirname, '..', 'node_modules', '.bin')
 const folder = mkdtempSync(join(tmpdir(), 'malote-check-'))
@@ -38,6 +39,7 @@ async function run({ title, command, args }: Check): Promise<boolean> {
   return code === 0
 }
 
+const installing = installDebian()
 const checks = await Promise.all(
   [
     { title: 'format and lint', command: 'biome', args: ['check', '--error-on-warnings', '.'] },
@@ -49,6 +51,7 @@ const checks = await Promise.all(
     { title: 'dead code and dependencies', command: 'knip', args: [] },
   ].map(run),
 )
+await installing
 console.log('\n== tests')
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
 const tested = spawnSync(join(bin, 'vitest'), ['run', ...reporters], { stdio: 'inherit', env }).status === 0

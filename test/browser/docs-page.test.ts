@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Locator, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Branch, type Json } from '../support/branch.ts'
-import { CHROMIUM } from './packages.ts'
+import { CHROMIUM } from '../support/debian.ts'
 
 const why = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing`
 const ARGS = [
