@@ -12,13 +12,17 @@ const MiB = 1024 * 1024
 /** While nothing happens; what comes in this time lies there for once. */
 const LOOK_MS = 250
 /** While buffers come and go. */
-const LOOK_BUSY_MS = 10
+const LOOK_BUSY_MS = 5
 /** How large the process is, is asked of the system and costs more than the rest. */
 const LOOK_SIZE_MS = 100
 /** For so long after the last collection. */
 const BUSY_MS = 1_000
-/** Worth a look at the young (about a millisecond): so much more lies outside of the heap than after the last one. */
-const MINOR_EVERY_BYTES = 8 * MiB
+/**
+ * Worth a look at the young (less than a millisecond): so much more lies outside of the heap than after the last one. V8
+ * counts that as old, and begins to mark the whole heap when about 8 MiB have come since it did so last; once marking has
+ * begun, a look at the young becomes one at all.
+ */
+const MINOR_EVERY_BYTES = 2 * MiB
 /** Worth a look at all (some 15 ms): the process is large, */
 const MAJOR_ABOVE_BYTES = 210 * MiB
 /** which it may be for good reason, so not all the time; */
