@@ -7,8 +7,8 @@ const seen = (rss: number, external: number, least: number, inUse: number, since
 
 describe('the guard of memory', () => {
   it('looks for young dead buffers when some have come', () => {
-    expect(seen(100, 41, 40, 0)).toBe('none')
-    expect(seen(100, 42, 40, 0)).toBe('minor')
+    expect(seen(100, 43, 40, 0)).toBe('none')
+    expect(seen(100, 44, 40, 0)).toBe('minor')
   })
 
   it('looks for all while the process is large, but not all the time', () => {
@@ -19,7 +19,7 @@ describe('the guard of memory', () => {
 
   it('leaves a large process alone in which nothing can lie dead', () => {
     expect(seen(290, 30, 30, 16)).toBe('none')
-    expect(seen(290, 100, 99, 85)).toBe('none')
+    expect(seen(290, 100, 97, 85)).toBe('none')
     expect(seen(290, 100, 100, 84)).toBe('major')
   })
 })

@@ -6,6 +6,7 @@
  */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { spaceOld } from './old-space.ts'
 import { boundYoungSpace } from './young-space.ts'
 
 const MiB = 1024 * 1024
@@ -17,12 +18,8 @@ const LOOK_BUSY_MS = 5
 const LOOK_SIZE_MS = 100
 /** For so long after the last collection. */
 const BUSY_MS = 1_000
-/**
- * Worth a look at the young (less than a millisecond): so much more lies outside of the heap than after the last one. V8
- * counts that as old, and begins to mark the whole heap when about 8 MiB have come since it did so last; once marking has
- * begun, a look at the young becomes one at all.
- */
-const MINOR_EVERY_BYTES = 2 * MiB
+/** Worth a look at the young (less than a millisecond): so much more lies outside of the heap than after the last one. */
+const MINOR_EVERY_BYTES = 4 * MiB
 /** Worth a look at all (some 15 ms): the process is large, */
 const MAJOR_ABOVE_BYTES = 210 * MiB
 /** which it may be for good reason, so not all the time; */
@@ -53,7 +50,7 @@ export function collectionFor({ rss, external, least, inUse, sinceMajorMs }: Mem
 export function guardMemory(): () => void {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as Collect
-  const boundYoung = boundYoungSpace()
+  const [boundYoung, space] = [boundYoungSpace(), spaceOld()]
   let last = -BUSY_MS
   let lastMajor = 0
   let inUse = getHeapStatistics().external_memory
@@ -70,6 +67,7 @@ export function guardMemory(): () => void {
     if (now - seen >= LOOK_SIZE_MS) {
       rss = process.memoryUsage.rss()
       boundYoung()
+      space()
       seen = now
     }
     const type = collectionFor({ rss, external, least, inUse, sinceMajorMs: now - lastMajor })
