@@ -18,10 +18,11 @@ export function endInTime(
     setTimeout(() => {
       note(`${what}: ${process.getActiveResourcesInfo().join(', ')}`)
       exit(1)
-    }, ms)
+      // as long as anything is open it comes all the same; where nothing is, the process has ended
+    }, ms).unref()
   const stopping = late(STOP_MS, 'stopping takes too long')
   return () => {
     clearTimeout(stopping)
-    late(OPEN_MS, 'something is still open after all was stopped').unref()
+    late(OPEN_MS, 'something is still open after all was stopped')
   }
 }

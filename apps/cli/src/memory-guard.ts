@@ -59,7 +59,7 @@ export function guardMemory(): () => void {
   let seen = -LOOK_SIZE_MS
   let timer: NodeJS.Timeout | undefined
   const look = () => {
-    const external = getHeapStatistics().external_memory
+    const { external_memory: external, used_heap_size: used } = getHeapStatistics()
     inUse = Math.min(inUse, external)
     // what a collection has found is given back on another thread, a little later
     least = Math.min(least, external)
@@ -67,7 +67,7 @@ export function guardMemory(): () => void {
     if (now - seen >= LOOK_SIZE_MS) {
       rss = process.memoryUsage.rss()
       boundYoung()
-      space()
+      space(used)
       seen = now
     }
     const type = collectionFor({ rss, external, least, inUse, sinceMajorMs: now - lastMajor })

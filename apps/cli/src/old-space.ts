@@ -2,7 +2,7 @@
  * How much may come before V8 marks the whole heap. It reckons that by the heap alone, some 20 MiB here, so that 8 MiB of
  * buffers are enough, and those that pass through a node come a hundred times as much a second. Why: decision 0009.
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { setFlagsFromString } from 'node:v8'
 
 const MiB = 1024 * 1024
 /** May come on top of what is in use. */
@@ -18,11 +18,11 @@ export function growthPercent(usedBytes: number): number {
   return Math.ceil((100 * SPARE_BYTES) / Math.max(usedBytes, 1) / STEP) * STEP
 }
 
-/** @returns looks how large the heap is, and decides when it is marked next */
-export function spaceOld(): () => void {
+/** @returns to be told how large the heap is: decides when it is marked next */
+export function spaceOld(): (usedBytes: number) => void {
   let percent = 0
-  return () => {
-    const next = growthPercent(getHeapStatistics().used_heap_size)
+  return (usedBytes) => {
+    const next = growthPercent(usedBytes)
     if (next === percent) return
     percent = next
     setFlagsFromString(`--heap-growing-percent=${percent}`)
