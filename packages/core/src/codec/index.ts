@@ -1,6 +1,6 @@
 export { type CborValue, decodeCbor, encodeCbor, viewCbor } from './cbor.ts'
 export { DecodeError, EncodeError } from './errors.ts'
 export { encodeFrame, FrameDecoder, frameHeader } from './frames.ts'
-export { release } from './release.ts'
+export { allocate, release } from './release.ts'
 export type { Shape, ShapeOf } from './shape.ts'
 export * as shape from './shape.ts'

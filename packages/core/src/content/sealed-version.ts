@@ -7,6 +7,7 @@
  * written. So a bit on disk always stands for bytes on disk.
  */
 import type { Clock } from '../clock.ts'
+import { allocate } from '../codec/index.ts'
 import { blake3, equalBytes, NONCE_BYTES, SEAL_OVERHEAD } from '../crypto/index.ts'
 import type { Root } from '../ids.ts'
 import { clearBit, fullBitfield, getBit, setBit } from './bitfield.ts'
@@ -272,7 +273,7 @@ export class SealedVersion implements SealedFile {
 
   async #readRaw(index: number, into?: Uint8Array): Promise<Uint8Array> {
     const expected = this.sealedLength(index)
-    const sealed = into?.subarray(0, expected) ?? new Uint8Array(Buffer.allocUnsafeSlow(expected).buffer)
+    const sealed = into?.subarray(0, expected) ?? allocate(expected)
     const length = await this.#inFile((file) => file.readAt(sealed, sealedOffset(this, index)))
     return sealed.subarray(0, length)
   }

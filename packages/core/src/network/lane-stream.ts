@@ -4,7 +4,7 @@
  */
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../clock.ts'
-import { DecodeError, release } from '../codec/index.ts'
+import { allocate, DecodeError, release } from '../codec/index.ts'
 import type { NodeId } from '../ids.ts'
 import { withDeadline } from './deadline.ts'
 import { StreamBrokenError } from './errors.ts'
@@ -37,7 +37,7 @@ export class LaneStream implements FrameStream {
   readonly #inbox: FrameInbox
   readonly #header = Buffer.alloc(HEADER_BYTES)
   #headerFilled = 0
-  #frame: Buffer | undefined
+  #frame: Uint8Array | undefined
   #filled = 0
   /** we end it */
   #ended = false
@@ -159,7 +159,7 @@ export class LaneStream implements FrameStream {
     if (length > maxFrameBytes)
       throw new DecodeError(`frame of ${length} bytes where at most ${maxFrameBytes} are allowed`)
     this.#filled = 0
-    const frame = Buffer.allocUnsafeSlow(length)
+    const frame = allocate(length)
     if (length === 0) this.#finish(frame)
     else this.#frame = frame
   }
@@ -169,9 +169,9 @@ export class LaneStream implements FrameStream {
     this.#inbox.end()
   }
 
-  #finish(frame: Buffer): void {
+  #finish(frame: Uint8Array): void {
     this.#frame = undefined
-    this.#inbox.push(new Uint8Array(frame.buffer, frame.byteOffset, frame.length))
+    this.#inbox.push(frame)
   }
 }
 

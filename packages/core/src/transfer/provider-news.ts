@@ -33,6 +33,7 @@ export function createNews<C extends Informed>(init: {
   /** what has come since clients were told; null = look at everything */
   const fresh = new Map<Root, number[] | null>()
   let cancel: (() => void) | undefined
+  let toldAt = Number.NEGATIVE_INFINITY
 
   const tellAll = (root: Root, arrived: number[] | null) => {
     for (const client of init.clients) {
@@ -45,14 +46,21 @@ export function createNews<C extends Informed>(init: {
     }
   }
 
+  /** Few are told at once where nothing was told lately: they pass it on so much sooner. */
+  const waitMs = () => {
+    const ms = gatheringMs(init.clients)
+    return ms > HAVE_MS ? ms : Math.max(0, toldAt + ms - init.clock.now())
+  }
+
   return {
     add(root, index) {
       const known = fresh.get(root)
       if (index === null) fresh.set(root, null)
       else if (known === undefined) fresh.set(root, [index])
       else known?.push(index)
-      cancel ??= init.clock.after(gatheringMs(init.clients), () => {
+      cancel ??= init.clock.after(waitMs(), () => {
         cancel = undefined
+        toldAt = init.clock.now()
         const all = [...fresh]
         fresh.clear()
         for (const [each, arrived] of all) tellAll(each, arrived)

@@ -38,6 +38,10 @@ describe('UploadHands', () => {
     expect(limits.toSorted((a, b) => a - b)[limits.length >> 1]).toBeLessThanOrEqual(LEAST_HANDS + 2)
   })
 
+  it('tries no more while a file of some seconds leaves over a link that is full', () => {
+    expect(Math.max(...settle(12_500, Array(8).fill(12_500), 20_000))).toBe(LEAST_HANDS)
+  })
+
   it('takes more where members are slower than the link', () => {
     const limits = settle(12_500, Array(40).fill(600), 60_000)
     expect(Math.max(...limits.slice(-1000))).toBeGreaterThanOrEqual(16)

@@ -21,8 +21,11 @@ const STUCK_MS = 5_000
 const FULL = 0.6
 /** The best rate is forgotten by so much with each measurement: a link may become slower. */
 const FADE = 0.95
-/** More are tried with every so manieth measurement, and kept when it brings so much more. */
-const TRY_EVERY = 4
+/**
+ * More are tried after so long (ms), and kept when it brings so much more: then again at once, else not for as long. Not
+ * sooner: where the link is full it delays all that is being sent, and worst what the others lack when a file is nearly there.
+ */
+const TRY_AFTER_MS = 30_000
 const TRY_GAIN = 1.1
 
 export class UploadHands {
@@ -34,12 +37,13 @@ export class UploadHands {
   #bytes = 0
   #chunks = 0
   #best = 0
-  #measured = 0
+  #tryAt: number
   /** what left before more were tried, and with how many */
   #tried: { rate: number; limit: number } | undefined
 
   constructor(now: number) {
     this.#since = now
+    this.#tryAt = now + TRY_AFTER_MS
   }
 
   get limit(): number {
@@ -74,7 +78,7 @@ export class UploadHands {
     const isStuck = this.#chunks === 0 && elapsed >= STUCK_MS
     if (!isEnough && !isStuck && elapsed < LONGEST_WINDOW_MS) return
     const rate = this.#bytes / elapsed
-    if (this.#wanted) this.#adapt(rate)
+    if (this.#wanted) this.#adapt(rate, now)
     else this.#tried = undefined
     this.#since = now
     this.#bytes = 0
@@ -82,16 +86,16 @@ export class UploadHands {
     this.#wanted = false
   }
 
-  #adapt(rate: number): void {
+  #adapt(rate: number, now: number): void {
     const tried = this.#tried
     this.#tried = undefined
-    this.#measured += 1
     const isFull = rate > 0 && rate >= FULL * this.#best
     this.#best = Math.max(rate, this.#best * FADE)
     if (!isFull) this.#limit = Math.min(MOST_HANDS, 2 * this.#limit)
-    else if (tried !== undefined) {
-      if (rate < TRY_GAIN * tried.rate) this.#limit = tried.limit
-    } else if (this.#measured % TRY_EVERY === 0) {
+    else if (tried !== undefined && rate < TRY_GAIN * tried.rate) {
+      this.#limit = tried.limit
+      this.#tryAt = now + TRY_AFTER_MS
+    } else if (tried !== undefined || now >= this.#tryAt) {
       this.#tried = { rate, limit: this.#limit }
       this.#limit = Math.min(MOST_HANDS, 2 * this.#limit)
     } else this.#limit = Math.max(LEAST_HANDS, this.#limit - 1)
