@@ -11,14 +11,16 @@
  *
  * @packageDocumentation
  */
-import { Punch, type PunchComponents, type PunchInit } from './punch.ts'
+import { Punch } from './punch.ts'
+import type { PunchComponents, PunchInit } from './service-types.ts'
 
 export type { AnsweringInit } from './answering.ts'
 export { type Endpoint, isPublic } from './endpoints.ts'
 export { PunchBusyError, PunchFailedError, PunchMessageError, PunchUnavailableError } from './errors.ts'
 export type { Way } from './messages.ts'
 export { type AnsweringPorts, QUESTION } from './observer.ts'
-export { DEFAULT_PREFIX, type Punch, type PunchComponents, type PunchInit, type Upgraded } from './punch.ts'
+export type { Punch, Upgraded } from './punch.ts'
+export { DEFAULT_PREFIX, type PunchComponents, type PunchInit } from './service-types.ts'
 export type { Statement } from './statements.ts'
 
 /** A service for `createLibp2p`. */

@@ -1,90 +1,29 @@
 /**
- * The service: speaks both protocols, begins and answers conversations, lends them its hands, and answers for others
- * what addresses it sees. Owns what is under way; `stop` ends all of it.
+ * The service: speaks both protocols, begins and answers conversations, and answers for others what addresses it sees.
+ * Owns what is under way; `stop` ends all of it.
  */
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  ComponentLogger,
-  Connection,
-  Libp2pEvents,
-  Logger,
-  PeerId,
-  PrivateKey,
-  Startable,
-  Stream,
-  TypedEventTarget,
-  Upgrader,
-} from '@libp2p/interface'
-import type { AddressManager, ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
-import { CODE_P2P, CODE_P2P_CIRCUIT } from '@multiformats/multiaddr'
-import { Answering, type AnsweringInit } from './answering.ts'
-import { converse, type Ending, type Hands, type Learned } from './conversation.ts'
-import {
-  type Candidate,
-  candidateOf,
-  type Endpoint,
-  isPublic,
-  isSameIp,
-  toMultiaddr,
-  type Whereabouts,
-} from './endpoints.ts'
+import type { Connection, Logger, PeerId, Startable, Stream } from '@libp2p/interface'
+import { Answering } from './answering.ts'
+import { isOpen, isRelayed, listOf } from './connections.ts'
+import { converse, type Ending } from './conversation.ts'
+import { candidateOf, toMultiaddr } from './endpoints.ts'
 import { PunchBusyError, PunchFailedError, PunchUnavailableError } from './errors.ts'
 import { Frames } from './frames.ts'
-import { APPEARS_MS, MAX_CANDIDATES, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
-import type { Lesson, PunchedWay, Role } from './machine.ts'
-import { type Mapping, Mappings, type OnePort } from './mappings.ts'
-import { encodeObservation, type Message, type Way } from './messages.ts'
+import { OwnHands } from './hands.ts'
+import { APPEARS_MS, MESSAGE_MS, UDP_LATER_MS } from './limits.ts'
+import { Mappings, type OnePort } from './mappings.ts'
+import { encodeObservation, type Way } from './messages.ts'
 import { type AnsweringPorts, Observer } from './observer.ts'
+import { Observers } from './observers.ts'
 import { OpenedSocket } from './opened.ts'
 import { Quotas } from './quotas.ts'
-import { openSimultaneously } from './simultaneous-open.ts'
-import { isTrue, type Statement } from './statements.ts'
-import { TcpConnection } from './tcp-connection.ts'
-import { openHole, type UdpHole } from './udp-hole.ts'
+import { DEFAULT_PREFIX, type PunchComponents, type PunchInit } from './service-types.ts'
+import type { Statement } from './statements.ts'
 
-export const DEFAULT_PREFIX = '/libp2p-punch'
 /** Streams of either protocol on one connection. */
 const MAX_STREAMS = 16
-const INACTIVITY_MS = 120_000
-
-export interface PunchComponents {
-  readonly peerId: PeerId
-  readonly privateKey: PrivateKey
-  readonly logger: ComponentLogger
-  readonly events: TypedEventTarget<Libp2pEvents>
-  readonly registrar: Registrar
-  readonly addressManager: AddressManager
-  readonly connectionManager: ConnectionManager
-  readonly transportManager: TransportManager
-  readonly upgrader: Upgrader
-}
-
-export interface PunchInit {
-  /** of the protocol ids, and part of what observers sign; null: speaks nothing until `speak` @default '/libp2p-punch' */
-  prefix?: string | null
-  /** upgrade relayed connections as they come in, as DCUtR does @default true */
-  auto?: boolean
-  /**
-   * Whose statements about addresses count, and who is asked for them.
-   * @default relays in use, and whoever we have a direct connection with
-   */
-  isObserver?: (peer: string) => boolean
-  /** answer others on a port of our own @default not */
-  observe?: AnsweringInit
-  /** where we answer others besides, on ports that others lend us: `accept` @default none */
-  ports?: () => { tcp: number; isShared: boolean }
-  /** what may be punched at; a company that routes private addresses between its sites may say more @default the Internet */
-  isPublic?: (endpoint: Endpoint) => boolean
-  /** A connection stands that both sides have opened: nobody else can be met at its address. On both sides. */
-  onPunched?: (connection: Connection) => void
-  /**
-   * A peer with which there is a direct connection has opened a bare socket beside it, together with us: ours from now on.
-   * Who is at its other end has still to be proved. @default such conversations are refused
-   */
-  onSocket?: (peer: string, socket: Socket) => void
-}
-
 export interface Upgraded {
   readonly connection: Connection
   readonly way: Way
@@ -97,7 +36,7 @@ export class Punch implements Startable {
   readonly #log: Logger
   readonly #observer: Observer
   readonly #answering: Answering | null
-  readonly #holes = new Set<UdpHole>()
+  readonly #hands: OwnHands
   readonly #mappings: Mappings
   readonly #quotas = new Quotas()
   /** what we begin ourselves, by the count of those whom we ask */
@@ -122,13 +61,18 @@ export class Punch implements Startable {
     }
     this.#observer = new Observer({ peerId, privateKey, prefix, ports })
     this.#answering = init.observe === undefined ? null : new Answering(init.observe, this.#observer, this.#log)
+    const ways = this.#ways
+    const observers = new Observers({ components, init, ways })
     this.#mappings = new Mappings({
       self: peerId.toString(),
       log: this.#log,
       prefix,
-      observers: () => this.#observers(),
-      overUdp: (observer, port, deadline) => this.#overUdp(observer, port, deadline),
+      observers: () => observers.all(),
+      overUdp: (observer, port, deadline) => observers.overUdp(observer, port, deadline),
     })
+    const isStopped = () => this.#stopped.signal.aborted
+    const own = { components, init, log: this.#log, observers, mappings: this.#mappings, ways, prefix, isStopped }
+    this.#hands = new OwnHands(own)
   }
 
   async start(): Promise<void> {
@@ -148,8 +92,7 @@ export class Punch implements Startable {
     await this.#answering?.stop()
     await this.#unregister()
     await Promise.allSettled(this.#running)
-    for (const hole of this.#holes) hole.close()
-    this.#holes.clear()
+    this.#hands.stop()
   }
 
   /** Speaks under another prefix from now on; null: nothing. What is under way ends. */
@@ -289,7 +232,7 @@ export class Punch implements Startable {
         maxOutboundStreams: MAX_STREAMS,
       })
       const frames = new Frames(stream)
-      const ending = await converse({ role: 'initiator', way, frames, hands: this.#handsFor(over), signal })
+      const ending = await converse({ role: 'initiator', way, frames, hands: this.#hands.over(over), signal })
       if (ending.outcome === 'failed') throw new Error(`${way}: ${ending.reason}`)
       return ending
     } finally {
@@ -314,7 +257,7 @@ export class Punch implements Startable {
       return giveBack !== null
     }
     const { signal } = this.#stopped
-    const hands = this.#handsFor(over)
+    const hands = this.#hands.over(over)
     try {
       const talk = converse({ role: 'responder', way: null, frames, hands, signal, onWay })
       const { outcome, reason, opened } = await this.#track(talk)
@@ -340,140 +283,6 @@ export class Punch implements Startable {
       await frames.close(AbortSignal.timeout(MESSAGE_MS))
     } catch (error) {
       frames.abort(error instanceof Error ? error : new Error(String(error)))
-    }
-  }
-
-  #handsFor(relayed: Connection): Hands {
-    return {
-      learn: (lesson, towards, signal) => this.#learn(lesson, towards, relayed.remotePeer, signal),
-      check: (message) => this.#check(message, relayed),
-      dial: async (candidates, signal) => {
-        const connection = await this.#dial(candidates, relayed.remotePeer, signal)
-        this.#ways.set(connection, 'dial')
-        return connection
-      },
-      punch: async (way, to, learned, role, signal) => {
-        const { localPort } = learned
-        if (way === 'socket') return new OpenedSocket(await openSimultaneously({ localPort, to, signal }))
-        const connection = await this.#punch(way, to, localPort, relayed.remotePeer, role, signal)
-        this.#onPunched(connection, way)
-        return connection
-      },
-    }
-  }
-
-  async #learn(lesson: Lesson, to: Endpoint | null, peer: PeerId, signal: AbortSignal): Promise<Learned | null> {
-    if (lesson === 'hole') return to === null ? null : await this.#openHole(to, peer, signal)
-    const mapping =
-      lesson === 'tcp'
-        ? await this.#mappings.tcp(signal)
-        : await (lesson === 'client' ? this.#mappings.client(signal) : this.#mappings.seen(signal))
-    // that nobody has seen us keeps us from nothing but punching
-    if (mapping === null && lesson !== 'seen') return null
-    const candidates = lesson === 'seen' ? this.#candidates() : []
-    return learnedFrom(mapping, candidates)
-  }
-
-  async #openHole(towards: Endpoint, peer: PeerId, signal: AbortSignal): Promise<Learned | null> {
-    const mapping = await this.#mappings.udp(signal, towards.family)
-    if (mapping === null) return null
-    const { upgrader, transportManager, connectionManager } = this.#components
-    try {
-      signal.throwIfAborted()
-      const onConnection = (connection: Connection) => this.#onPunched(connection, 'udp')
-      const init = { peer, towards, upgrader, transportManager, connectionManager, onConnection }
-      const hole = await openHole(mapping.held, init)
-      this.#holes.add(hole)
-      hole.onClose = () => void this.#holes.delete(hole)
-      if (this.#stopped.signal.aborted) hole.close()
-      return { ...learnedFrom(mapping, []), release: (outcome) => hole.release(outcome === 'direct') }
-    } catch (error) {
-      mapping.release()
-      throw error
-    }
-  }
-
-  #onPunched(connection: Connection, way: Way): void {
-    this.#ways.set(connection, way)
-    this.#init.onPunched?.(connection)
-  }
-
-  async #check(message: Message & { type: 'connect' }, relayed: Connection): Promise<Whereabouts> {
-    const { statement, candidates, way } = message
-    const nothing = { seen: null, candidates }
-    if (statement === null || this.#prefix === null || !this.#counts(statement.endpoint)) return nothing
-    if (!this.#isObserver(statement.observer, relayed)) return nothing
-    // beside a connection nobody is looked for but at its other end
-    if (way === 'socket' && !isSameIp(candidateOf(relayed.remoteAddr), statement.endpoint)) return nothing
-    const peer = relayed.remotePeer.toString()
-    const transports = way === 'dial' ? (['tcp', 'udp'] as const) : [way === 'socket' ? 'tcp' : way]
-    for (const transport of transports) {
-      const isOk = await isTrue(statement, { prefix: this.#prefix, peer, transport }, Date.now())
-      if (isOk) return { seen: statement.endpoint, candidates }
-    }
-    return nothing
-  }
-
-  async #dial(candidates: readonly Candidate[], peer: PeerId, signal: AbortSignal): Promise<Connection> {
-    const { transportManager } = this.#components
-    signal.throwIfAborted()
-    // a socket of @libp2p/tcp stays bound to the signal that it was dialled with: the winner's must not be aborted
-    const dials = new Set<AbortController>()
-    const endAll = () => {
-      for (const each of dials) each.abort(new Error('another address was faster, or it took too long'))
-      dials.clear()
-    }
-    // a handshake of QUIC cannot be recalled, only undone
-    const { promise: over, reject } = Promise.withResolvers<never>()
-    const onAbort = () => {
-      endAll()
-      reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort, { once: true })
-    const dial = async (candidate: Candidate) => {
-      const own = new AbortController()
-      dials.add(own)
-      const address = toMultiaddr(candidate, candidate.transport, peer.toString())
-      const connection = await transportManager.dial(address, { signal: own.signal })
-      if (own.signal.aborted) {
-        connection.abort(new Error('too late'))
-        throw own.signal.reason
-      }
-      dials.delete(own)
-      endAll()
-      return connection
-    }
-    try {
-      return await Promise.race([Promise.any(candidates.map(dial)), over])
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
-  }
-
-  async #punch(
-    way: Exclude<PunchedWay, 'socket'>,
-    to: Endpoint,
-    localPort: number,
-    peer: PeerId,
-    role: Role,
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    if (way === 'udp') return await this.#dial([{ ...to, transport: 'udp' }], peer, signal)
-    const { upgrader, connectionManager } = this.#components
-    const socket = await openSimultaneously({ localPort, to, signal })
-    const remoteAddr = toMultiaddr(to, 'tcp', peer.toString())
-    const direction = role === 'initiator' ? 'outbound' : 'inbound'
-    const log = this.#log.newScope('connection')
-    const raw = new TcpConnection({ socket, remoteAddr, direction, log, inactivityMs: INACTIVITY_MS })
-    try {
-      if (direction === 'outbound') return await upgrader.upgradeOutbound(raw, { signal })
-      await upgrader.upgradeInbound(raw, { signal })
-      const made = connectionManager.getConnections(peer).find((each) => each.remoteAddr === remoteAddr)
-      if (made === undefined) throw new Error('it has closed')
-      return made
-    } catch (error) {
-      raw.abort(error instanceof Error ? error : new Error(String(error)))
-      throw error
     }
   }
 
@@ -510,61 +319,9 @@ export class Punch implements Startable {
     return hasQuic ? ['dial', 'tcp', 'udp'] : ['dial', 'tcp']
   }
 
-  /** Direct connections that we have dialled, to those whose word counts: the newest to each. */
-  #observers(): Connection[] {
-    const each = new Map<string, Connection>()
-    for (const connection of this.#components.connectionManager.getConnections()) {
-      const at = candidateOf(connection.remoteAddr)
-      const isOurs = connection.direction === 'outbound' && isOpen(connection)
-      if (!isOurs || at === null || !this.#counts(at) || this.#ways.has(connection)) continue
-      const peer = connection.remotePeer.toString()
-      if (this.#init.isObserver?.(peer) === false) continue
-      const known = each.get(peer)
-      if (known === undefined || known.timeline.open < connection.timeline.open) each.set(peer, connection)
-    }
-    return [...each.values()]
-  }
-
-  /** To the same machine; its port for QUIC it has told us. */
-  async #overUdp(
-    { remotePeer, remoteAddr }: Connection,
-    port: number,
-    signal: AbortSignal,
-  ): Promise<{ connection: Connection; isOurs: boolean } | null> {
-    const { connectionManager, transportManager } = this.#components
-    const isThere = (connection: Connection) =>
-      isOpen(connection) &&
-      candidateOf(connection.remoteAddr)?.transport === 'udp' &&
-      connection.direction === 'outbound'
-    const standing = connectionManager.getConnections(remotePeer).find(isThere)
-    if (standing !== undefined) return { connection: standing, isOurs: false }
-    const at = candidateOf(remoteAddr)
-    if (at === null || transportManager.dialTransportForMultiaddr(toMultiaddr(at, 'udp')) === undefined) return null
-    const connection = await this.#dial([{ ...at, port, transport: 'udp' }], remotePeer, signal)
-    return { connection, isOurs: true }
-  }
-
-  #isObserver(observer: string, relayed: Connection): boolean {
-    if (this.#init.isObserver !== undefined) return this.#init.isObserver(observer)
-    if (relayOf(relayed) === observer) return true
-    const connections = this.#components.connectionManager.getConnections()
-    return connections.some((each) => each.remotePeer.toString() === observer && isOpen(each) && !isRelayed(each))
-  }
-
-  /** Listening, announced and mapped addresses of ours. */
-  #candidates(): Candidate[] {
-    const known = this.#components.addressManager.getAddressesWithMetadata()
-    const own = known.flatMap(({ multiaddr, type }) => (type === 'observed' ? [] : listOf(candidateOf(multiaddr))))
-    return own.filter((candidate) => !isLoopback(candidate)).slice(0, MAX_CANDIDATES)
-  }
-
   #quicPort(): number {
     const own = this.#components.transportManager.getAddrs().map(candidateOf)
     return own.find((candidate) => candidate?.transport === 'udp')?.port ?? 0
-  }
-
-  #counts(endpoint: Endpoint): boolean {
-    return this.#init.isPublic?.(endpoint) ?? isPublic(endpoint)
   }
 
   async #track<T>(work: Promise<T>): Promise<T> {
@@ -575,33 +332,4 @@ export class Punch implements Startable {
       this.#running.delete(work)
     }
   }
-}
-
-function learnedFrom(mapping: Mapping | null, candidates: readonly Candidate[]): Learned {
-  const { statement, localPort } = mapping ?? { statement: null, localPort: 0 }
-  const own = { seen: statement?.endpoint ?? null, candidates }
-  return { own, statement, localPort, release: () => mapping?.release() }
-}
-
-function isOpen({ status }: Connection): boolean {
-  return status === 'open'
-}
-
-function isRelayed({ remoteAddr }: Connection): boolean {
-  return remoteAddr.getComponents().some(({ code }) => code === CODE_P2P_CIRCUIT)
-}
-
-/** Whose circuit it is. */
-function relayOf({ remoteAddr }: Connection): string | undefined {
-  const parts = remoteAddr.getComponents()
-  const at = parts.findIndex(({ code }) => code === CODE_P2P_CIRCUIT)
-  return parts.slice(0, Math.max(at, 0)).findLast(({ code }) => code === CODE_P2P)?.value
-}
-
-function isLoopback({ ip }: Endpoint): boolean {
-  return ip.startsWith('127.') || ip === '::1'
-}
-
-function listOf<T>(value: T | null | undefined): T[] {
-  return value === null || value === undefined ? [] : [value]
 }
