@@ -23,6 +23,8 @@ class LongestFirst extends BaseSequencer {
 // one group after the other: what starts processes of its own does not run beside the unit tests
 export default defineConfig({
   test: {
+    // what programs say to people does not depend on who runs the tests
+    env: { LC_ALL: 'C.UTF-8' },
     globalSetup: ['test/support/fresh-bundle.ts', 'test/support/debian.ts'],
     sequence: { sequencer: LongestFirst },
     projects: [

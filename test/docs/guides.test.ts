@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commands } from '../../apps/cli/src/commands/index.ts'
+import { speak } from '../../apps/cli/src/messages/index.ts'
 import { buildProgram } from '../../apps/cli/src/program.ts'
 import { parseSettings } from '../../apps/cli/src/settings/file.ts'
 import { keepCompiled } from '../support/branch.ts'
 import { type Step, stepsOf } from './guide.ts'
 import { Machines } from './guide-machines.ts'
+
+await speak('en')
 
 const docs = join(import.meta.dirname, '..', '..', 'docs')
 /** In the order in which a network lives: each goes on where the one before it ended. */

@@ -5,7 +5,8 @@ import type { Context } from './context.ts'
 export interface CommandSpec {
   /** as commander wants it: `fetch <file>` */
   readonly usage: string
-  readonly summary: string
+  /** in the language that is spoken */
+  readonly summary: () => string
   /** the usage line of the help, where commander's own would mislead */
   readonly synopsis?: string
   readonly examples: readonly string[]

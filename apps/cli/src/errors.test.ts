@@ -10,6 +10,9 @@ import {
   toldOf,
   UsageError,
 } from './errors.ts'
+import { speak } from './messages/index.ts'
+
+await speak('en')
 
 const problem = (error: unknown) => problemOf(toldOf(error))
 

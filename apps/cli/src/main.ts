@@ -3,9 +3,11 @@ import { showJson } from '@malote/core/show-text'
 import { CommanderError } from 'commander'
 import { commands } from './commands/index.ts'
 import { detailOf, InterruptedError, problemOf, type Told, toldOf } from './errors.ts'
+import { chooseLanguage, say, speak, wordsBeforeEnd } from './messages/index.ts'
 import { exitCodeOf } from './output/exit-codes.ts'
 import { showText } from './output/terminal.ts'
 import { buildProgram } from './program.ts'
+import { usageText } from './usage.ts'
 
 /** @param argv as in `process.argv` */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -20,6 +22,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     throw error
   })
   process.stderr.on('error', () => {}) // nobody reads what we say: nothing to be done
+  await speak(chooseLanguage(argv, process.env))
   try {
     await buildProgram(commands, interrupted.signal).parseAsync([...argv])
   } catch (error) {
@@ -52,17 +55,10 @@ function lineOf({ code, detail, advice }: Told): string {
 /** null: help or version was asked for, and printed. */
 function usageOf(error: CommanderError): Told | null {
   if (error.exitCode === 0) return null
-  const detail = error.code === 'commander.help' ? 'a command is missing' : error.message
-  return {
-    code: 'usage',
-    detail: detail.replace(/^error: /, '').replaceAll('\n', ' '),
-    advice: 'See "malote --help".',
-    fields: {},
-  }
+  return { code: 'usage', detail: usageText(error), advice: say().usage.advice, fields: {} }
 }
 
 /** Read here, since the failure may be that the options cannot be read. */
 function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--')
-  return (end === -1 ? argv : argv.slice(0, end)).includes('--json')
+  return wordsBeforeEnd(argv).includes('--json')
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { UsageError } from './errors.ts'
+import { speak } from './messages/index.ts'
 import {
   parseCount,
   parseDuration,
@@ -13,6 +14,8 @@ import {
   parseSize,
   parseTransports,
 } from './parse.ts'
+
+await speak('en')
 
 describe('parseDuration', () => {
   it.each([

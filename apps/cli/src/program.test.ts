@@ -5,7 +5,10 @@ import { describe, expect, it } from 'vitest'
 import type { CommandSpec } from './command.ts'
 import { commands } from './commands/index.ts'
 import { defaultDataDir } from './context.ts'
+import { speak } from './messages/index.ts'
 import { buildProgram } from './program.ts'
+
+await speak('en')
 
 interface Parsed {
   usage: string

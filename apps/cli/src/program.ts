@@ -1,43 +1,66 @@
 /** Builds commander's tree from the specs of the commands. */
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import type { CommandSpec } from './command.ts'
 import { createContext, defaultDataDir, type GlobalOptions } from './context.ts'
-import { noteSubject } from './errors.ts'
+import { noteSubject, UsageError } from './errors.ts'
+import { LANGUAGES, languageOf, say } from './messages/index.ts'
+import { inWords } from './usage.ts'
 
+/** @throws {Error} before a language is spoken */
 export function buildProgram(specs: readonly CommandSpec[], signal: AbortSignal): Command {
-  const program = newCommand('malote', 'Private media sharing between the branches of a company, with no server.')
-    .helpCommand('help [command]', 'show the help of a command')
-    .version(ownVersion(), '-V, --version', 'print the version')
+  const { help } = say()
+  const program = newCommand('malote', help.program.summary)
+    .helpCommand('help [command]', help.program.help)
+    .version(ownVersion(), '-V, --version', help.program.version)
     // what stands behind a subcommand is the subcommand's: `fetch --version 2` is no question about Malote's version
     .enablePositionalOptions()
-    .addHelpText('after', '\nStart with "malote up", then "malote init" or "malote register <invite>" beside it.')
+    .addHelpText('after', `\n${help.program.start}`)
   for (const spec of specs) program.addCommand(build(spec, signal))
   return program
 }
 
 function newCommand(name: string, summary: string): Command {
+  const { help, titles } = say()
+  const standard = new Help()
   return (
     new Command(name)
       .description(summary)
       .exitOverride()
       // told by `main`, once, in the form that was asked for
       .configureOutput({ outputError: () => {} })
-      // every command has options: saying so in each line tells nothing
-      .configureHelp({ subcommandTerm: termOf })
-      .option('--data <dir>', `data folder of the node; else MALOTE_DATA, else ${defaultDataDir()}`)
-      .option('--json', 'print JSON')
-      .option('--quiet', 'print no progress and no hints')
+      .configureHelp({
+        // every command has options: saying so in each line tells nothing
+        subcommandTerm: (command) => inWords(termOf(command)),
+        commandUsage: (command) => inWords(standard.commandUsage(command)),
+        optionTerm: (option) => inWords(standard.optionTerm(option)),
+        argumentTerm: (argument) => inWords(`<${argument.name()}>`).slice(1, -1),
+        styleTitle: (title) => titles[title] ?? title,
+      })
+      .helpOption('-h, --help', help.program.helpOption)
+      .option('--data <dir>', help.program.data({ dir: defaultDataDir() }))
+      .option('--json', help.program.json)
+      .option('--quiet', help.program.quiet)
+      .option('--lang <language>', help.program.lang, parseLanguage)
   )
+}
+
+/** Chosen long before, by `chooseLanguage`; here it is only seen whether it is one. @throws {UsageError} */
+function parseLanguage(given: string): string {
+  if (languageOf(given) !== null) return given
+  throw new UsageError(say().usage.notALanguage({ given: JSON.stringify(given), languages: LANGUAGES.join(', ') }))
 }
 
 function build(spec: CommandSpec, signal: AbortSignal): Command {
   const [name = '', ...args] = spec.usage.split(' ')
-  const command = newCommand(name, spec.summary)
+  const command = newCommand(name, spec.summary())
   for (const arg of args) command.argument(arg)
   spec.options?.(command)
   if (spec.synopsis !== undefined) command.usage(spec.synopsis)
-  command.addHelpText('after', `\nExamples:\n${spec.examples.map((example) => `  $ ${example}`).join('\n')}`)
+  command.addHelpText(
+    'after',
+    `\n${say().help.program.examples}\n${spec.examples.map((example) => `  $ ${example}`).join('\n')}`,
+  )
   const act = spec.run ?? spec.runMany
   if (act !== undefined) {
     command.action(async (...given: unknown[]) => {
@@ -53,6 +76,7 @@ function build(spec: CommandSpec, signal: AbortSignal): Command {
       }
     })
   }
+  if (spec.subcommands !== undefined) command.helpCommand('help [command]', say().help.program.help)
   for (const sub of spec.subcommands ?? []) {
     command.addCommand(build(sub, signal), { isDefault: sub.isDefault ?? false })
   }

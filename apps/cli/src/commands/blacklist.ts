@@ -1,8 +1,10 @@
 /** Who must not see a file. A node stands for its branch. */
+
 import type { FileView, MaloteClient } from '@malote/client'
 import type { Command } from 'commander'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
+import { say } from '../messages/index.ts'
 import { type Column, showText } from '../output/terminal.ts'
 import { branchNames, fileOf, lostAccess, nodeOf } from '../references.ts'
 
@@ -16,8 +18,7 @@ const MAX_NAMES = 200
 /** Nodes named in one address, which is bounded. */
 const MAX_IN_URL = 100
 
-const resealOption = (command: Command) =>
-  command.option('--reseal', 'also seal the present version anew, so that copies with the old key are dropped')
+const resealOption = (command: Command) => command.option('--reseal', say().help.blacklist.reseal)
 
 async function listBlacklist(context: Context, client: MaloteClient, ref: string | undefined): Promise<void> {
   const query = ref === undefined ? {} : { file: ref }
@@ -94,7 +95,7 @@ async function replace(context: Context, ref: string, nodes: string[], reseal: b
 
 function change(
   usage: string,
-  summary: string,
+  summary: () => string,
   examples: readonly string[],
   act: (context: Context, ref: string, nodes: string[], reseal: boolean) => Promise<void>,
 ): CommandSpec {
@@ -110,30 +111,25 @@ function change(
 
 export const blacklistCommand: CommandSpec = {
   usage: 'blacklist',
-  summary: 'who must not see a file',
+  summary: () => say().help.blacklist.summary,
   examples: ['malote blacklist ls', 'malote blacklist add poster.png Recife', 'malote blacklist set poster.png'],
   subcommands: [
     {
       usage: 'ls [file]',
-      summary: 'who is denied which file',
+      summary: () => say().help.blacklist.ls,
       examples: ['malote blacklist ls', 'malote blacklist ls poster.png'],
       run: async (context, [ref]) => listBlacklist(context, await context.client(), ref),
     },
     change(
       'add <file> <node...>',
-      'deny a file to branches (owner only)',
+      () => say().help.blacklist.add,
       ['malote blacklist add poster.png Recife Natal', 'malote blacklist add poster.png Recife --reseal'],
       deny,
     ),
-    change(
-      'rm <file> <node...>',
-      'take branches off the list, or let them in where only some may read it (owner only)',
-      ['malote blacklist rm poster.png Recife'],
-      allow,
-    ),
+    change('rm <file> <node...>', () => say().help.blacklist.rm, ['malote blacklist rm poster.png Recife'], allow),
     change(
       'set <file> [node...]',
-      'replace the list: everyone but these may read it then; without nodes, everyone (owner only)',
+      () => say().help.blacklist.set,
       ['malote blacklist set poster.png Recife Natal', 'malote blacklist set poster.png'],
       replace,
     ),

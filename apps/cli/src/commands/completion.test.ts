@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createContext } from '../context.ts'
+import { speak } from '../messages/index.ts'
 import { completionCommand } from './completion.ts'
 import { commands } from './index.ts'
+
+await speak('en')
 
 async function scriptOf(shell: string): Promise<string> {
   let script = ''

@@ -1,7 +1,9 @@
 /** `completion`: a script for the shell, made from the commands themselves. */
+
 import type { Command } from 'commander'
 import type { CommandSpec } from '../command.ts'
 import { UsageError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { buildProgram } from '../program.ts'
 
 interface Word {
@@ -21,7 +23,7 @@ interface Place {
 export function completionCommand(all: () => readonly CommandSpec[]): CommandSpec {
   return {
     usage: 'completion <shell>',
-    summary: 'print a completion script for bash, zsh or fish',
+    summary: () => say().help.completion.summary,
     examples: [
       'malote completion bash > ~/.local/share/bash-completion/completions/malote',
       'malote completion zsh > "$' + '{fpath[1]}/_malote"',
@@ -40,7 +42,7 @@ function placesOf(command: Command, path = ''): Place[] {
   const commands = command.commands.map((each) => ({ word: each.name(), summary: each.description() }))
   const options = command.options.map((each) => ({ word: each.long ?? each.flags, summary: each.description }))
   return [
-    { path, commands, options: [...options, { word: '--help', summary: 'show the help' }] },
+    { path, commands, options: [...options, { word: '--help', summary: say().help.program.helpOption }] },
     ...command.commands.flatMap((each) => placesOf(each, path === '' ? each.name() : `${path} ${each.name()}`)),
   ]
 }

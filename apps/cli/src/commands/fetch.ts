@@ -1,10 +1,12 @@
 /** `fetch`: a local copy from several branches at once, and its plain bytes to a path or to stdout as they come. */
+
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConnectionLostError, type MaloteClient, ProblemError, type TransferView } from '@malote/client'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { NoVersionError, TransferEndedError, UsageError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { type Destination, destinationOf, writeTo } from '../output/destination.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
 import { formatBytes, showText } from '../output/terminal.ts'
@@ -17,7 +19,7 @@ const END_EVERY_MS = 50
 
 export const fetchCommand: CommandSpec = {
   usage: 'fetch <file>',
-  summary: 'fetch a file from the branches that hold it',
+  summary: () => say().help.fetch.summary,
   examples: [
     'malote fetch poster.png',
     'malote fetch poster.png -o /srv/media/',
@@ -26,8 +28,8 @@ export const fetchCommand: CommandSpec = {
   ],
   options: (command) =>
     command
-      .option('-o, --output <path>', 'path, folder, or - for stdout; else the current folder')
-      .option('--version <n>', 'an older version', parsePositive),
+      .option('-o, --output <path>', say().help.fetch.output)
+      .option('--version <n>', say().help.fetch.version, parsePositive),
   run: fetchFile,
 }
 

@@ -1,7 +1,9 @@
 /** Files as this branch may see them: listing, details, trash. */
+
 import type { FileView, MaloteClient, VersionView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
+import { say } from '../messages/index.ts'
 import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
 import { type FileDetails, fileIdOf, fileOf, lostAccess } from '../references.ts'
@@ -93,7 +95,7 @@ function seenByLines(seenBy: FileDetails['seenBy']): [string, string][] {
 export const fileCommands: readonly CommandSpec[] = [
   {
     usage: 'ls [text]',
-    summary: 'the files that this branch may see',
+    summary: () => say().help.ls.summary,
     examples: [
       'malote ls',
       'malote ls poster --campaign Verão',
@@ -102,25 +104,25 @@ export const fileCommands: readonly CommandSpec[] = [
     ],
     options: (command) =>
       command
-        .option('--campaign <name>', 'of this campaign')
-        .option('--owner <node>', 'of this branch')
-        .option('--tag <tag>', 'with this tag')
-        .option('--deleted', 'the trash instead')
-        .option('--limit <n>', 'at most so many (100)', parsePositive)
-        .option('--cursor <cursor>', 'go on after the page before'),
+        .option('--campaign <name>', say().help.ls.campaign)
+        .option('--owner <node>', say().help.ls.owner)
+        .option('--tag <tag>', say().help.ls.tag)
+        .option('--deleted', say().help.ls.deleted)
+        .option('--limit <n>', say().help.ls.limit, parsePositive)
+        .option('--cursor <cursor>', say().help.ls.cursor),
     run: (context, [text], options) => listFiles(context, text, options as ListWishes),
   },
   {
     usage: 'show <file>',
-    summary: 'one file: versions, copies, and who can see it',
+    summary: () => say().help.show.summary,
     examples: ['malote show poster.png', 'malote show 1f2e3d4c --json'],
     run: async (context, [ref = '']) => showFile(context, await context.client(), ref),
   },
   {
     usage: 'rm <file>',
-    summary: 'delete a file (owner only): hidden at once, kept for the retention',
+    summary: () => say().help.rm.summary,
     examples: ['malote rm poster.png', 'malote rm poster.png --purge'],
-    options: (command) => command.option('--purge', 'remove its bytes from every holder; there is no way back'),
+    options: (command) => command.option('--purge', say().help.rm.purge),
     async run(context, [ref = ''], options) {
       const purge = options.purge === true
       const client = await context.client()
@@ -133,9 +135,9 @@ export const fileCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'restore <file>',
-    summary: 'take a file out of the trash, or make an older version the present one (owner only)',
+    summary: () => say().help.restore.summary,
     examples: ['malote restore poster.png', 'malote restore poster.png --version 2'],
-    options: (command) => command.option('--version <n>', 'the version to go back to', parsePositive),
+    options: (command) => command.option('--version <n>', say().help.restore.version, parsePositive),
     async run(context, [id = ''], options) {
       const { version } = options as { version?: number }
       const client = await context.client()

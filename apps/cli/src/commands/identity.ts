@@ -1,9 +1,11 @@
 /** `identity`: this machine's keys and settings, to another machine. Done here, since no node may run meanwhile. */
+
 import { open, rm } from 'node:fs/promises'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { OutputError, UsageError } from '../errors.ts'
 import { keyFrom, readStdin, readText } from '../input.ts'
+import { say } from '../messages/index.ts'
 
 const MIN_PASSPHRASE = 8
 
@@ -67,27 +69,27 @@ const passphraseFile = '--passphrase-file <path>'
 
 export const identityCommand: CommandSpec = {
   usage: 'identity',
-  summary: "move this machine's identity and settings to another machine",
+  summary: () => say().help.identity.summary,
   examples: ['malote identity export branch.malote', 'malote identity import branch.malote --data /srv/malote'],
   subcommands: [
     {
       usage: 'export <path>',
-      summary: 'write identity and settings to a new file, or - for stdout; the node must be stopped',
+      summary: () => say().help.identity.export,
       examples: [
         'malote identity export branch.malote --passphrase-file phrase.txt',
         'malote identity export - > branch.malote',
       ],
-      options: (command) => command.option(passphraseFile, 'seal it with the passphrase in this file, or - for stdin'),
+      options: (command) => command.option(passphraseFile, say().help.identity.sealWith),
       run: (context, [path = ''], options) => exportTo(context, path, options),
     },
     {
       usage: 'import <path>',
-      summary: 'take identity and settings into a new data folder, from a file or - for stdin',
+      summary: () => say().help.identity.import,
       examples: [
         'malote identity import branch.malote --data /srv/malote --passphrase-file phrase.txt',
         'malote identity import - < branch.malote',
       ],
-      options: (command) => command.option(passphraseFile, 'its passphrase is in this file, or - for stdin'),
+      options: (command) => command.option(passphraseFile, say().help.identity.sealedWith),
       run: (context, [path = ''], options) => importFrom(context, path, options),
     },
   ],

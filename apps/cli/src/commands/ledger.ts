@@ -1,8 +1,10 @@
 /** The ledger: entries in the order of their arrival, heads and digest, and whether it all adds up. */
+
 import type { LedgerEntryView, MaloteClient } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { StoppedError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { type Column, showText } from '../output/terminal.ts'
 import { parseCount, parsePositive } from '../parse.ts'
 
@@ -84,7 +86,7 @@ async function pageOf(client: MaloteClient, after: number): Promise<LedgerEntryV
 
 export const ledgerCommand: CommandSpec = {
   usage: 'ledger',
-  summary: 'the entries in the order of their arrival here',
+  summary: () => say().help.ledger.summary,
   examples: [
     'malote ledger',
     'malote ledger --since 120 --limit 50',
@@ -93,14 +95,14 @@ export const ledgerCommand: CommandSpec = {
   ],
   options: (command) =>
     command
-      .option('--since <n>', 'those that arrived after this number', parseCount)
-      .option('--limit <n>', 'at most so many', parsePositive)
-      .option('--follow', 'go on with new ones until Ctrl-C'),
+      .option('--since <n>', say().help.ledger.since, parseCount)
+      .option('--limit <n>', say().help.ledger.limit, parsePositive)
+      .option('--follow', say().help.ledger.follow),
   run: (context, _args, options) => (options.follow === true ? follow : listEntries)(context, options as Range),
   subcommands: [
     {
       usage: 'digest',
-      summary: 'heads and state digest: equal on nodes with the same entries',
+      summary: () => say().help.ledger.digest,
       examples: ['malote ledger digest', 'malote ledger digest --json'],
       async run(context) {
         const client = await context.client()
@@ -119,9 +121,9 @@ export const ledgerCommand: CommandSpec = {
     },
     {
       usage: 'verify',
-      summary: 'check files and entries, recompute the state from them; exit code 1 when something is wrong',
+      summary: () => say().help.ledger.verify,
       examples: ['malote ledger verify', 'malote ledger verify --repair'],
-      options: (command) => command.option('--repair', 'make the state anew from the entries first'),
+      options: (command) => command.option('--repair', say().help.ledger.repair),
       async run(context, _args, options) {
         const client = await context.client()
         const result = await client.ask(

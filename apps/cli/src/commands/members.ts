@@ -1,9 +1,11 @@
 /** Members and invites, and what admins do about them. */
+
 import type { NodeView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { keyFrom } from '../input.ts'
+import { say } from '../messages/index.ts'
 import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { parseDuration } from '../parse.ts'
 
@@ -30,7 +32,7 @@ function nodeText(node: NodeView): string {
   return `${showText(node.branch)} (${node.id}): ${standing}, role ${node.role}${marks}`
 }
 
-function adminCommand(verb: 'quarantine' | 'release', summary: string): CommandSpec {
+function adminCommand(verb: 'quarantine' | 'release', summary: () => string): CommandSpec {
   return {
     usage: `${verb} <node>`,
     summary,
@@ -72,7 +74,7 @@ async function listInvites(context: Context): Promise<void> {
 export const memberCommands: readonly CommandSpec[] = [
   {
     usage: 'nodes',
-    summary: 'all members',
+    summary: () => say().help.nodes.summary,
     examples: ['malote nodes', 'malote nodes --json'],
     async run(context) {
       const client = await context.client()
@@ -84,7 +86,7 @@ export const memberCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'invite',
-    summary: 'invite a branch; prints the invite alone',
+    summary: () => say().help.invite.summary,
     examples: [
       'malote invite --branch Recife',
       'malote invite --branch "Rio" --replaces Rio --expires 24h',
@@ -92,11 +94,11 @@ export const memberCommands: readonly CommandSpec[] = [
     ],
     options: (command) =>
       command
-        .option('--branch <name>', 'name of the branch')
-        .option('--role <role>', 'member or admin')
-        .option('--expires <duration>', 'how long it is good (72h), or until when')
-        .option('--replaces <node>', 'the machine whose place the new one takes')
-        .option('--key-file <file>', "file with the recovery key, to replace an admin's machine; - reads stdin"),
+        .option('--branch <name>', say().help.invite.branch)
+        .option('--role <role>', say().help.invite.role)
+        .option('--expires <duration>', say().help.invite.expires)
+        .option('--replaces <node>', say().help.invite.replaces)
+        .option('--key-file <file>', say().help.invite.keyFile),
     async run(context, _args, options) {
       const { branch, role, expires, replaces } = options as Record<string, string | undefined>
       if (branch === undefined) throw new UsageError('an invite names the branch: --branch <name>')
@@ -108,10 +110,10 @@ export const memberCommands: readonly CommandSpec[] = [
       context.print(made, made.invite)
     },
     subcommands: [
-      { usage: 'ls', summary: 'all invites', examples: ['malote invite ls'], run: listInvites },
+      { usage: 'ls', summary: () => say().help.invite.ls, examples: ['malote invite ls'], run: listInvites },
       {
         usage: 'revoke <id>',
-        summary: 'take an invite back',
+        summary: () => say().help.invite.revoke,
         examples: ['malote invite revoke 1f2e3d4c'],
         async run(context, [id = '']) {
           const client = await context.client()
@@ -123,7 +125,7 @@ export const memberCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'role <node> <role>',
-    summary: 'make a node member or admin (admins only)',
+    summary: () => say().help.role.summary,
     examples: ['malote role Rio admin', 'malote role Rio member'],
     async run(context, [id = '', role]) {
       const body = { role: roleOf(role, 'the role') ?? 'member' } as const
@@ -132,20 +134,18 @@ export const memberCommands: readonly CommandSpec[] = [
       context.print(node, `${showText(node.branch)} (${node.id}): role ${node.role}`)
     },
   },
-  adminCommand('quarantine', 'give a node no chunks, boxes or keys (admins only)'),
-  adminCommand('release', 'end a quarantine (admins only)'),
+  adminCommand('quarantine', () => say().help.quarantine.summary),
+  adminCommand('release', () => say().help.release.summary),
   {
     usage: 'expel <node>',
-    summary: 'quarantine a node at once and begin its expulsion (admins only, or with the recovery key)',
+    summary: () => say().help.expel.summary,
     examples: [
       'malote expel Recife',
       'malote expel Recife --key-file recovery.txt',
       'malote expel Recife --key-file - --since 1f2e3d4c',
     ],
     options: (command) =>
-      command
-        .option('--key-file <file>', 'file with the recovery key, which makes it final; - reads stdin')
-        .option('--since <entry>', 'undo this entry of the node, all later ones and what followed from them'),
+      command.option('--key-file <file>', say().help.expel.keyFile).option('--since <entry>', say().help.expel.since),
     async run(context, [id = ''], options) {
       const client = await context.client()
       const body = defined({ recoveryKey: await keyFrom(context, options.keyFile), since: textOf(options.since) })

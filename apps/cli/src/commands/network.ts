@@ -1,10 +1,12 @@
 /** Founding, joining, leaving, presence. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MaloteClient, StatusView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { InviteTooLongError } from '../errors.ts'
 import { keyFrom, readStdin } from '../input.ts'
+import { say } from '../messages/index.ts'
 import { createProgress } from '../output/progress.ts'
 import { showText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
@@ -41,12 +43,12 @@ async function firstReached(context: Context, client: MaloteClient, opened: Stat
 export const networkCommands: readonly CommandSpec[] = [
   {
     usage: 'init',
-    summary: 'found a network; prints the recovery key once',
+    summary: () => say().help.init.summary,
     examples: ['malote init --name "Agência Horizonte" --branch "São Paulo"'],
     options: (command) =>
       command
-        .requiredOption('--name <network>', 'name of the network')
-        .requiredOption('--branch <name>', 'name of this branch'),
+        .requiredOption('--name <network>', say().help.init.name)
+        .requiredOption('--branch <name>', say().help.init.branch),
     async run(context, _args, options) {
       const client = await context.client()
       const body = { name: String(options.name), branch: String(options.branch) }
@@ -61,13 +63,13 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'register <invite>',
-    summary: 'join a network with an invite; - reads it from stdin',
+    summary: () => say().help.register.summary,
     examples: [
       'malote register "$INVITE"',
       'malote register "$INVITE" --via 200.1.2.3',
       'malote register - < invite.txt',
     ],
-    options: (command) => command.option('--via <address>', 'a member to ask: IP, IP:port, DNS name or multiaddr'),
+    options: (command) => command.option('--via <address>', say().help.register.via),
     async run(context, [invite = ''], options) {
       const client = await context.client()
       const text = invite === '-' ? await readStdin(context) : invite
@@ -82,9 +84,9 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'unregister',
-    summary: 'leave the network for good: copies, ownership, farewell',
+    summary: () => say().help.unregister.summary,
     examples: ['malote unregister', 'malote unregister --force'],
-    options: (command) => command.option('--force', 'also when files find no new owner'),
+    options: (command) => command.option('--force', say().help.unregister.force),
     async run(context, _args, options) {
       const client = await context.client()
       const outcome = await leave(context, client, options.force === true)
@@ -93,7 +95,7 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'connect',
-    summary: 'announce this node to all members',
+    summary: () => say().help.connect.summary,
     examples: ['malote connect'],
     async run(context) {
       const client = await context.client()
@@ -104,7 +106,7 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'disconnect',
-    summary: 'say farewell; serve nothing until "connect", also over a restart',
+    summary: () => say().help.disconnect.summary,
     examples: ['malote disconnect'],
     async run(context) {
       const client = await context.client()
@@ -114,7 +116,7 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'upgrade [rules]',
-    summary: 'activate newer rules for all branches, for good (admins only)',
+    summary: () => say().help.upgrade.summary,
     examples: ['malote upgrade', 'malote upgrade 1'],
     async run(context, [rules]) {
       const client = await context.client()
@@ -127,9 +129,9 @@ export const networkCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'recover',
-    summary: 'make this node admin by the recovery key',
+    summary: () => say().help.recover.summary,
     examples: ['malote recover --key-file recovery.txt', 'malote recover --key-file -'],
-    options: (command) => command.requiredOption('--key-file <file>', 'file with the recovery key; - reads stdin'),
+    options: (command) => command.requiredOption('--key-file <file>', say().help.recover.keyFile),
     async run(context, _args, options) {
       const client = await context.client()
       const recoveryKey = (await keyFrom(context, options.keyFile)) ?? ''

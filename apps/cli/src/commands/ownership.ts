@@ -1,16 +1,18 @@
 /** Giving files away, taking them, and what admins do about orphans. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileView, MaloteClient, NodeView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { NotAcceptedError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { type Column, formatBytes, showText } from '../output/terminal.ts'
 import { fileIdOf, nodeOf } from '../references.ts'
 
 /** Events wake the wait; this is for one that came before we listened. */
 const LOOK_EVERY_MS = 2000
 
-type Offer = FileView & { direction: 'to this branch' | 'of this branch' }
+type Offer = FileView & { direction: string }
 
 const offerColumns: readonly Column<Offer>[] = [
   { title: 'FILE', value: (file) => file.name },
@@ -88,7 +90,7 @@ const ownsText = (file: FileView) => `${showText(file.name)} belongs to ${showTe
 /** Commands that take a file and answer with it. */
 function fileCommand(
   usage: string,
-  summary: string,
+  summary: () => string,
   example: string,
   act: (client: MaloteClient, id: string) => Promise<FileView>,
 ): CommandSpec {
@@ -105,44 +107,42 @@ function fileCommand(
 
 const handoff: CommandSpec = {
   usage: 'handoff',
-  summary: 'give a file to another branch, or answer an offer',
+  summary: () => say().help.handoff.summary,
   synopsis: '<file> --to <node> [--no-wait]\n       malote handoff ls | accept <file> | decline <file> | cancel <file>',
   examples: ['malote handoff poster.png --to Rio', 'malote handoff ls', 'malote handoff accept poster.png'],
   subcommands: [
     {
       usage: 'offer <file>',
-      summary: 'offer a file to another branch, and wait for its answer (the default)',
+      summary: () => say().help.handoff.offer,
       examples: ['malote handoff poster.png --to Rio', 'malote handoff poster.png --to Rio --no-wait'],
       isDefault: true,
       options: (command) =>
-        command
-          .requiredOption('--to <node>', 'the branch that is to own it')
-          .option('--no-wait', 'do not wait until the offer has ended'),
+        command.requiredOption('--to <node>', say().help.handoff.to).option('--no-wait', say().help.handoff.noWait),
       run: (context, [ref = ''], options) => offer(context, ref, String(options.to), options.wait !== false),
     },
     {
       usage: 'ls',
-      summary: 'offers to this branch and of this branch',
+      summary: () => say().help.handoff.ls,
       examples: ['malote handoff ls'],
       async run(context) {
         const client = await context.client()
         const open = await client.ask(client.api.GET('/handoffs'))
         const rows: Offer[] = [
-          ...open.incoming.map((file) => ({ ...file, direction: 'to this branch' as const })),
-          ...open.outgoing.map((file) => ({ ...file, direction: 'of this branch' as const })),
+          ...open.incoming.map((file) => ({ ...file, direction: 'to this branch' })),
+          ...open.outgoing.map((file) => ({ ...file, direction: 'of this branch' })),
         ]
         context.print(open, context.table(rows, offerColumns, 'no open offers'))
       },
     },
     fileCommand(
       'accept <file>',
-      'accept a file that is offered to this branch',
+      () => say().help.handoff.accept,
       'malote handoff accept poster.png',
       (client, id) => client.ask(client.api.POST('/files/{id}/handoff/accept', { params: { path: { id } }, body: {} })),
     ),
     {
       usage: 'decline <file>',
-      summary: 'decline a file that is offered to this branch',
+      summary: () => say().help.handoff.decline,
       examples: ['malote handoff decline poster.png'],
       async run(context, [ref = '']) {
         const client = await context.client()
@@ -153,7 +153,7 @@ const handoff: CommandSpec = {
     },
     fileCommand(
       'cancel <file>',
-      'take an offer of this branch back',
+      () => say().help.handoff.cancel,
       'malote handoff cancel poster.png',
       (client, id) => client.ask(client.api.DELETE('/files/{id}/handoff', { params: { path: { id } } })),
     ),
@@ -162,12 +162,15 @@ const handoff: CommandSpec = {
 
 export const ownershipCommands: readonly CommandSpec[] = [
   handoff,
-  fileCommand('adopt <file>', 'become the owner of an orphaned file', 'malote adopt poster.png', (client, id) =>
-    client.ask(client.api.POST('/files/{id}/adopt', { params: { path: { id } }, body: {} })),
+  fileCommand(
+    'adopt <file>',
+    () => say().help.adopt.summary,
+    'malote adopt poster.png',
+    (client, id) => client.ask(client.api.POST('/files/{id}/adopt', { params: { path: { id } }, body: {} })),
   ),
   {
     usage: 'assign <file> <node>',
-    summary: 'give an orphan, or a file whose offer got no answer, to a branch (admins only)',
+    summary: () => say().help.assign.summary,
     examples: ['malote assign poster.png Rio'],
     async run(context, [id = '', to = '']) {
       const client = await context.client()

@@ -1,4 +1,5 @@
 /** `service`: a unit for systemd. Written, shown or removed; what systemd is to do with it is told, not done. */
+
 import { constants, existsSync } from 'node:fs'
 import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
@@ -6,6 +7,7 @@ import { delimiter, join, resolve } from 'node:path'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { OutputError, UnsupportedError, UsageError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { MARK, type Manager, unitText } from '../service/unit.ts'
 
 const DEFAULT_NAME = 'malote'
@@ -113,12 +115,12 @@ async function isFolder(path: string): Promise<boolean> {
 
 export const serviceCommand: CommandSpec = {
   usage: 'service',
-  summary: 'have systemd run the node',
+  summary: () => say().help.service.summary,
   examples: ['malote service install', 'malote service uninstall'],
   subcommands: [
     {
       usage: 'install',
-      summary: 'write a systemd unit that runs "malote up" on this data folder; settings come from its config.toml',
+      summary: () => say().help.service.install,
       examples: [
         'malote service install',
         'malote service install --print',
@@ -126,23 +128,23 @@ export const serviceCommand: CommandSpec = {
       ],
       options: (command) =>
         command
-          .option('--user', 'for the user who runs this command (so by itself)')
-          .option('--system', 'for the machine, started with it')
-          .option('--run-as <user>', 'with --system: who runs the node (the user who runs this command, but not root)')
-          .option('--name <unit>', 'name of the unit, for several nodes on one machine (malote)')
-          .option('--config <file>', 'settings to read instead of <data>/config.toml')
-          .option('--print', 'print the unit and write nothing'),
+          .option('--user', say().help.service.user)
+          .option('--system', say().help.service.system)
+          .option('--run-as <user>', say().help.service.runAs)
+          .option('--name <unit>', say().help.service.name)
+          .option('--config <file>', say().help.service.config)
+          .option('--print', say().help.service.print),
       run: (context, _args, options) => install(context, options),
     },
     {
       usage: 'uninstall',
-      summary: 'remove the unit; the data folder stays',
+      summary: () => say().help.service.uninstall,
       examples: ['malote service uninstall', 'sudo malote service uninstall --system'],
       options: (command) =>
         command
-          .option('--user', 'that of the user who runs this command (so by itself)')
-          .option('--system', 'that of the machine')
-          .option('--name <unit>', 'name of the unit (malote)'),
+          .option('--user', say().help.service.userOf)
+          .option('--system', say().help.service.systemOf)
+          .option('--name <unit>', say().help.service.nameOf),
       run: (context, _args, options) => uninstall(context, options),
     },
   ],

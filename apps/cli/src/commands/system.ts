@@ -1,4 +1,5 @@
 /** This node: how it is, where it is, how it is stopped. */
+
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,6 +7,7 @@ import { type DoctorCheck, ProblemError, type StatusView } from '@malote/client'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { WaitedTooLongError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { formatBytes, formatDuration, showText } from '../output/terminal.ts'
 import { readViews, resolveSettings, type SettingView } from '../settings/resolve.ts'
 import { addSettings } from '../settings/table.ts'
@@ -190,7 +192,7 @@ async function showConfig(context: Context, _args: unknown, options: Options): P
 export const systemCommands: readonly CommandSpec[] = [
   {
     usage: 'status',
-    summary: 'this node and the health of its network',
+    summary: () => say().help.status.summary,
     examples: ['malote status', 'malote status --json'],
     async run(context) {
       const client = await context.client()
@@ -200,9 +202,9 @@ export const systemCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'doctor',
-    summary: 'check clock, ports, reachability, disk, chunks, database and versions',
+    summary: () => say().help.doctor.summary,
     examples: ['malote doctor', 'malote doctor --chunks'],
-    options: (command) => command.option('--chunks', 'look through the whole store first: takes as long as reading it'),
+    options: (command) => command.option('--chunks', say().help.doctor.chunks),
     async run(context, _args, { chunks }) {
       const client = await context.client()
       const query = chunks === true ? { chunks: true } : {}
@@ -212,18 +214,18 @@ export const systemCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'down',
-    summary: 'stop the node',
+    summary: () => say().help.down.summary,
     examples: ['malote down'],
     run: down,
   },
   {
     usage: 'config',
-    summary: 'settings, and where each comes from',
+    summary: () => say().help.config.summary,
     examples: ['malote config', 'malote config show'],
     subcommands: [
       {
         usage: 'show',
-        summary: 'every setting of the running node, else of the next "malote up", and where it comes from',
+        summary: () => say().help.config.show,
         examples: [
           'malote config show',
           'malote config show --data /srv/malote --json',
@@ -237,7 +239,7 @@ export const systemCommands: readonly CommandSpec[] = [
   },
   {
     usage: 'open',
-    summary: 'the address of the API page, and a one-time code that signs a browser in',
+    summary: () => say().help.open.summary,
     examples: ['malote open'],
     async run(context) {
       const client = await context.client()

@@ -1,8 +1,10 @@
 /** What is on its way, and the caps. */
+
 import type { MaloteClient, TransferView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { type Column, formatBytes, formatDuration, showText } from '../output/terminal.ts'
 import { parseRate } from '../parse.ts'
 
@@ -44,7 +46,7 @@ type Verb = 'pause' | 'resume' | 'cancel'
 
 const firstCommand: CommandSpec = {
   usage: 'first <id>',
-  summary: 'let a transfer go before all others',
+  summary: () => say().help.transfers.first,
   examples: ['malote transfers first 7f3a'],
   async run(context, [id = '']) {
     const client = await context.client()
@@ -69,12 +71,12 @@ function act(client: MaloteClient, verb: Verb, id: string): Promise<TransferView
   return client.ask(client.api.PATCH('/transfers/{id}', { params, body }))
 }
 
-function changeCommand(verb: Verb, summary: string): CommandSpec {
+function changeCommand(verb: Verb, summary: () => string): CommandSpec {
   return {
     usage: `${verb} [id]`,
     summary,
     examples: [`malote transfers ${verb} 7f3a`, `malote transfers ${verb} --all`],
-    options: (command) => command.option('--all', 'all that can be'),
+    options: (command) => command.option('--all', say().help.transfers.all),
     async run(context, [id], options) {
       if ((id === undefined) === (options.all !== true)) throw new UsageError('say which: an id, or --all')
       const client = await context.client()
@@ -93,23 +95,23 @@ function changeCommand(verb: Verb, summary: string): CommandSpec {
 export const transferCommands: readonly CommandSpec[] = [
   {
     usage: 'transfers',
-    summary: 'what is on its way',
+    summary: () => say().help.transfers.summary,
     examples: ['malote transfers', 'malote transfers pause --all', 'malote transfers cancel 7f3a'],
     run: listTransfers,
     subcommands: [
-      { usage: 'ls', summary: 'running and ended transfers', examples: ['malote transfers ls'], run: listTransfers },
-      changeCommand('pause', 'pause a transfer'),
-      changeCommand('resume', 'go on with a transfer'),
+      { usage: 'ls', summary: () => say().help.transfers.ls, examples: ['malote transfers ls'], run: listTransfers },
+      changeCommand('pause', () => say().help.transfers.pause),
+      changeCommand('resume', () => say().help.transfers.resume),
       firstCommand,
-      changeCommand('cancel', 'cancel a transfer; what has arrived stays'),
+      changeCommand('cancel', () => say().help.transfers.cancel),
     ],
   },
   {
     usage: 'limit',
-    summary: 'show or change the caps of the transfers',
+    summary: () => say().help.limit.summary,
     examples: ['malote limit', 'malote limit --up 10MB/s', 'malote limit --up unlimited --down unlimited'],
     options: (command) =>
-      command.option('--up <rate>', '10MB/s, or unlimited').option('--down <rate>', '10MB/s, or unlimited'),
+      command.option('--up <rate>', say().help.limit.rate).option('--down <rate>', say().help.limit.rate),
     async run(context, _args, options) {
       const { up, down } = options as { up?: string; down?: string }
       // not by commander, which takes a parsed null for a missing value

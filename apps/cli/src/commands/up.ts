@@ -1,4 +1,5 @@
 /** `up`: the only command that builds a node. Everything else is a client of what this one runs. */
+
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,12 +8,13 @@ import type { Context } from '../context.ts'
 import { endInTime } from '../ending.ts'
 import { createLog } from '../log.ts'
 import { guardMemory } from '../memory-guard.ts'
+import { say } from '../messages/index.ts'
 import { resolveSettings } from '../settings/resolve.ts'
 import { addSettings } from '../settings/table.ts'
 
 export const up: CommandSpec = {
   usage: 'up',
-  summary: 'run the node in the foreground',
+  summary: () => say().help.up.summary,
   examples: [
     'malote up',
     'malote up --data /srv/malote --port 4373 --announce 200.1.2.3:4373',
@@ -21,11 +23,7 @@ export const up: CommandSpec = {
     'malote up --config /etc/malote.toml --log-level debug',
     'malote up --rebuild',
   ],
-  options: (command) =>
-    addSettings(command).option(
-      '--rebuild',
-      'make damaged databases anew from what can be read and from the other members',
-    ),
+  options: (command) => addSettings(command).option('--rebuild', say().help.up.rebuild),
   run: (context, _args, options) => runNode(context, options),
 }
 

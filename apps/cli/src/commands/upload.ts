@@ -1,4 +1,5 @@
 /** `upload` and `update`: files from disk or stdin into the network. */
+
 import { lstat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { FileUnreadableError, type FileView, type MaloteClient } from '@malote/client'
@@ -6,6 +7,7 @@ import { type CommandSpec, defined, list } from '../command.ts'
 import type { Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { stdinOf } from '../input.ts'
+import { say } from '../messages/index.ts'
 import { createProgress } from '../output/progress.ts'
 import { formatBytes, showText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
@@ -25,7 +27,7 @@ interface UploadWishes {
 
 export const uploadCommand: CommandSpec = {
   usage: 'upload <path...>',
-  summary: 'share files; prints the id of each',
+  summary: () => say().help.upload.summary,
   examples: [
     'malote upload poster.png --campaign Verão --tag print --tag A3',
     'malote upload layout.psd --deny Recife --wait replicated',
@@ -34,13 +36,13 @@ export const uploadCommand: CommandSpec = {
   ],
   options: (command) =>
     command
-      .option('--deny <branch>', 'must not see it; repeatable', list)
-      .option('--only <branch>', 'nobody else may see it; repeatable', list)
-      .option('--campaign <name>', 'campaign that it belongs to')
-      .option('--tag <tag>', 'repeatable', list)
-      .option('--name <name>', 'instead of the name on disk')
-      .option('--type <media-type>', 'instead of the one guessed from the name')
-      .option('--wait <level>', `${LEVELS.join(', ')}: what to wait for (local)`),
+      .option('--deny <branch>', say().help.upload.deny, list)
+      .option('--only <branch>', say().help.upload.only, list)
+      .option('--campaign <name>', say().help.upload.campaign)
+      .option('--tag <tag>', say().help.upload.tag, list)
+      .option('--name <name>', say().help.upload.name)
+      .option('--type <media-type>', say().help.upload.type)
+      .option('--wait <level>', say().help.upload.wait({ levels: LEVELS.join(', ') })),
   async runMany(context, [paths], options) {
     await upload(context, paths as string[], options as UploadWishes)
   },
@@ -48,10 +50,9 @@ export const uploadCommand: CommandSpec = {
 
 export const updateCommand: CommandSpec = {
   usage: 'update <file> <path>',
-  summary: 'give a file new content (owner only)',
+  summary: () => say().help.update.summary,
   examples: ['malote update poster.png ./poster-v2.png', 'malote update 1f2e3d4c poster.png --if-match 3'],
-  options: (command) =>
-    command.option('--if-match <version>', 'only if the present version is this one', parsePositive),
+  options: (command) => command.option('--if-match <version>', say().help.update.ifMatch, parsePositive),
   async run(context, [ref = '', path = ''], options) {
     const { ifMatch } = options as { ifMatch?: number }
     await checkPaths([path])

@@ -4,7 +4,10 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { speak } from '../messages/index.ts'
 import { destinationOf, writeTo } from './destination.ts'
+
+await speak('en')
 
 let folder: string
 beforeEach(async () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { speak } from '../messages/index.ts'
 import { progressText } from './progress.ts'
+
+await speak('en')
 
 describe('progressText', () => {
   it('shows share, bytes, speed and time left', () => {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { speak } from '../messages/index.ts'
 import { displayWidth, formatBytes, formatDuration, formatTable, showText } from './terminal.ts'
+
+await speak('en')
 
 describe('showText', () => {
   it.each([

@@ -5,9 +5,12 @@ import { Command } from 'commander'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { up } from '../commands/up.ts'
+import { speak } from '../messages/index.ts'
 import { parseSettings } from './file.ts'
 import { resolveSettings } from './resolve.ts'
 import { addSettings, settingList, variableOf } from './table.ts'
+
+await speak('en')
 
 let folder: string
 beforeEach(async () => {
@@ -82,7 +85,7 @@ describe('a setting', () => {
 
   it('is every flag of "up", but for the one that is for one start', () => {
     const command = up.options?.(new Command('up')) as Command
-    const known = new Set(settingList.flatMap(([, { options }]) => options.map(({ long }) => long)))
+    const known = new Set(settingList.flatMap(([, { options }]) => options().map(({ long }) => long)))
     expect(command.options.map(({ long }) => long).filter((flag) => !known.has(flag as string))).toEqual([
       '--config',
       '--rebuild',

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { up } from '../commands/up.ts'
+import { speak } from '../messages/index.ts'
 import { buildProgram } from '../program.ts'
 import { readViews, resolveSettings } from './resolve.ts'
+
+await speak('en')
 
 /** As `up` is given them on a command line. */
 async function settings(...flags: string[]): Promise<Record<string, [string | null, string]>> {

@@ -1,8 +1,10 @@
 /** Every setting of `up`: its flags, what the configuration file and the environment may say, and its default. */
+
 import { type Command, Option } from 'commander'
 import { list } from '../command.ts'
 import { UsageError } from '../errors.ts'
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../log.ts'
+import { say } from '../messages/index.ts'
 import { formatBytes } from '../output/terminal.ts'
 import { parseHandoffs, parseHostPort, parsePort, parseRateOption, parseSize, parseTransports } from '../parse.ts'
 
@@ -15,7 +17,8 @@ export interface Setting<Value> {
   /** as in the file; `--<name>` and `MALOTE_<NAME>` say the same */
   readonly name: string
   readonly kinds: readonly Kind[]
-  readonly options: readonly Option[]
+  /** with their help in the language that is spoken */
+  readonly options: () => readonly Option[]
   /** of one text, or of each member of a list @throws {UsageError} */
   readonly parse: (texts: readonly string[]) => Value
   /** in words; null: none */
@@ -25,7 +28,7 @@ export interface Setting<Value> {
 
 function text<Value>(
   flag: string,
-  init: { help: string; standard: Value },
+  init: { help: () => string; standard: Value },
   parse: (text: string) => Value,
   show: (value: Value) => string | null,
   kinds: readonly Kind[] = ['text'],
@@ -33,7 +36,7 @@ function text<Value>(
   return {
     name: nameOf(flag),
     kinds,
-    options: [new Option(`--${flag}`, init.help).argParser(parse)],
+    options: () => [new Option(`--${flag}`, init.help()).argParser(parse)],
     parse: ([given = '']) => parse(given),
     show,
     standard: init.standard,
@@ -41,11 +44,11 @@ function text<Value>(
 }
 
 /** @param none what an empty list stands for, in words */
-function texts(flag: string, help: string, none: string | null = null): Setting<readonly string[]> {
+function texts(flag: string, help: () => string, none: string | null = null): Setting<readonly string[]> {
   return {
     name: nameOf(flag),
     kinds: ['list'],
-    options: [new Option(`--${flag}`, help).argParser(list)],
+    options: () => [new Option(`--${flag}`, help()).argParser(list)],
     parse: (given) => given,
     show: (value) => (value.length === 0 ? none : value.join(',')),
     standard: [],
@@ -53,11 +56,11 @@ function texts(flag: string, help: string, none: string | null = null): Setting<
 }
 
 /** @param yes @param no what the two flags do */
-function yesOrNo(name: string, standard: boolean, yes: string, no: string): Setting<boolean> {
+function yesOrNo(name: string, standard: boolean, yes: () => string, no: () => string): Setting<boolean> {
   return {
     name,
     kinds: ['boolean'],
-    options: [new Option(`--${name}`, yes), new Option(`--no-${name}`, no)],
+    options: () => [new Option(`--${name}`, yes()), new Option(`--no-${name}`, no())],
     parse: ([given = '']) => parseBoolean(given),
     show: (value) => (value ? 'on' : 'off'),
     standard,
@@ -89,18 +92,12 @@ const hostText = ({ host, port }: { host: string; port: number }) =>
 
 /** In the order in which `config show` lists them. */
 export const SETTINGS = {
-  port: text(
-    'port <port>',
-    { help: 'swarm port, TCP and UDP; 0 means any free one (4373)', standard: 4373 },
-    parsePort,
-    String,
-    ['integer'],
-  ),
+  port: text('port <port>', { help: () => say().help.settings.port, standard: 4373 }, parsePort, String, ['integer']),
   transports: {
     ...text(
       'transports <names>',
       {
-        help: 'tcp, udp or both; the other is neither listened for nor dialled (tcp,udp)',
+        help: () => say().help.settings.transports,
         standard: ['tcp', 'udp'] as ReturnType<typeof parseTransports>,
       },
       parseTransports,
@@ -109,14 +106,14 @@ export const SETTINGS = {
     ),
     parse: (given: readonly string[]) => parseTransports(given.join(',')),
   },
-  listen: texts('listen <multiaddr>', 'listen there instead; repeatable'),
-  announce: texts('announce <address>', 'address under which others reach this node; repeatable'),
+  listen: texts('listen <multiaddr>', () => say().help.settings.listen),
+  announce: texts('announce <address>', () => say().help.settings.announce),
   relay: {
     name: 'relay',
     kinds: ['boolean', 'text'],
-    options: [
-      new Option('--relay', 'serve as relay for other members (once others are seen to reach this node from outside)'),
-      new Option('--no-relay', 'never serve as relay'),
+    options: () => [
+      new Option('--relay', say().help.settings.relay),
+      new Option('--no-relay', say().help.settings.noRelay),
     ],
     parse: ([given = '']: readonly string[]) => (given === 'auto' ? ('auto' as const) : parseBoolean(given)),
     show: (value: boolean | 'auto') => (value === 'auto' ? value : value ? 'always' : 'never'),
@@ -125,7 +122,7 @@ export const SETTINGS = {
   relayLimit: text<Rate>(
     'relay-limit <rate>',
     {
-      help: 'pass on at most so much as relay: 10MB/s, or unlimited (10MiB/s)',
+      help: () => say().help.settings.relayLimit,
       standard: { perSecond: 10 * 1024 * 1024 },
     },
     parseRateOption,
@@ -135,19 +132,24 @@ export const SETTINGS = {
   upnp: yesOrNo(
     'upnp',
     true,
-    'have the router lead a port here, where this machine has no public address (so by itself)',
-    'do not ask the router to lead a port here',
+    () => say().help.settings.upnp,
+    () => say().help.settings.noUpnp,
   ),
-  mdns: yesOrNo('mdns', true, 'look for members on the LAN (so by itself)', 'do not look for members on the LAN'),
+  mdns: yesOrNo(
+    'mdns',
+    true,
+    () => say().help.settings.mdns,
+    () => say().help.settings.noMdns,
+  ),
   lanes: yesOrNo(
     'lanes',
     true,
-    'carry bulk over sockets of their own (so by itself)',
-    'carry everything over libp2p, for a firewall that lets nothing else through',
+    () => say().help.settings.lanes,
+    () => say().help.settings.noLanes,
   ),
   capacity: text<number | null>(
     'capacity <bytes>',
-    { help: 'bytes offered to the network, e.g. 2TB (what is free)', standard: null },
+    { help: () => say().help.settings.capacity, standard: null },
     parseSize,
     (value) => (value === null ? 'what is free' : formatBytes(value)),
     ['text', 'integer'],
@@ -155,35 +157,35 @@ export const SETTINGS = {
   handoffs: text<Handoffs>(
     'handoffs <rule>',
     {
-      help: 'files offered to this branch: ask, or accept what fits, or up to a size (fits)',
+      help: () => say().help.settings.handoffs,
       standard: { accept: 'fits', maxBytes: null },
     },
     parseHandoffs,
     handoffsText,
     ['text', 'integer'],
   ),
-  handoffsFrom: texts('handoffs-from <node>', 'accept only from this branch; repeatable', 'anybody'),
+  handoffsFrom: texts('handoffs-from <node>', () => say().help.settings.handoffsFrom, 'anybody'),
   api: text(
     'api <host:port>',
-    { help: 'address of the local API (127.0.0.1:7373)', standard: { host: '127.0.0.1', port: 7373 } },
+    { help: () => say().help.settings.api, standard: { host: '127.0.0.1', port: 7373 } },
     parseHostPort,
     hostText,
   ),
   apiAllowRemote: yesOrNo(
     'api-allow-remote',
     false,
-    'let the API listen on an address that is not loopback',
-    'the API listens on loopback only (so by itself)',
+    () => say().help.settings.apiAllowRemote,
+    () => say().help.settings.noApiAllowRemote,
   ),
   logLevel: text<LogLevel>(
     'log-level <level>',
-    { help: `what is told on stderr: ${LOG_LEVELS.join(', ')} (info; silent with --quiet)`, standard: 'info' },
+    { help: () => say().help.settings.logLevel({ levels: LOG_LEVELS.join(', ') }), standard: 'info' },
     oneOf(LOG_LEVELS),
     String,
   ),
   logFormat: text<LogFormat>(
     'log-format <format>',
-    { help: `how: ${LOG_FORMATS.join(', ')} (text)`, standard: 'text' },
+    { help: () => say().help.settings.logFormat({ formats: LOG_FORMATS.join(', ') }), standard: 'text' },
     oneOf(LOG_FORMATS),
     String,
   ),
@@ -202,6 +204,6 @@ export function variableOf(setting: { readonly name: string }): string {
 
 /** Adds the flag of every setting, and `--config`. */
 export function addSettings(command: Command): Command {
-  for (const [, { options }] of settingList) for (const option of options) command.addOption(option)
-  return command.option('--config <file>', 'settings to read instead of <data>/config.toml; else MALOTE_CONFIG')
+  for (const [, { options }] of settingList) for (const option of options()) command.addOption(option)
+  return command.option('--config <file>', say().help.settings.config)
 }

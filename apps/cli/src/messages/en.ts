@@ -1,0 +1,17 @@
+/**
+ * The catalogue: everything that the command line says to people. `Messages` is the form that each other language has,
+ * so that a text which is missing or superfluous there fails the type check. Why: docs/decisions/0052-messages-in-two-languages.md
+ */
+import { help, placeholders, titles } from './en/help.ts'
+import { usage } from './en/usage.ts'
+
+export const messages = {
+  /** between the whole and the tenths of a number */
+  decimal: '.',
+  help,
+  titles,
+  placeholders,
+  usage,
+}
+
+export type Messages = typeof messages

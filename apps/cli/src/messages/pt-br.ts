@@ -1,0 +1,12 @@
+/** The catalogue in Brazilian Portuguese, in the words of docs/pt-BR. */
+import type { Messages } from './en.ts'
+import { help, placeholders, titles } from './pt-br/help.ts'
+import { usage } from './pt-br/usage.ts'
+
+export const messages: Messages = {
+  decimal: ',',
+  help,
+  titles,
+  placeholders,
+  usage,
+}
