@@ -1,10 +1,9 @@
 /**
- * The circuits that pass through this node. libp2p joins the two streams of a circuit and passes on what comes, as fast
- * as it comes, and keeps without a bound what the other side does not take. Here each direction is held back at its
- * source while its target is full, while too much lies between, or while its pair or the whole waits for its budget; a
- * source that is held back sends no more than its window. What arrives all the same goes out in small parts, each way in
- * its turn: a way that were silent for as long as its whole window costs would be taken for dead by those at its ends.
- * Owns: the circuits and what each has passed.
+ * The circuits that pass through this node: what comes on one stream of a circuit goes out on the other. Each direction
+ * is held back at its source while its target is full, or while its pair or the whole waits for its budget; a source that
+ * is held back sends no more than its window. What arrives all the same goes out in small parts, each way in its turn: a
+ * way that were silent for as long as its whole window costs would be taken for dead by those at its ends.
+ * Owns: the circuits, what each has passed, and what lies between its two streams.
  *
  * A circuit that holds the most is ended when all of them together hold too much.
  */
@@ -14,8 +13,6 @@ import type { NodeId } from '../ids.ts'
 import { PeerLimitError } from './errors.ts'
 import { pairOf, type RelayBudget } from './relay-budget.ts'
 
-/** What may lie between the two streams of a circuit, each way, before its source is held back. */
-const BETWEEN_BYTES = 256 * 1024
 /** What goes out of one way before it is the next one's turn. */
 const PART_BYTES = 32 * 1024
 /** What all circuits together may hold: windows of sources that were held back, and what targets have not taken. */
@@ -51,12 +48,9 @@ interface Way {
   readonly circuit: Circuit
   readonly from: Stream
   readonly to: Stream
-  /** arrived and not yet handed on by libp2p */
-  between: number
-  /** handed on, and waiting for its turn */
+  /** arrived, and waiting for its turn */
   readonly waiting: Uint8Array[]
   waitingBytes: number
-  readonly send: (part: Uint8Array) => boolean
   isHeld: boolean
   isResuming: boolean
   /** its source has ended */
@@ -91,20 +85,20 @@ export class Circuits {
     return [...this.#circuits].filter((circuit) => circuit.pair === pair).length < MAX_PER_PAIR
   }
 
-  /**
-   * Before either stream has carried more than its handshake: the first message that this node writes on each is the last
-   * of that.
-   */
-  watch(source: CircuitEnd, target: CircuitEnd): void {
+  /** Counts it from now on. @returns joins the two streams, once both have carried their handshakes */
+  watch(source: CircuitEnd, target: CircuitEnd): () => void {
     const circuit: Circuit = { pair: pairOf(source.peer, target.peer), ends: [source, target], ways: [] }
-    circuit.ways.push(
-      this.#way(circuit, source.stream, target.stream),
-      this.#way(circuit, target.stream, source.stream),
-    )
+    circuit.ways.push(wayOf(circuit, source.stream, target.stream), wayOf(circuit, target.stream, source.stream))
     this.#circuits.add(circuit)
     for (const { stream } of circuit.ends) {
       keepWindow(stream)
       stream.addEventListener('close', () => this.#forget(circuit))
+    }
+    let isJoined = false
+    return () => {
+      if (isJoined) return
+      isJoined = true
+      for (const way of circuit.ways) this.#join(way)
     }
   }
 
@@ -113,36 +107,8 @@ export class Circuits {
     for (const circuit of [...this.#circuits]) end(circuit, 'the relay has stopped')
   }
 
-  #way(circuit: Circuit, from: Stream, to: Stream): Way {
-    const send = to.send.bind(to)
-    const way: Way = {
-      circuit,
-      from,
-      to,
-      send,
-      between: 0,
-      waiting: [],
-      waitingBytes: 0,
-      isHeld: false,
-      isResuming: false,
-      isOver: false,
-    }
-    let sent = 0
-    to.send = (data) => {
-      const bytes = data.byteLength
-      sent += 1
-      if (sent === 1) return send(data)
-      // whoever hands this on listens already, so that nothing is lost to this listener
-      if (sent === 2) from.addEventListener('message', (event) => this.#onArrived(way, event.data.byteLength))
-      way.between = Math.max(0, way.between - bytes)
-      way.waiting.push(...(data instanceof Uint8Array ? [data] : data))
-      way.waitingBytes += bytes
-      // who has waited goes first
-      if (!way.isHeld || way.isOver) while (this.#pass(way));
-      this.#check(way)
-      // its source is held back, not libp2p
-      return true
-    }
+  #join(way: Way): void {
+    const { from, to } = way
     to.addEventListener('drain', () => this.#drained(way))
     // before libp2p hears of the end, and takes no more: what is still held goes out first
     from.addEventListener('remoteCloseWrite', () => {
@@ -150,7 +116,13 @@ export class Circuits {
       while (this.#pass(way));
       this.#check(way)
     })
-    return way
+    from.addEventListener('message', ({ data }) => {
+      for (const piece of data instanceof Uint8Array ? [data] : data) way.waiting.push(piece)
+      way.waitingBytes += data.byteLength
+      // who has waited goes first
+      if (!way.isHeld || way.isOver) while (this.#pass(way));
+      this.#check(way)
+    })
   }
 
   /** As much as its target takes now, in turns with the others whose targets have room again. */
@@ -170,36 +142,27 @@ export class Circuits {
 
   /** One part goes out, if it may. What was sent before its end does not wait. @returns whether one has gone */
   #pass(way: Way): boolean {
-    const { circuit, to, waiting } = way
-    const [first] = waiting
-    if (first === undefined) return false
+    const { circuit, to } = way
+    if (way.waitingBytes === 0) return false
     if (!way.isOver && (to.writableNeedsDrain || this.#waitMs(circuit) !== 0)) return false
-    const part = first.subarray(0, PART_BYTES)
-    if (part.length < first.length) waiting[0] = first.subarray(PART_BYTES)
-    else waiting.shift()
-    way.waitingBytes -= part.length
+    const part = takePart(way)
     this.#passed += part.length
     this.#init.budget.spend(circuit.pair, part.length)
     try {
-      way.send(part)
+      to.send(part)
       return true
     } catch (error) {
-      waiting.length = 0
+      way.waiting.length = 0
       way.waitingBytes = 0
       for (const { stream } of circuit.ends) stream.abort(error instanceof Error ? error : new Error(String(error)))
       return false
     }
   }
 
-  #onArrived(way: Way, bytes: number): void {
-    way.between += bytes
-    this.#check(way)
-  }
-
   /** Holds the source back, or lets it go on. */
   #check(way: Way): void {
     if (way.isResuming || !this.#circuits.has(way.circuit)) return
-    const isFull = way.to.writableNeedsDrain || way.waitingBytes > 0 || way.between > BETWEEN_BYTES
+    const isFull = way.to.writableNeedsDrain || way.waitingBytes > 0
     const mustWait = !way.isOver && (isFull || this.#waitMs(way.circuit) !== 0)
     if (mustWait === way.isHeld) return
     way.isHeld = mustWait
@@ -250,8 +213,8 @@ export class Circuits {
   #bound(): void {
     let all = 0
     const sizes = new Map<Circuit, number>()
-    for (const { circuit, from, to, between, waitingBytes } of this.#held) {
-      const bytes = between + waitingBytes + from.readBufferLength + to.writeBufferLength
+    for (const { circuit, from, to, waitingBytes } of this.#held) {
+      const bytes = waitingBytes + from.readBufferLength + to.writeBufferLength
       all += bytes
       sizes.set(circuit, (sizes.get(circuit) ?? 0) + bytes)
     }
@@ -272,6 +235,27 @@ export class Circuits {
       if (way.isHeld && way.from.readStatus === 'paused') way.from.resume()
     }
   }
+}
+
+function wayOf(circuit: Circuit, from: Stream, to: Stream): Way {
+  return { circuit, from, to, waiting: [], waitingBytes: 0, isHeld: false, isResuming: false, isOver: false }
+}
+
+/** The first bytes that wait, in one piece: each piece costs a frame and an encryption. */
+function takePart(way: Way): Uint8Array {
+  const { waiting } = way
+  const pieces: Uint8Array[] = []
+  let bytes = 0
+  for (let first = waiting[0]; first !== undefined && bytes < PART_BYTES; first = waiting[0]) {
+    const piece = first.subarray(0, PART_BYTES - bytes)
+    if (piece.length < first.length) waiting[0] = first.subarray(piece.length)
+    else waiting.shift()
+    pieces.push(piece)
+    bytes += piece.length
+  }
+  way.waitingBytes -= bytes
+  const [only] = pieces
+  return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, bytes)
 }
 
 function end({ ends }: Circuit, why: string): void {
