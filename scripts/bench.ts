@@ -5,6 +5,7 @@ import { benchMainJob } from '../test/bench/main-job.ts'
 import { benchReach } from '../test/bench/reach.ts'
 import { benchRelay } from '../test/bench/relay-members.ts'
 import { benchSealing } from '../test/bench/sealing.ts'
+import { benchSurface } from '../test/bench/surface.ts'
 import { benchSwarm } from '../test/bench/swarm.ts'
 import { benchTransfer } from '../test/bench/transfer.ts'
 import { keepCompiled } from '../test/support/branch.ts'
@@ -18,6 +19,7 @@ const benches: Record<string, () => Promise<void>> = {
   relay: () => benchRelay(...numbers),
   sealing: () => benchSealing(...numbers),
   denying: () => benchDenying(...numbers),
+  surface: () => benchSurface(...numbers),
   swarm: () => benchSwarm(...numbers),
   transfer: () => benchTransfer(...numbers),
 }

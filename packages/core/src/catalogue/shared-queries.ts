@@ -16,7 +16,15 @@ import type { FileFilter } from './file-table.ts'
 import { forkFromRow } from './fold-forks.ts'
 import { plainRow, type StateRows } from './state-rows.ts'
 import { type CapacityRow, type ForkRow, type MarkRow, type RefusalRow, tables } from './state-tables.ts'
-import type { SharedAudience, SharedEpoch, SharedFile, SharedFork, SharedMark, SharedVersion } from './types.ts'
+import type {
+  FileRecord,
+  SharedAudience,
+  SharedEpoch,
+  SharedFile,
+  SharedFork,
+  SharedMark,
+  SharedVersion,
+} from './types.ts'
 
 export interface SharedFilePage {
   readonly items: readonly SharedFile[]
@@ -25,6 +33,8 @@ export interface SharedFilePage {
 }
 
 export interface SharedQueries {
+  /** All of the next three in one reading; versions by number, conflict versions last. */
+  record(file: FileId): FileRecord | null
   file(file: FileId): SharedFile | null
   /** by number, conflict versions last */
   versions(file: FileId): SharedVersion[]
@@ -75,6 +85,7 @@ export function createSharedQueries(db: Database, rows: StateRows): SharedQuerie
   const { files } = rows
 
   const queries: SharedQueries & WriteSide = {
+    record: (file) => files.get(file),
     file: (file) => files.get(file)?.file ?? null,
     versions: (file) => [...(files.get(file)?.versions ?? [])],
     epochs: (file) => [...(files.get(file)?.epochs ?? [])],

@@ -51,3 +51,31 @@ it('waits for the disk at each commit, except for what may be lost in a power cu
   open.writeSoft(() => open.afterCommit(() => told.push(String(open.write(level)))))
   expect(told.at(-1)).toBe(String(FULL))
 })
+
+it('makes one reading of many, in which nothing is written', () => {
+  const open = openDatabase({ path: join(folder, 'read.db'), migrations: migrationsFolder('local') })
+  db = open
+  const other = openDatabase({ path: join(folder, 'read.db'), migrations: migrationsFolder('local') })
+  const names = () => open.prepare<{ name: string }>('SELECT name FROM settings').all().length
+  const add = (to: Database, name: string) =>
+    to.write(() => to.prepare("INSERT INTO settings (name, value) VALUES (?, x'00')").run(name))
+  try {
+    const seen = open.read(() => {
+      const before = names()
+      add(other, 'a')
+      return [before, open.read(names)]
+    })
+    expect([seen, names()]).toEqual([[0, 0], 1])
+    expect(() => open.read(() => add(open, 'b'))).toThrow(TypeError)
+    expect(() => open.read(() => open.writeSoft(names))).toThrow(TypeError)
+    const fails = () =>
+      open.read(() => {
+        throw new RangeError('of the work')
+      })
+    expect(fails).toThrow(RangeError)
+    add(open, 'c')
+    expect([names(), open.write(() => open.read(names))]).toEqual([2, 2])
+  } finally {
+    other.close()
+  }
+})

@@ -44,6 +44,11 @@ export interface Database {
   /** A prepared statement; cached by its text. */
   prepare<Row = unknown>(sql: string): Sqlite.Statement<unknown[], Row>
   exec(sql: string): void
+  /**
+   * Runs `work`, which makes many small reads, as one: each by itself takes and gives back the locks of the file, which
+   * costs as much as finding a row. Inside of `write` it is part of that. @throws {TypeError} when `work` writes
+   */
+  read<T>(work: () => T): T
   /** Runs `work` in one transaction; nested calls join the outer one. Rolls back, and forgets `afterCommit`, when it throws. */
   write<T>(work: () => T): T
   /**
@@ -144,13 +149,19 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
   }
   const statements = new Map<string, Sqlite.Statement<unknown[], unknown>>()
   const begin = sqlite.prepare('BEGIN IMMEDIATE')
+  const beginReading = sqlite.prepare('BEGIN')
   const commit = sqlite.prepare('COMMIT')
   const rollback = sqlite.prepare('ROLLBACK')
   let pending: (() => void)[] = []
   let undos: (() => void)[] = []
   let depth = 0
   let isSoft = false
+  let isReading = false
   const isFull = (sqlite.pragma('synchronous', { simple: true }) as number) === SYNCHRONOUS_FULL
+
+  function assertNotReading(): void {
+    if (isReading) throw new TypeError('a change inside of a reading')
+  }
 
   function transact<T>(work: () => T): T {
     let result: T
@@ -206,15 +217,30 @@ function wrap(sqlite: Sqlite.Database, path: string): Database {
         throw told(error)
       }
     },
+    read<T>(work: () => T): T {
+      if (depth > 0 || isReading) return work()
+      try {
+        beginReading.run()
+        isReading = true
+        return work()
+      } catch (error) {
+        throw told(error)
+      } finally {
+        isReading = false
+        if (sqlite.inTransaction) commit.run()
+      }
+    },
     write<T>(work: () => T): T {
       if (isSoft) throw new TypeError('a change that must be durable inside of one that is not')
       if (depth > 0) return work()
+      assertNotReading()
       const result = transact(work)
       tellAll()
       return result
     },
     writeSoft<T>(work: () => T): T {
       if (depth > 0) return work()
+      assertNotReading()
       if (isFull) sqlite.pragma('synchronous = normal')
       isSoft = true
       let result: T

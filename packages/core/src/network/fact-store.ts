@@ -179,14 +179,20 @@ export class FactStore {
       .map(({ key, value }) => [readKey(key), plain(value)])
   }
 
+  /** Asked for every file of a list: a join of the two tables takes four times as long where there is nothing. */
   byKey(topic: FactTopic, key: string): [NodeId, Uint8Array][] {
     return this.#db
-      .prepare<{ node: string; value: Uint8Array }>(
-        `SELECT n.node AS node, f.value AS value FROM facts f JOIN fact_nodes n ON n.id = f.node
-         WHERE f.topic = ? AND f.key = ? AND f.value IS NOT NULL ORDER BY f.node`,
+      .prepare<{ node: number; value: Uint8Array }>(
+        'SELECT node, value FROM facts WHERE topic = ? AND key = ? AND value IS NOT NULL ORDER BY node',
       )
       .all(FACT_TOPICS.indexOf(topic), storedKey(key))
-      .map(({ node, value }) => [node as NodeId, plain(value)])
+      .map(({ node, value }) => [this.#nodeOf(node), plain(value)])
+  }
+
+  #nodeOf(id: number): NodeId {
+    const row = this.#db.prepare<{ node: string }>('SELECT node FROM fact_nodes WHERE id = ?').get(id)
+    if (row === undefined) throw new TypeError('facts of a node without a row')
+    return row.node as NodeId
   }
 
   byTopic(topic: FactTopic): [NodeId, string, Uint8Array][] {

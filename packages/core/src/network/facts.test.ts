@@ -127,7 +127,7 @@ describe('fact store', () => {
     const db = memory()
     const plan = db
       .prepare<{ detail: string }>(
-        "EXPLAIN QUERY PLAN SELECT n.node FROM facts f JOIN fact_nodes n ON n.id = f.node WHERE f.topic = 1 AND f.key = x'00' AND f.value IS NOT NULL ORDER BY f.node",
+        "EXPLAIN QUERY PLAN SELECT node, value FROM facts WHERE topic = 1 AND key = x'00' AND value IS NOT NULL ORDER BY node",
       )
       .all()
       .map(({ detail }) => detail)

@@ -430,6 +430,8 @@ export async function openSession(init: SessionInit): Promise<Session> {
     livingBranches: versions.livingBranches,
     nodeOf: versions.nodeOf,
     liveVersion: versions.live,
+    liveVersionOf: versions.liveOf,
+    reading: (work) => sharedDb.read(() => localDb.read(work)),
     asVersion: versions.of,
     isOfUse: (root) => isOfUse(root, state, store),
     resealing,

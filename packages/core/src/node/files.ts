@@ -165,12 +165,14 @@ export function createFiles(init: FilesInit): FileVerbs {
     list(query: FileQuery = {}) {
       const current = session()
       const { owner, ...rest } = query
-      const page = current.sharing.views.list({
-        ...rest,
-        ...(query.deleted === true ? { owners: trashOwners(current) } : {}),
-        ...(owner === undefined ? {} : { owner: current.members.resolveNode(owner).branch }),
+      return current.reading(() => {
+        const page = current.sharing.views.list({
+          ...rest,
+          ...(query.deleted === true ? { owners: trashOwners(current) } : {}),
+          ...(owner === undefined ? {} : { owner: current.members.resolveNode(owner).branch }),
+        })
+        return { items: page.items.map((view) => fileView(current, view)), next: page.next }
       })
-      return { items: page.items.map((view) => fileView(current, view)), next: page.next }
     },
     versions(ref: FileRef): VersionView[] {
       const current = session()

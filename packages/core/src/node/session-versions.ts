@@ -1,5 +1,5 @@
 /** Questions about versions, branches and places that join several rooms' answers. Reads only. */
-import { DEFAULT_WEIGHT, drawRank, type SharedState, type SharedVersion } from '../catalogue/index.ts'
+import { DEFAULT_WEIGHT, drawRank, type FileRecord, type SharedState, type SharedVersion } from '../catalogue/index.ts'
 import type { VersionShape } from '../content/index.ts'
 import {
   type BoxHash,
@@ -34,6 +34,8 @@ function boxesOf({ meta, preview }: { readonly meta: BoxHash; readonly preview: 
 
 export interface Versions {
   live(file: FileId): LiveVersion | null
+  /** The same of a record that is at hand. */
+  liveOf(record: FileRecord): LiveVersion | null
   of(version: SharedVersion): LiveVersion
   /** Other versions of the same file and access epoch, newest first: only those can have equal sealed chunks. */
   related(root: Root): Root[]
@@ -66,7 +68,10 @@ export function createVersions({ state, members }: { state: SharedState; members
   }
 
   function of(version: SharedVersion): LiveVersion {
-    const owner = state.file(version.file)?.owner
+    return ownedBy(version, state.file(version.file)?.owner)
+  }
+
+  function ownedBy(version: SharedVersion, owner: BranchId | undefined): LiveVersion {
     const node = owner === undefined ? null : nodeOf(owner)
     return {
       file: version.file,
@@ -77,8 +82,16 @@ export function createVersions({ state, members }: { state: SharedState; members
     }
   }
 
+  function liveOf({ file, versions }: FileRecord): LiveVersion | null {
+    if (file.state !== 'live' && file.state !== 'orphaned') return null
+    const version = versions.find((each) => each.version === file.version && !each.conflict)
+    // a change of the audience, or of the name, gives the file new boxes, and the version none
+    return version === undefined ? null : { ...ownedBy(version, file.owner), boxes: boxesOf(file) }
+  }
+
   return {
     of,
+    liveOf,
     related(root) {
       const version = state.versionOfRoot(root)
       if (version === null) return []
@@ -90,11 +103,8 @@ export function createVersions({ state, members }: { state: SharedState; members
     },
     nodeOf,
     live(file) {
-      const shared = state.file(file)
-      if (shared == null || (shared.state !== 'live' && shared.state !== 'orphaned')) return null
-      const version = state.versions(file).find((each) => each.version === shared.version && !each.conflict)
-      // a change of the audience, or of the name, gives the file new boxes, and the version none
-      return version === undefined ? null : { ...of(version), boxes: boxesOf(shared) }
+      const record = state.record(file)
+      return record === null ? null : liveOf(record)
     },
     placementMembers() {
       const membership = state.membership()

@@ -1,5 +1,5 @@
 /** One node in one network: all rooms put together. Made by `components.ts`; the facade's verbs are written against it. */
-import type { SharedState, SharedVersion, Sharing } from '../catalogue/index.ts'
+import type { FileRecord, SharedState, SharedVersion, Sharing } from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import type { ContentStore, StoreCheck } from '../content/index.ts'
 import type { BranchId, FileId, NetworkId, NodeId, Root } from '../ids.ts'
@@ -61,6 +61,8 @@ export interface Session {
   nodeOf(branch: BranchId): NodeId
   /** the file's current version while it is live; the owner is null for an orphan */
   liveVersion(file: FileId): LiveVersion | null
+  /** The same of a record that is at hand. */
+  liveVersionOf(record: FileRecord): LiveVersion | null
   asVersion(version: SharedVersion): LiveVersion
   /** chunks of this root are not to be removed: see `stored-roots.ts` */
   isOfUse(root: Root): boolean
@@ -69,6 +71,8 @@ export interface Session {
   readonly sealedAnew: () => AnewTotals
   /** see `seal-anew.ts` */
   readonly olderSeal: SealAnew['older']
+  /** Runs what makes many small reads as one reading of each database. */
+  reading<T>(work: () => T): T
   /** Switches this node's presence, also for the next start. */
   setConnected(connected: boolean): Promise<void>
   /** Drain, draw, farewell. The session is of no more use when it resolves. */

@@ -1,5 +1,5 @@
 /** From what the rooms know to the JSON shapes of the facade. Reads only. */
-import { deniedAmong, type SharedVersion, type VisibleFile } from '../catalogue/index.ts'
+import { deniedAmong, type FileRecord, type SharedVersion, type VisibleFile } from '../catalogue/index.ts'
 import type { BranchId, NodeId, Root } from '../ids.ts'
 import type { InviteInfo, Member } from '../membership/index.ts'
 import type { LiveVersion } from '../replication/index.ts'
@@ -11,8 +11,9 @@ import type { FileView, InviteView, NodeView, TransferView, VersionView } from '
 const iso = (ms: number) => new Date(ms).toISOString()
 
 export function fileView(session: Session, view: VisibleFile): FileView {
-  const shared = session.state.file(view.file)
-  const version = session.liveVersion(view.file) ?? versionInTrash(session, view)
+  const record = session.state.record(view.file)
+  const version = record === null ? null : (session.liveVersionOf(record) ?? versionInTrash(session, view, record))
+  const offer = record?.file.offer
   return {
     id: view.file,
     name: view.name,
@@ -29,15 +30,15 @@ export function fileView(session: Session, view: VisibleFile): FileView {
     copies: version === null ? { held: 0, target: 0 } : session.replicator.copies(version),
     local: version === null ? 'none' : localState(session, version.shape.root),
     state: view.state,
-    handoff: shared?.offer == null ? null : { to: branchView(session, shared.offer.to), since: iso(shared.offer.ms) },
+    handoff: offer == null ? null : { to: branchView(session, offer.to), since: iso(offer.ms) },
     disputed: isDisputed(session, view.file),
     hasPreview: view.preview !== null,
   }
 }
 
 /** Nobody makes copies of it any more, but those that there are stay for the retention. */
-function versionInTrash(session: Session, view: VisibleFile): LiveVersion | null {
-  const version = session.state.versions(view.file).find((each) => each.version === view.version && !each.conflict)
+function versionInTrash(session: Session, view: VisibleFile, { versions }: FileRecord): LiveVersion | null {
+  const version = versions.find((each) => each.version === view.version && !each.conflict)
   return view.state !== 'deleted' || version === undefined ? null : session.asVersion(version)
 }
 

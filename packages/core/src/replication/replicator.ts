@@ -74,6 +74,8 @@ export interface ShortOf extends Copies {
   readonly lacking: number
 }
 
+const NOBODY: ReadonlySet<NodeId> = new Set()
+
 export function createReplicator(init: ReplicatorInit): Replicator {
   const queue = new Set<FileId>()
   const short = new Map<FileId, ShortOf>()
@@ -107,8 +109,9 @@ export function createReplicator(init: ReplicatorInit): Replicator {
 
   function completeHolders(version: LiveVersion): NodeId[] {
     const current = currentNodes()
-    const doubted = init.doubted(version)
-    const holders = [...init.holdings.holders(version.shape.root)]
+    const said = [...init.holdings.holders(version.shape.root)]
+    const doubted = said.length === 0 ? NOBODY : init.doubted(version)
+    const holders = said
       .filter(([node, state]) => state === 'all' && current.has(node) && !doubted.has(node) && node !== init.self)
       // its copy may come back, and is not one that can be read now
       .filter(([node]) => !init.isAway(node))
