@@ -1,8 +1,10 @@
 /** What every command shares: options, the connection to the node, and how to print. */
+
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { connectTo, type MaloteClient } from '@malote/client'
 import { showJson } from '@malote/core/show-text'
+import { type Messages, say } from './messages/index.ts'
 import { type Column, formatTable } from './output/terminal.ts'
 
 export interface GlobalOptions {
@@ -27,7 +29,16 @@ export interface Context {
   print(document: unknown, text: string): void
   /** A line for people that is not the answer: progress, hints. On stderr, silent with `--quiet`. */
   note(text: string): void
-  table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string): string
+  table<Row>(rows: readonly Row[], columns: readonly TitledColumn<Row>[], empty: string): string
+}
+
+/** A column whose title is in the catalogue; empty: it has none. */
+export interface TitledColumn<Row> extends Omit<Column<Row>, 'title'> {
+  readonly title: keyof Messages['columns'] | ''
+}
+
+function titled<Row>(column: TitledColumn<Row>): Column<Row> {
+  return { ...column, title: column.title === '' ? '' : say().columns[column.title] }
 }
 
 /** Wide enough for a PeerId and a name where the output is no terminal. */
@@ -63,7 +74,7 @@ export function createContext(options: GlobalOptions, signal: AbortSignal): Cont
     table: (rows, columns, empty) =>
       rows.length === 0
         ? empty
-        : formatTable(rows, columns, process.stdout.isTTY ? process.stdout.columns || 80 : PIPE_WIDTH),
+        : formatTable(rows, columns.map(titled), process.stdout.isTTY ? process.stdout.columns || 80 : PIPE_WIDTH),
   }
 }
 

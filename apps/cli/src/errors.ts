@@ -1,5 +1,7 @@
 /** Failures on this side of the API, told like those from the other side. */
+
 import { ConnectionLostError } from '@malote/client'
+import { say } from './messages/index.ts'
 
 export class UsageError extends Error {
   override name = 'UsageError'
@@ -10,7 +12,7 @@ export class UsageError extends Error {
 export class ConfigError extends Error {
   override name = 'ConfigError'
   readonly code = 'config-invalid'
-  readonly advice = 'See "malote config show --help".'
+  readonly advice = say().config.advice
   /** @param where `config.toml:3`, or the name of a variable */
   constructor(where: string, what: string) {
     super(`${where}: ${what}`)
@@ -32,7 +34,7 @@ export class InterruptedError extends Error {
   override name = 'InterruptedError'
   readonly code = 'interrupted'
   constructor() {
-    super('interrupted')
+    super(say().failures.interrupted)
   }
 }
 
@@ -58,9 +60,9 @@ export class OutputError extends Error {
 export class InviteTooLongError extends Error {
   override name = 'InviteTooLongError'
   readonly code = 'invite-invalid'
-  readonly advice = 'Copy the whole string that "malote invite" has printed, and nothing else.'
+  readonly advice = say().failures.inviteTooLongAdvice
   constructor() {
-    super('this is no invite: it is too long')
+    super(say().failures.inviteTooLong)
   }
 }
 
@@ -68,7 +70,7 @@ export class InviteTooLongError extends Error {
 export class TransferEndedError extends Error {
   override name = 'TransferEndedError'
   readonly code: string
-  readonly advice = 'Repeat the command: it goes on with what has arrived.'
+  readonly advice = say().failures.transferAdvice
   readonly fields: Readonly<Record<string, unknown>>
   constructor(code: string, message: string, transfer: unknown) {
     super(message)
@@ -95,7 +97,8 @@ export class NoVersionError extends Error {
   readonly fields: Readonly<Record<string, unknown>>
   constructor(name: string, version: number, versions: readonly number[]) {
     const sorted = [...new Set(versions)].sort((a, b) => a - b)
-    super(`${name} has no version ${version}; there ${sorted.length === 1 ? 'is' : 'are'} ${rangesText(sorted)}`)
+    const { noVersion, noVersionOne } = say().failures
+    super((sorted.length === 1 ? noVersionOne : noVersion)({ name, version, versions: rangesText(sorted) }))
     this.fields = { versions: sorted }
   }
 }
@@ -108,7 +111,7 @@ function rangesText(numbers: readonly number[]): string {
     if (last !== undefined && last[1] === number - 1) last[1] = number
     else ranges.push([number, number])
   }
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`)).join(', ')
+  return ranges.map(([from, to]) => (from === to ? `${from}` : say().failures.range({ from, to }))).join(', ')
 }
 
 /** What was waited for did not come. */
@@ -126,9 +129,9 @@ export class WaitedTooLongError extends Error {
 export class StoppedError extends Error {
   override name = 'StoppedError'
   readonly code = 'not-running'
-  readonly advice = 'Start the node with "malote up".'
+  readonly advice = say().failures.startNode
   constructor() {
-    super('the node has stopped')
+    super(say().failures.nodeStopped)
   }
 }
 
@@ -140,21 +143,23 @@ export interface Told {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+type SystemAdvice = 'freeSpace' | 'permissions' | 'addressInUse' | 'noSuchAddress'
+
 /** Failures of the operating system that are nobody's fault here. */
-const SYSTEM: Readonly<Record<string, { code: string; advice?: string }>> = {
-  ENOSPC: { code: 'disk-full', advice: 'Free some space.' },
+const SYSTEM: Readonly<Record<string, { code: string; advice?: SystemAdvice }>> = {
+  ENOSPC: { code: 'disk-full', advice: 'freeSpace' },
   EDQUOT: { code: 'quota' },
   EROFS: { code: 'read-only' },
-  EACCES: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
-  EPERM: { code: 'read-only', advice: 'Check the permissions, or choose another folder.' },
-  EADDRINUSE: { code: 'usage', advice: 'Something else listens there: choose another with --port or --api.' },
-  EADDRNOTAVAIL: { code: 'usage', advice: 'This machine has no such address.' },
+  EACCES: { code: 'read-only', advice: 'permissions' },
+  EPERM: { code: 'read-only', advice: 'permissions' },
+  EADDRINUSE: { code: 'usage', advice: 'addressInUse' },
+  EADDRNOTAVAIL: { code: 'usage', advice: 'noSuchAddress' },
 }
 
 /** Anything thrown, as code, words and fields. */
 export function toldOf(error: unknown): Told {
   if (!(error instanceof Error)) return { code: 'internal', detail: String(error), fields: {} }
-  if (error.name === 'AbortError') return { code: 'interrupted', detail: 'interrupted', fields: {} }
+  if (error.name === 'AbortError') return { code: 'interrupted', detail: say().failures.interrupted, fields: {} }
   // to whoever waits for the exit code, a node that went away is one that does not run; 130 is for Ctrl-C
   if (error instanceof ConnectionLostError) {
     const { detail, advice } = error
@@ -163,7 +168,10 @@ export function toldOf(error: unknown): Told {
   if (error.name === 'TimeoutError') return { code: 'timeout', detail: error.message, fields: {} }
   const { code, advice, fields, details } = error as Error & Record<string, unknown>
   const system = typeof code === 'string' ? SYSTEM[code] : undefined
-  if (system !== undefined) return { detail: error.message, fields: {}, ...system }
+  if (system !== undefined) {
+    const words = system.advice === undefined ? {} : { advice: say().failures[system.advice] }
+    return { code: system.code, detail: error.message, fields: {}, ...words }
+  }
   return {
     code: typeof code === 'string' && /^[a-z][a-z-]*$/.test(code) ? code : 'internal',
     detail: error.message,

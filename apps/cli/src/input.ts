@@ -1,9 +1,11 @@
 /** What commands read: stdin, which ends with Ctrl-C, and small files. */
+
 import { readFile } from 'node:fs/promises'
 import { addAbortSignal } from 'node:stream'
 import { FileUnreadableError } from '@malote/client'
 import type { Context } from './context.ts'
 import { UsageError } from './errors.ts'
+import { say } from './messages/index.ts'
 
 /** Invites and keys are a few kilobytes. */
 const MAX_TEXT_BYTES = 1024 * 1024
@@ -19,7 +21,7 @@ export async function readStdin(context: Context): Promise<string> {
   let size = 0
   for await (const part of stdinOf(context)) {
     size += part.length
-    if (size > MAX_TEXT_BYTES) throw new UsageError('stdin has too much for what is read from it')
+    if (size > MAX_TEXT_BYTES) throw new UsageError(say().wrong.stdinTooMuch)
     parts.push(part)
   }
   return Buffer.concat(parts).toString('utf8').trim()

@@ -1,5 +1,7 @@
 /** Durations, sizes and rates as people type them. */
+
 import { UsageError } from './errors.ts'
+import { say } from './messages/index.ts'
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
@@ -8,7 +10,7 @@ export function parseDuration(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim()) ?? []
   const factor = unit === undefined ? undefined : UNITS[unit]
   if (number === undefined || factor === undefined)
-    throw new UsageError(`not a duration: ${JSON.stringify(text)} (try 72h, 30m or 90s)`)
+    throw new UsageError(say().wrong.duration({ given: JSON.stringify(text) }))
   return Math.round(Number(number) * factor)
 }
 
@@ -34,7 +36,7 @@ export function parseSize(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? []
   const factor = unit === undefined ? undefined : SIZES[unit.toLowerCase()]
   if (number === undefined || factor === undefined)
-    throw new UsageError(`not a size: ${JSON.stringify(text)} (try 500GB or 2TiB)`)
+    throw new UsageError(say().wrong.size({ given: JSON.stringify(text) }))
   return Math.round(Number(number) * factor)
 }
 
@@ -48,7 +50,7 @@ export function parseHandoffs(text: string): { accept: 'ask' | 'fits'; maxBytes:
 export function parseRate(text: string): number | null {
   if (text === 'unlimited') return null
   const rate = parseSize(text.replace(/\/s$/i, ''))
-  if (rate === 0) throw new UsageError('a cap of 0 would stop all transfers: pause them instead, or say unlimited')
+  if (rate === 0) throw new UsageError(say().wrong.zeroRate)
   return rate
 }
 
@@ -61,8 +63,7 @@ export function parseRateOption(text: string): { perSecond: number | null } {
 export function parseTransports(text: string): ('tcp' | 'udp')[] {
   const names = text.split(',').map((name) => name.trim())
   const known = names.filter((name) => name === 'tcp' || name === 'udp')
-  if (known.length < names.length)
-    throw new UsageError(`not transports: ${JSON.stringify(text)} (try tcp, udp or tcp,udp)`)
+  if (known.length < names.length) throw new UsageError(say().wrong.transports({ given: JSON.stringify(text) }))
   return [...new Set(known)]
 }
 
@@ -71,25 +72,26 @@ export function parseHostPort(text: string): { host: string; port: number } {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text.trim()) ?? []
   const host = bracketed ?? plain
   if (host === undefined || port === undefined || Number(port) > 65_535)
-    throw new UsageError(`not an address: ${JSON.stringify(text)} (try 127.0.0.1:7373)`)
+    throw new UsageError(say().wrong.address({ given: JSON.stringify(text) }))
   return { host, port: Number(port) }
 }
 
 /** @throws {UsageError} */
 export function parsePort(text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new UsageError(`not a port: ${JSON.stringify(text)}`)
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535)
+    throw new UsageError(say().wrong.port({ given: JSON.stringify(text) }))
   return Number(text)
 }
 
 /** @throws {UsageError} */
 export function parseCount(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new UsageError(`not a whole number: ${JSON.stringify(text)}`)
+  if (!/^\d{1,15}$/.test(text)) throw new UsageError(say().wrong.count({ given: JSON.stringify(text) }))
   return Number(text)
 }
 
 /** A whole number from 1. @throws {UsageError} */
 export function parsePositive(text: string): number {
   const count = parseCount(text)
-  if (count === 0) throw new UsageError(`not a number from 1: ${JSON.stringify(text)}`)
+  if (count === 0) throw new UsageError(say().wrong.positive({ given: JSON.stringify(text) }))
   return count
 }

@@ -1,5 +1,7 @@
 /** What several commands need to know about the files and nodes that they are given. */
+
 import { type FileView, type MaloteClient, type NodeView, ProblemError, type Schemas } from '@malote/client'
+import { say } from './messages/index.ts'
 
 export type FileDetails = FileView & { seenBy: Schemas['SeenBy'] }
 
@@ -14,8 +16,8 @@ export function nodeOf(client: MaloteClient, ref: string): Promise<NodeView> {
 /** For its owner, who of those that may not read it could before: a line each. */
 export function lostAccess({ hadAccess, knownSince }: FileDetails['seenBy']): string[] {
   if (hadAccess === null) return []
-  const lines = hadAccess.map(({ branch, until }) => `${branch} had access until ${until}, may have kept a copy`)
-  return knownSince === null ? lines : [...lines, `who could before ${knownSince} is not known here`]
+  const lines = hadAccess.map(({ branch, until }) => say().files.hadAccess({ branch, until }))
+  return knownSince === null ? lines : [...lines, say().files.notKnownBefore({ since: knownSince })]
 }
 
 /** The file's id for a call that may reach files which cannot be shown; there the reference stands for itself. */

@@ -3,9 +3,9 @@
 import type { FileView, MaloteClient } from '@malote/client'
 import type { Command } from 'commander'
 import type { CommandSpec } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { say } from '../messages/index.ts'
-import { type Column, showText } from '../output/terminal.ts'
+import { showText } from '../output/terminal.ts'
 import { branchNames, fileOf, lostAccess, nodeOf } from '../references.ts'
 
 interface Item {
@@ -29,13 +29,13 @@ async function listBlacklist(context: Context, client: MaloteClient, ref: string
   for (const id of [...new Set(page.items.map((item) => item.fileId))].slice(0, MAX_NAMES)) {
     names.set(id, (await fileOf(client, id)).name)
   }
-  const columns: Column<Item>[] = [
-    { title: 'FILE', value: (item) => names.get(item.fileId) ?? '-' },
-    { title: 'DENIED', value: (item) => branch(item.node) },
-    { title: 'FILE ID', value: (item) => item.fileId },
-    { title: 'NODE', value: (item) => item.node },
+  const columns: TitledColumn<Item>[] = [
+    { title: 'file', value: (item) => names.get(item.fileId) ?? '-' },
+    { title: 'denied', value: (item) => branch(item.node) },
+    { title: 'fileId', value: (item) => item.fileId },
+    { title: 'node', value: (item) => item.node },
   ]
-  context.print(page, context.table(page.items, columns, 'nobody is denied anything'))
+  context.print(page, context.table(page.items, columns, say().blacklist.none))
 }
 
 /** The list of one file, as it has become. */
@@ -43,10 +43,9 @@ async function tell(context: Context, client: MaloteClient, file: FileView): Pro
   const { items } = await client.ask(client.api.GET('/files/blacklist', { params: { query: { file: file.id } } }))
   const branch = context.isJson ? String : await branchNames(client)
   const names = items.map((item) => branch(item.node)).join(', ')
-  context.print(
-    { items, file },
-    `${showText(file.name)}: ${names === '' ? 'nobody is denied' : `denied to ${showText(names)}`}`,
-  )
+  const [name, branches] = [showText(file.name), showText(names)]
+  const { nobody, denied } = say().blacklist
+  context.print({ items, file }, names === '' ? nobody({ name }) : denied({ name, branches }))
 }
 
 /** Who could read it before: not everybody on the list could, and nothing takes back what somebody has read. */

@@ -31,7 +31,7 @@ export function completionCommand(all: () => readonly CommandSpec[]): CommandSpe
     ],
     async run(context, [shell = '']) {
       const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined
-      if (script === undefined) throw new UsageError(`there is completion for ${Object.keys(SCRIPTS).join(', ')}`)
+      if (script === undefined) throw new UsageError(say().wrong.shell({ shells: Object.keys(SCRIPTS).join(', ') }))
       const text = script(placesOf(buildProgram(all(), context.signal)))
       context.print({ shell, script: text }, text.trimEnd())
     },

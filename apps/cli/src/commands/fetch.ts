@@ -9,7 +9,7 @@ import { NoVersionError, TransferEndedError, UsageError } from '../errors.ts'
 import { say } from '../messages/index.ts'
 import { type Destination, destinationOf, writeTo } from '../output/destination.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
-import { formatBytes, showText } from '../output/terminal.ts'
+import { showText, sizeText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
 
 const SOURCES_EVERY_MS = 500
@@ -35,7 +35,7 @@ export const fetchCommand: CommandSpec = {
 
 async function fetchFile(context: Context, [ref = '']: readonly (string | undefined)[], options: Options) {
   const { output, version: wanted } = options as { output?: string; version?: number }
-  if (output === '-' && context.isJson) throw new UsageError('stdout is for the bytes or for the JSON, not for both')
+  if (output === '-' && context.isJson) throw new UsageError(say().wrong.bytesOrJson)
   const client = await context.client()
   const file = await client.ask(client.api.GET('/files/{id}', { params: { path: { id: ref } } }))
   const params = { path: { id: file.id } }
@@ -61,10 +61,10 @@ async function fetchFile(context: Context, [ref = '']: readonly (string | undefi
   const path = destination.kind === 'stdout' ? '-' : resolve(destination.path)
   if (destination.kind === 'stdout') return
   const from = transfer.sources.filter((source) => source.bytes > 0).map((source) => source.branch)
-  const whence = from.length === 0 ? "from this node's own copy" : `from ${from.join(', ')}`
+  const whence = from.length === 0 ? say().fetch.ownCopy : say().fetch.from({ branches: from.join(', ') })
   context.print(
     { file, path, bytes, transfer },
-    `${showText(destination.shown)}  ${formatBytes(bytes)}  ${showText(whence)}`,
+    `${showText(destination.shown)}  ${sizeText(bytes)}  ${showText(whence)}`,
   )
 }
 
@@ -100,7 +100,7 @@ async function receive(init: Receiving): Promise<number> {
   } catch (error) {
     progress.end()
     if (signal.aborted) {
-      context.note(`The node goes on in the background; "malote transfers cancel ${begun.id}" ends that too.`)
+      context.note(say().fetch.goesOn({ id: begun.id }))
       throw error
     }
     throw await explain(client, begun, error)
@@ -120,7 +120,8 @@ async function explain(client: MaloteClient, { id }: TransferView, error: unknow
   if (transfer?.state === 'failed' && transfer.error !== null) {
     return new TransferEndedError(transfer.error.code, transfer.error.message, transfer)
   }
-  if (transfer?.state === 'cancelled') return new TransferEndedError('conflict', 'the transfer was cancelled', transfer)
+  if (transfer?.state === 'cancelled')
+    return new TransferEndedError('conflict', say().failures.transferCancelled, transfer)
   return error instanceof ConnectionLostError ? error : new ConnectionLostError(error)
 }
 
@@ -140,7 +141,7 @@ function watchSources(context: Context, client: MaloteClient, { id }: TransferVi
     }
   })().catch(() => undefined) // a courtesy: the download itself tells what fails
   return {
-    text: () => (count === 0 ? '' : count === 1 ? '1 source' : `${count} sources`),
+    text: () => (count === 0 ? '' : say().fetch.sources({ count })),
     async stop() {
       stopped.abort()
       await watching

@@ -2,9 +2,9 @@
 
 import type { FileView, MaloteClient, VersionView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { say } from '../messages/index.ts'
-import { type Column, formatBytes, showText } from '../output/terminal.ts'
+import { formatLines, showText, sizeText, wordText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
 import { type FileDetails, fileIdOf, fileOf, lostAccess } from '../references.ts'
 import { blacklistCommand } from './blacklist.ts'
@@ -14,30 +14,31 @@ const SHORT_ID = 12
 
 const copiesText = ({ copies }: { copies: FileView['copies'] }) => `${copies.held}/${copies.target}`
 
-const fileColumns: readonly Column<FileView>[] = [
-  { title: 'ID', value: (file) => file.id.slice(0, SHORT_ID) },
-  { title: 'NAME', value: (file) => file.name },
-  { title: 'SIZE', value: (file) => formatBytes(file.size), align: 'right' },
-  { title: 'V', value: (file) => String(file.version), align: 'right' },
-  { title: 'OWNER', value: (file) => file.owner.branch },
-  { title: 'CAMPAIGN', value: (file) => file.campaign ?? '-' },
-  { title: 'COPIES', value: copiesText, align: 'right' },
-  { title: 'HERE', value: (file) => hereText(file.local) },
-  { title: 'STATE', value: (file) => (file.handoff === null ? file.state : 'offered') },
+const fileColumns: readonly TitledColumn<FileView>[] = [
+  { title: 'id', value: (file) => file.id.slice(0, SHORT_ID) },
+  { title: 'name', value: (file) => file.name },
+  { title: 'size', value: (file) => sizeText(file.size), align: 'right' },
+  { title: 'v', value: (file) => String(file.version), align: 'right' },
+  { title: 'owner', value: (file) => file.owner.branch },
+  { title: 'campaign', value: (file) => file.campaign ?? '-' },
+  { title: 'copies', value: copiesText, align: 'right' },
+  { title: 'here', value: (file) => hereText(file.local) },
+  { title: 'state', value: (file) => (file.handoff === null ? wordText(file.state) : say().files.offered) },
 ]
 
-const versionColumns: readonly Column<VersionView>[] = [
-  { title: 'VERSION', value: (each) => `${each.version}${each.current ? ' (present)' : ''}` },
-  { title: 'SIZE', value: (each) => formatBytes(each.size), align: 'right' },
-  { title: 'BY', value: (each) => each.author.branch },
-  { title: 'WHEN', value: (each) => each.createdAt },
-  { title: 'COPIES', value: copiesText, align: 'right' },
-  { title: 'HERE', value: (each) => hereText(each.local) },
-  { title: '', value: (each) => (each.conflict ? 'conflict' : '') },
+const versionColumns: readonly TitledColumn<VersionView>[] = [
+  { title: 'version', value: (each) => (each.current ? say().files.present(each) : String(each.version)) },
+  { title: 'size', value: (each) => sizeText(each.size), align: 'right' },
+  { title: 'by', value: (each) => each.author.branch },
+  { title: 'when', value: (each) => each.createdAt },
+  { title: 'copies', value: copiesText, align: 'right' },
+  { title: 'here', value: (each) => hereText(each.local) },
+  { title: '', value: (each) => (each.conflict ? say().files.conflict : '') },
 ]
 
 function hereText(local: FileView['local']): string {
-  return local === 'complete' ? 'yes' : local === 'partial' ? 'part' : 'no'
+  const { yes, part, no } = say().files
+  return local === 'complete' ? yes : local === 'partial' ? part : no
 }
 
 interface ListWishes {
@@ -54,8 +55,8 @@ async function listFiles(context: Context, q: string | undefined, wishes: ListWi
   const query = defined({ q, campaign, owner, tag, deleted, limit, cursor })
   const client = await context.client()
   const page = await client.ask(client.api.GET('/files', { params: { query } }))
-  context.print(page, context.table(page.items, fileColumns, 'no files'))
-  if (page.next !== null && !context.isJson) context.note(`There are more: --cursor ${page.next}`)
+  context.print(page, context.table(page.items, fileColumns, say().files.none))
+  if (page.next !== null && !context.isJson) context.note(say().files.more({ cursor: page.next }))
 }
 
 async function showFile(context: Context, client: MaloteClient, ref: string): Promise<void> {
@@ -66,30 +67,36 @@ async function showFile(context: Context, client: MaloteClient, ref: string): Pr
 }
 
 function fileText(file: FileDetails): string {
-  const { owner, handoff } = file
+  const { owner, handoff, copies, size, type } = file
+  const words = say().files
+  const here = hereText(file.local)
   const lines: [string, string][] = [
-    ['name', file.name],
-    ['id', file.id],
-    ['size', `${formatBytes(file.size)} (${file.size} bytes), ${file.type}`],
-    ['version', String(file.version)],
-    ['owner', `${owner.branch} (${owner.id})`],
-    ['shared', file.createdAt],
-    ['changed', file.updatedAt],
-    ['campaign', file.campaign ?? '-'],
-    ['tags', file.tags.join(', ') || '-'],
-    ...seenByLines(file.seenBy),
-    ['copies', `${file.copies.held} of ${file.copies.target}; here: ${hereText(file.local)}`],
-    ['state', file.state],
+    [words.name, file.name],
+    [words.id, file.id],
+    [words.size, words.sizeText({ size: sizeText(size), bytes: size, type })],
+    [words.version, String(file.version)],
+    [words.owner, `${owner.branch} (${owner.id})`],
+    [words.shared, file.createdAt],
+    [words.changed, file.updatedAt],
+    [words.campaign, file.campaign ?? '-'],
+    [words.tags, file.tags.join(', ') || '-'],
+    [words.seenBy, readersText(file)],
+    ...lostAccess(file.seenBy).map((line): [string, string] => ['', line]),
+    [words.copies, words.copiesText({ ...copies, here })],
+    [words.state, wordText(file.state)],
   ]
-  if (file.disputed) {
-    lines.push(['disputed', `accepted by two branches, belongs to ${owner.branch}; an admin may assign it to another`])
+  if (file.disputed) lines.push([words.disputed, words.disputedText({ owner: owner.branch })])
+  if (handoff !== null) {
+    lines.push([words.offeredTo, words.offeredText({ to: handoff.to.branch, since: handoff.since })])
   }
-  if (handoff !== null) lines.push(['offered', `to ${handoff.to.branch} since ${handoff.since}`])
-  return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
+  return formatLines(lines)
 }
 
-function seenByLines(seenBy: FileDetails['seenBy']): [string, string][] {
-  return [['seen by', seenBy.text], ...lostAccess(seenBy).map((line): [string, string] => ['', line])]
+function readersText({ audience, seenBy: { readers, denied } }: FileDetails): string {
+  const names = (branches: typeof readers) => branches.map(({ branch }) => branch).join(', ')
+  if (audience === 'only') return say().files.onlyThese({ names: names(readers) })
+  // those who were excepted may have left since
+  return denied.length === 0 ? say().files.everyone : say().files.everyoneExcept({ names: names(denied) })
 }
 
 export const fileCommands: readonly CommandSpec[] = [
@@ -129,8 +136,8 @@ export const fileCommands: readonly CommandSpec[] = [
       const id = await fileIdOf(client, ref)
       await client.ask(client.api.DELETE('/files/{id}', { params: { path: { id }, query: purge ? { purge } : {} } }))
       const state = purge ? 'purged' : 'deleted'
-      context.print({ id, state }, `${state} ${showText(ref)}`)
-      if (!purge) context.note(`"malote restore ${id}" brings it back.`)
+      context.print({ id, state }, say().files[state]({ file: showText(ref) }))
+      if (!purge) context.note(say().files.bringsBack({ id }))
     },
   },
   {
@@ -144,7 +151,8 @@ export const fileCommands: readonly CommandSpec[] = [
       const file = await client.ask(
         client.api.POST('/files/{id}/restore', { params: { path: { id } }, body: defined({ version }) }),
       )
-      context.print(file, `${showText(file.name)} is at version ${file.version}, ${file.state}`)
+      const { name, state, ...rest } = file
+      context.print(file, say().files.restored({ ...rest, name: showText(name), state: wordText(state) }))
     },
   },
   blacklistCommand,

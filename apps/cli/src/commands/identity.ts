@@ -11,33 +11,32 @@ const MIN_PASSPHRASE = 8
 
 /** null: none was named */
 async function passphraseOf(context: Context, { passphraseFile }: Options, path: string): Promise<string | null> {
-  if (passphraseFile === '-' && path === '-')
-    throw new UsageError('stdin can be read once: for the identity or for the passphrase')
+  if (passphraseFile === '-' && path === '-') throw new UsageError(say().wrong.stdinForBoth)
   return (await keyFrom(context, passphraseFile)) ?? null
 }
 
 async function exportTo(context: Context, path: string, options: Options): Promise<void> {
-  if (path === '-' && context.isJson) throw new UsageError('stdout has the identity: no JSON beside it')
+  if (path === '-' && context.isJson) throw new UsageError(say().wrong.identityAndJson)
   const passphrase = await passphraseOf(context, options, '')
   if (passphrase !== null && passphrase.length < MIN_PASSPHRASE)
-    throw new UsageError(`a passphrase has at least ${MIN_PASSPHRASE} characters`)
+    throw new UsageError(say().wrong.passphrase({ least: MIN_PASSPHRASE }))
   const { exportIdentity } = await import('@malote/core')
   const { id, isMember, text } = exportIdentity(context.dataDir, { passphrase })
   if (path === '-') process.stdout.write(text)
   else await writeNew(path, text)
-  if (path !== '-') context.print({ id, isMember, path, sealed: passphrase !== null }, `exported ${id} to ${path}`)
-  if (passphrase === null)
-    context.note('Not sealed with a passphrase: whoever reads it is this branch. Keep it like a key.')
-  context.note('Never run two machines under one identity: import it where it shall run from now on.')
+  if (path !== '-')
+    context.print({ id, isMember, path, sealed: passphrase !== null }, say().identity.exported({ id, path }))
+  if (passphrase === null) context.note(say().identity.notSealed)
+  context.note(say().identity.neverTwo)
 }
 
 /** Readable by this user only, whole on disk, and never over something else. */
 async function writeNew(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error
-    throw new OutputError('conflict', `${path} is there already`, {
+    throw new OutputError('conflict', say().failures.exists({ path }), {
       path,
-      advice: 'Choose another name.',
+      advice: say().failures.anotherName,
       cause: error,
     })
   })
@@ -57,12 +56,8 @@ async function importFrom(context: Context, path: string, options: Options): Pro
   const text = path === '-' ? await readStdin(context) : await readText(path)
   const { importIdentity } = await import('@malote/core')
   const { id, isMember } = await importIdentity(context.dataDir, text, { passphrase })
-  context.print({ id, isMember }, `imported ${id} into ${context.dataDir}`)
-  context.note(
-    isMember
-      ? 'Stop the old machine for good, then start this one with "malote up": it fetches the ledger from the other branches.'
-      : 'Start it with "malote up".',
-  )
+  context.print({ id, isMember }, say().identity.imported({ id, folder: context.dataDir }))
+  context.note(isMember ? say().identity.stopTheOld : say().identity.startIt)
 }
 
 const passphraseFile = '--passphrase-file <path>'

@@ -2,27 +2,27 @@
 
 import type { LedgerEntryView, MaloteClient } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { StoppedError } from '../errors.ts'
 import { say } from '../messages/index.ts'
-import { type Column, showText } from '../output/terminal.ts'
+import { showText } from '../output/terminal.ts'
 import { parseCount, parsePositive } from '../parse.ts'
 
 /** Entries asked for at once while following; the API gives no more. */
 const PAGE = 1000
 
-const columns: readonly Column<LedgerEntryView>[] = [
-  { title: 'N', value: (entry) => String(entry.arrival), align: 'right' },
-  { title: 'TIME', value: (entry) => entry.time },
-  { title: 'KIND', value: (entry) => entry.kind },
-  { title: 'AUTHOR', value: (entry) => entry.author.branch ?? entry.author.id },
-  { title: 'SUBJECT', value: (entry) => entry.subject ?? '-' },
-  { title: 'ENTRY', value: (entry) => entry.id.slice(0, 16) },
+const columns: readonly TitledColumn<LedgerEntryView>[] = [
+  { title: 'n', value: (entry) => String(entry.arrival), align: 'right' },
+  { title: 'time', value: (entry) => entry.time },
+  { title: 'kind', value: (entry) => entry.kind },
+  { title: 'author', value: (entry) => entry.author.branch ?? entry.author.id },
+  { title: 'subject', value: (entry) => entry.subject ?? '-' },
+  { title: 'entry', value: (entry) => entry.id.slice(0, 16) },
   { title: '', value: refusedText },
 ]
 
 function refusedText({ refused }: LedgerEntryView): string {
-  return refused === null ? '' : `REFUSED (${refused.code}): ${refused.reason}`
+  return refused === null ? '' : say().ledger.refused(refused)
 }
 
 function entryLine(entry: LedgerEntryView): string {
@@ -39,10 +39,10 @@ interface Range {
 async function listEntries(context: Context, { since, limit }: Range): Promise<void> {
   const client = await context.client()
   const page = await client.ask(client.api.GET('/ledger', { params: { query: defined({ after: since, limit }) } }))
-  context.print(page, context.table(page.items, columns, 'no entries'))
+  context.print(page, context.table(page.items, columns, say().ledger.none))
   const last = page.items.at(-1)
   if (page.next !== null && last !== undefined && !context.isJson) {
-    context.note(`For what may follow: --since ${page.next}`)
+    context.note(say().ledger.next({ next: page.next }))
   }
 }
 
@@ -110,13 +110,13 @@ export const ledgerCommand: CommandSpec = {
         const heads = context.table(
           digest.heads,
           [
-            { title: 'AUTHOR', value: (head) => head.author },
-            { title: 'SEQ', value: (head) => String(head.seq), align: 'right' },
-            { title: 'HEAD', value: (head) => head.id },
+            { title: 'author', value: (head) => head.author },
+            { title: 'seq', value: (head) => String(head.seq), align: 'right' },
+            { title: 'head', value: (head) => head.id },
           ],
-          'no heads',
+          say().ledger.noHeads,
         )
-        context.print(digest, `state    ${digest.state}\nentries  ${digest.entries}\n\n${heads}`)
+        context.print(digest, `${say().ledger.digest(digest)}\n\n${heads}`)
       },
     },
     {
@@ -129,9 +129,7 @@ export const ledgerCommand: CommandSpec = {
         const result = await client.ask(
           options.repair === true ? client.api.POST('/ledger/repair', { body: {} }) : client.api.GET('/ledger/verify'),
         )
-        const verdict = result.ok
-          ? `all ${result.entries} entries are in order; state ${result.state}`
-          : `the database is not what its ${result.entries} entries say\nstate       ${result.state}\nrecomputed  ${result.recomputed}`
+        const verdict = result.ok ? say().ledger.inOrder(result) : say().ledger.wrong(result)
         const problems = result.problems.map((problem) => `- ${showText(problem)}`)
         const advice = result.advice === null ? [] : [showText(result.advice)]
         context.print(result, [verdict, ...problems, ...advice].join('\n'))

@@ -2,34 +2,40 @@
 
 import type { NodeView } from '@malote/client'
 import { type CommandSpec, defined } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { keyFrom } from '../input.ts'
 import { say } from '../messages/index.ts'
-import { type Column, formatBytes, showText } from '../output/terminal.ts'
+import { rateText, showText, wordText } from '../output/terminal.ts'
 import { parseDuration } from '../parse.ts'
 
-const nodeColumns: readonly Column<NodeView>[] = [
-  { title: 'BRANCH', value: (node) => `${node.branch}${node.self ? ' (this one)' : ''}` },
-  { title: 'STATE', value: (node) => (node.state === 'member' ? (node.connected ? 'online' : 'offline') : node.state) },
-  { title: 'ROLE', value: (node) => node.role },
-  { title: 'PATH', value: (node) => node.pathKind ?? node.path ?? '-' },
-  { title: 'RTT', value: (node) => (node.rttMs === null ? '-' : `${node.rttMs.toFixed(0)} ms`), align: 'right' },
-  { title: 'RATE', value: (node) => rateText(node.bytesPerSecond), align: 'right' },
-  { title: 'LAST SEEN', value: (node) => (node.connected ? 'now' : (node.lastSeen ?? 'never')) },
-  { title: 'NODE', value: (node) => node.id },
+const nodeColumns: readonly TitledColumn<NodeView>[] = [
+  { title: 'branch', value: (node) => (node.self ? say().members.thisOne(node) : node.branch) },
+  { title: 'state', value: (node) => stateText(node) },
+  { title: 'role', value: (node) => wordText(node.role) },
+  { title: 'path', value: (node) => node.pathKind ?? node.path ?? '-' },
+  { title: 'rtt', value: (node) => (node.rttMs === null ? '-' : `${node.rttMs.toFixed(0)} ms`), align: 'right' },
+  {
+    title: 'rate',
+    value: (node) => (node.bytesPerSecond === null ? '-' : rateText(node.bytesPerSecond)),
+    align: 'right',
+  },
+  { title: 'lastSeen', value: (node) => (node.connected ? say().members.now : (node.lastSeen ?? say().members.never)) },
+  { title: 'node', value: (node) => node.id },
 ]
 /** what everybody should know of a member; shown when there is any */
-const marksColumn: Column<NodeView> = { title: 'MARKS', value: (node) => node.marks.join(', ') }
+const marksColumn: TitledColumn<NodeView> = { title: 'marks', value: (node) => node.marks.join(', ') }
 
-function rateText(bytesPerSecond: number | null): string {
-  return bytesPerSecond === null ? '-' : `${formatBytes(bytesPerSecond)}/s`
+function stateText({ state, connected }: NodeView): string {
+  return wordText(state === 'member' ? (connected ? 'online' : 'offline') : state)
 }
 
 function nodeText(node: NodeView): string {
-  const marks = node.marks.length === 0 ? '' : `, marked: ${node.marks.join(', ')}`
-  const standing = node.state === 'member' ? 'not quarantined' : node.state
-  return `${showText(node.branch)} (${node.id}): ${standing}, role ${node.role}${marks}`
+  const words = say().members
+  const marks = node.marks.length === 0 ? '' : words.marked({ marks: node.marks.join(', ') })
+  const standing = node.state === 'member' ? words.notQuarantined : wordText(node.state)
+  const [branch, role] = [showText(node.branch), wordText(node.role)]
+  return `${words.about({ branch, id: node.id, standing, role })}${marks}`
 }
 
 function adminCommand(verb: 'quarantine' | 'release', summary: () => string): CommandSpec {
@@ -46,7 +52,7 @@ function adminCommand(verb: 'quarantine' | 'release', summary: () => string): Co
 }
 
 function roleOf(text: string | undefined, what: string): 'member' | 'admin' | undefined {
-  if (text !== undefined && text !== 'member' && text !== 'admin') throw new UsageError(`${what} is member or admin`)
+  if (text !== undefined && text !== 'member' && text !== 'admin') throw new UsageError(say().wrong.role({ what }))
   return text
 }
 
@@ -61,14 +67,14 @@ const textOf = (option: unknown) => (option === undefined ? undefined : String(o
 async function listInvites(context: Context): Promise<void> {
   const client = await context.client()
   const page = await client.ask(client.api.GET('/invites'))
-  const columns: Column<(typeof page.items)[number]>[] = [
-    { title: 'ID', value: (invite) => invite.id.slice(0, 12) },
-    { title: 'BRANCH', value: (invite) => invite.branch },
-    { title: 'ROLE', value: (invite) => invite.role },
-    { title: 'STATE', value: (invite) => invite.state },
-    { title: 'EXPIRES', value: (invite) => invite.expires },
+  const columns: TitledColumn<(typeof page.items)[number]>[] = [
+    { title: 'id', value: (invite) => invite.id.slice(0, 12) },
+    { title: 'branch', value: (invite) => invite.branch },
+    { title: 'role', value: (invite) => wordText(invite.role) },
+    { title: 'state', value: (invite) => wordText(invite.state) },
+    { title: 'expires', value: (invite) => invite.expires },
   ]
-  context.print(page, context.table(page.items, columns, 'no invites'))
+  context.print(page, context.table(page.items, columns, say().members.noInvites))
 }
 
 export const memberCommands: readonly CommandSpec[] = [
@@ -81,7 +87,7 @@ export const memberCommands: readonly CommandSpec[] = [
       const page = await client.ask(client.api.GET('/nodes'))
       const isMarked = page.items.some((node) => node.marks.length > 0)
       const columns = isMarked ? [...nodeColumns, marksColumn] : nodeColumns
-      context.print(page, context.table(page.items, columns, 'no members'))
+      context.print(page, context.table(page.items, columns, say().members.none))
     },
   },
   {
@@ -101,7 +107,7 @@ export const memberCommands: readonly CommandSpec[] = [
         .option('--key-file <file>', say().help.invite.keyFile),
     async run(context, _args, options) {
       const { branch, role, expires, replaces } = options as Record<string, string | undefined>
-      if (branch === undefined) throw new UsageError('an invite names the branch: --branch <name>')
+      if (branch === undefined) throw new UsageError(say().wrong.noBranch)
       const recoveryKey = await keyFrom(context, options.keyFile)
       const what = { role: roleOf(role, '--role'), expires: expiryOf(expires), replaces, recoveryKey }
       const body = { branch, ...defined(what) }
@@ -118,7 +124,7 @@ export const memberCommands: readonly CommandSpec[] = [
         async run(context, [id = '']) {
           const client = await context.client()
           await client.ask(client.api.DELETE('/invites/{id}', { params: { path: { id } } }))
-          context.print({ id, state: 'revoked' }, `revoked ${showText(id)}`)
+          context.print({ id, state: 'revoked' }, say().members.revoked({ id: showText(id) }))
         },
       },
     ],
@@ -128,10 +134,11 @@ export const memberCommands: readonly CommandSpec[] = [
     summary: () => say().help.role.summary,
     examples: ['malote role Rio admin', 'malote role Rio member'],
     async run(context, [id = '', role]) {
-      const body = { role: roleOf(role, 'the role') ?? 'member' } as const
+      const body = { role: roleOf(role, say().wrong.theRole) ?? 'member' } as const
       const client = await context.client()
       const node = await client.ask(client.api.PATCH('/nodes/{id}', { params: { path: { id } }, body }))
-      context.print(node, `${showText(node.branch)} (${node.id}): role ${node.role}`)
+      const words = { branch: showText(node.branch), id: node.id, role: wordText(node.role) }
+      context.print(node, say().members.role(words))
     },
   },
   adminCommand('quarantine', () => say().help.quarantine.summary),
@@ -150,8 +157,8 @@ export const memberCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const body = defined({ recoveryKey: await keyFrom(context, options.keyFile), since: textOf(options.since) })
       const expelled = await client.ask(client.api.DELETE('/nodes/{id}', { params: { path: { id } }, body }))
-      const rest =
-        expelled.waitsFor === null ? 'it is final' : `not final yet, waits for: ${showText(expelled.waitsFor)}`
+      const { final, notFinal } = say().members
+      const rest = expelled.waitsFor === null ? final : notFinal({ waitsFor: showText(expelled.waitsFor) })
       context.print(expelled, `${nodeText(expelled.node)}; ${rest}`)
     },
   },

@@ -24,9 +24,10 @@ const isAlone = ({ connected, members }: StatusView) => connected && members.con
 
 function connectionText(status: StatusView): string {
   const { connected, members } = status
-  if (!connected) return 'disconnected'
-  if (isAlone(status)) return 'open; no other branch reached yet'
-  return `connected to ${Math.max(0, members.connected - 1)} of ${Math.max(0, members.total - 1)} other branches`
+  if (!connected) return say().network.disconnected
+  if (isAlone(status)) return say().network.alone
+  const others = { online: Math.max(0, members.connected - 1), total: Math.max(0, members.total - 1) }
+  return say().network.connected(others)
 }
 
 /** The status when the first other branch has been reached, or none in time. */
@@ -54,11 +55,10 @@ export const networkCommands: readonly CommandSpec[] = [
       const body = { name: String(options.name), branch: String(options.branch) }
       const founded = await client.ask(client.api.POST('/network', { body }))
       if (!context.isJson) {
-        process.stderr.write(
-          `Recovery key, shown this once. Write it on paper and lock it away:\n\n    ${founded.recoveryKey}\n\n`,
-        )
+        process.stderr.write(`${say().network.recoveryKey({ key: founded.recoveryKey })}\n`)
       }
-      context.print(founded, `founded ${showText(body.name)} with the branch ${showText(body.branch)}`)
+      const names = { network: showText(body.name), branch: showText(body.branch) }
+      context.print(founded, say().network.founded(names))
     },
   },
   {
@@ -76,10 +76,8 @@ export const networkCommands: readonly CommandSpec[] = [
       if (text.length > MAX_INVITE) throw new InviteTooLongError()
       const body = { invite: text, ...(options.via === undefined ? {} : { ip: String(options.via) }) }
       const status = await withCatchUp(context, client, () => client.ask(client.api.POST('/register', { body })))
-      context.print(
-        status,
-        `joined ${showText(status.network?.name ?? '')} as ${showText(status.branch ?? '')}; ${status.members.total} members`,
-      )
+      const names = { network: showText(status.network?.name ?? ''), branch: showText(status.branch ?? '') }
+      context.print(status, say().network.joined({ ...names, members: status.members.total }))
     },
   },
   {
@@ -122,9 +120,11 @@ export const networkCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const body = rules === undefined ? {} : { rules: parsePositive(rules) }
       const status = await client.ask(client.api.POST('/network/upgrade', { body }))
-      const { active, known } = status.rules
-      const newest = active === known ? 'the newest that this software knows' : `this software knows ${known}`
-      context.print(status, `rules version ${active} is active, ${newest}`)
+      const { active: found, known } = status.rules
+      // null: this node is in no network, which has no rules to upgrade
+      const active = found ?? known
+      const { rules: newest, olderRules } = say().network
+      context.print(status, active === known ? newest({ active }) : olderRules({ active, known }))
     },
   },
   {
@@ -136,7 +136,7 @@ export const networkCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const recoveryKey = (await keyFrom(context, options.keyFile)) ?? ''
       const status = await client.ask(client.api.POST('/recover', { body: { recoveryKey } }))
-      context.print(status, 'this node is an admin now')
+      context.print(status, say().network.recovered)
     },
   },
 ]
@@ -144,7 +144,7 @@ export const networkCommands: readonly CommandSpec[] = [
 /** Shows how far the node is with taking in the ledger, while `work` waits for it. */
 async function withCatchUp<T>(context: Context, client: MaloteClient, work: () => Promise<T>): Promise<T> {
   const ended = new AbortController()
-  const progress = createProgress('entries', { enabled: context.hasProgress, unit: 'count' })
+  const progress = createProgress(say().network.entries, { enabled: context.hasProgress, unit: 'count' })
   const follow = (async () => {
     for await (const { data } of client.events({ types: ['ledger:progress'], signal: ended.signal })) {
       const { have, expected } = data as { readonly have: number; readonly expected: number }
@@ -172,10 +172,10 @@ type LeaveProgress = {
  * @returns how it ended, and who does not know of it
  */
 async function leave(context: Context, client: MaloteClient, force: boolean): Promise<string> {
-  let outcome = 'this branch has left the network'
+  let outcome = say().network.left
   let phase = ''
   const ended = new AbortController()
-  const progress = createProgress('leaving', { enabled: context.hasProgress, unit: 'count' })
+  const progress = createProgress(say().network.leaving, { enabled: context.hasProgress, unit: 'count' })
   const phases = createPhases((line) => {
     if (!process.stderr.isTTY) context.note(line)
   })
@@ -208,9 +208,7 @@ async function leave(context: Context, client: MaloteClient, force: boolean): Pr
 
 /** The node cancels as long as it only makes copies. Our last word of it may be a moment old. */
 function interruptedIn(phase: string): string {
-  return phase === '' || phase === 'drain'
-    ? 'leaving is cancelled; had it just gone too far for that, `malote status` warns of it'
-    : 'the other branches know already: leaving goes on in the background'
+  return phase === '' || phase === 'drain' ? say().network.cancelled : say().network.goesOn
 }
 
 /** Says the first and the last line of each phase. */

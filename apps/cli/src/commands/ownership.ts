@@ -3,10 +3,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileView, MaloteClient, NodeView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { NotAcceptedError } from '../errors.ts'
 import { say } from '../messages/index.ts'
-import { type Column, formatBytes, showText } from '../output/terminal.ts'
+import { showText, sizeText } from '../output/terminal.ts'
 import { fileIdOf, nodeOf } from '../references.ts'
 
 /** Events wake the wait; this is for one that came before we listened. */
@@ -14,14 +14,14 @@ const LOOK_EVERY_MS = 2000
 
 type Offer = FileView & { direction: string }
 
-const offerColumns: readonly Column<Offer>[] = [
-  { title: 'FILE', value: (file) => file.name },
-  { title: 'SIZE', value: (file) => formatBytes(file.size), align: 'right' },
-  { title: 'OFFER', value: (file) => file.direction },
-  { title: 'FROM', value: (file) => file.owner.branch },
-  { title: 'TO', value: (file) => file.handoff?.to.branch ?? '-' },
-  { title: 'SINCE', value: (file) => file.handoff?.since ?? '-' },
-  { title: 'ID', value: (file) => file.id },
+const offerColumns: readonly TitledColumn<Offer>[] = [
+  { title: 'file', value: (file) => file.name },
+  { title: 'size', value: (file) => sizeText(file.size), align: 'right' },
+  { title: 'offer', value: (file) => file.direction },
+  { title: 'from', value: (file) => file.owner.branch },
+  { title: 'to', value: (file) => file.handoff?.to.branch ?? '-' },
+  { title: 'since', value: (file) => file.handoff?.since ?? '-' },
+  { title: 'id', value: (file) => file.id },
 ]
 
 async function offer(context: Context, ref: string, to: string, isWaiting: boolean): Promise<void> {
@@ -30,20 +30,21 @@ async function offer(context: Context, ref: string, to: string, isWaiting: boole
   const params = { path: { id: ref } }
   if (!isWaiting) {
     const file = await client.ask(client.api.POST('/files/{id}/handoff', { params, body: { to: node.id } }))
-    return context.print(file, `${showText(file.name)} is offered to ${showText(node.branch)}`)
+    return context.print(file, say().ownership.offered({ name: showText(file.name), branch: showText(node.branch) }))
   }
   const ends = followEnds(context, client)
   try {
     const offered = await client.ask(client.api.POST('/files/{id}/handoff', { params, body: { to: node.id } }))
     if (offered.handoff !== null) {
-      context.note(`Waiting for ${showText(node.branch)}; "malote handoff cancel ${offered.id}" takes the offer back.`)
+      context.note(say().ownership.waiting({ branch: showText(node.branch), id: offered.id }))
     }
     const file = await ends.wait(offered)
     if (!isOf(file, node)) {
-      const how = ends.outcome(file.id) === 'declined' ? `${node.branch} has declined it` : 'the offer was cancelled'
-      throw new NotAcceptedError(`${file.name} stays with ${file.owner.branch}: ${how}`, file)
+      const { declined, offerCancelled, notAccepted } = say().failures
+      const how = ends.outcome(file.id) === 'declined' ? declined(node) : offerCancelled
+      throw new NotAcceptedError(notAccepted({ name: file.name, owner: file.owner.branch, how }), file)
     }
-    context.print(file, `${showText(file.name)} belongs to ${showText(file.owner.branch)} now`)
+    context.print(file, say().ownership.belongsNow(namesOf(file)))
   } finally {
     await ends.stop()
   }
@@ -85,7 +86,8 @@ function followEnds(context: Context, client: MaloteClient) {
   }
 }
 
-const ownsText = (file: FileView) => `${showText(file.name)} belongs to ${showText(file.owner.branch)}`
+const namesOf = ({ name, owner }: FileView) => ({ name: showText(name), branch: showText(owner.branch) })
+const ownsText = (file: FileView) => say().ownership.belongs(namesOf(file))
 
 /** Commands that take a file and answer with it. */
 function fileCommand(
@@ -128,10 +130,10 @@ const handoff: CommandSpec = {
         const client = await context.client()
         const open = await client.ask(client.api.GET('/handoffs'))
         const rows: Offer[] = [
-          ...open.incoming.map((file) => ({ ...file, direction: 'to this branch' })),
-          ...open.outgoing.map((file) => ({ ...file, direction: 'of this branch' })),
+          ...open.incoming.map((file) => ({ ...file, direction: say().ownership.toThis })),
+          ...open.outgoing.map((file) => ({ ...file, direction: say().ownership.ofThis })),
         ]
-        context.print(open, context.table(rows, offerColumns, 'no open offers'))
+        context.print(open, context.table(rows, offerColumns, say().ownership.none))
       },
     },
     fileCommand(
@@ -148,7 +150,7 @@ const handoff: CommandSpec = {
         const client = await context.client()
         const id = await fileIdOf(client, ref)
         await client.ask(client.api.POST('/files/{id}/handoff/decline', { params: { path: { id } }, body: {} }))
-        context.print({ id, outcome: 'declined' }, `declined ${showText(ref)}`)
+        context.print({ id, outcome: 'declined' }, say().ownership.declined({ file: showText(ref) }))
       },
     },
     fileCommand(
@@ -175,8 +177,9 @@ export const ownershipCommands: readonly CommandSpec[] = [
     async run(context, [id = '', to = '']) {
       const client = await context.client()
       const file = await client.ask(client.api.POST('/files/{id}/assign', { params: { path: { id } }, body: { to } }))
-      const rest = file.handoff === null ? '' : `, until ${showText(file.handoff.to.branch)} accepts`
-      context.print(file, `${ownsText(file)}${rest}`)
+      const belongs = ownsText(file)
+      const branch = showText(file.handoff?.to.branch ?? '')
+      context.print(file, branch === '' ? belongs : say().ownership.untilAccepted({ belongs, branch }))
     },
   },
 ]

@@ -20,9 +20,9 @@ interface Target {
 }
 
 function targetOf({ user, system, name = DEFAULT_NAME }: Options): Target {
-  if (user === true && system === true) throw new UsageError('--user and --system exclude each other')
+  if (user === true && system === true) throw new UsageError(say().wrong.userAndSystem)
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(String(name)))
-    throw new UsageError(`not a name of a unit: ${JSON.stringify(name)}`)
+    throw new UsageError(say().wrong.unit({ given: JSON.stringify(name) }))
   const manager = system === true ? 'system' : 'user'
   const configHome = process.env.XDG_CONFIG_HOME || join(homedir(), '.config')
   const folder = manager === 'system' ? '/etc/systemd/system' : join(configHome, 'systemd', 'user')
@@ -44,17 +44,13 @@ async function wantSystemd(): Promise<void> {
     )
     if (isThere) return
   }
-  throw new UnsupportedError(
-    'there is no systemd on this machine',
-    'Have your service manager run "malote up --data <dir>"; "malote service install --print" shows what matters.',
-  )
+  throw new UnsupportedError(say().failures.noSystemd, say().failures.noSystemdAdvice)
 }
 
 async function install(context: Context, options: Options): Promise<void> {
   const target = targetOf(options)
-  if (target.manager === 'system' && context.dataDirFrom === 'default')
-    throw new UsageError('a system service wants its data folder named: --data /var/lib/malote')
-  if (target.manager === 'user' && options.runAs !== undefined) throw new UsageError('--run-as is for --system')
+  if (target.manager === 'system' && context.dataDirFrom === 'default') throw new UsageError(say().wrong.systemData)
+  if (target.manager === 'user' && options.runAs !== undefined) throw new UsageError(say().wrong.runAs)
   const dataDir = resolve(context.dataDir)
   const unit = unitText({
     manager: target.manager,
@@ -69,15 +65,15 @@ async function install(context: Context, options: Options): Promise<void> {
   }
   await wantSystemd()
   if (target.manager === 'system' && (options.runAs ?? userInfo().username) === 'root')
-    throw new UsageError('a node needs no root: name who runs it with --run-as <user>')
+    throw new UsageError(say().wrong.noRoot)
   if (target.manager === 'system' && !(await isFolder(dataDir)))
-    throw new UsageError(`${dataDir} is not there: make it first, owned by the user of --run-as, mode 0700`)
+    throw new UsageError(say().wrong.folderMissing({ folder: dataDir }))
   await refuseForeign(target.path)
   await mkdir(join(target.path, '..'), { recursive: true })
   await writeFile(target.path, unit, { mode: 0o644 })
   const next = `${target.systemctl} daemon-reload && ${target.systemctl} enable --now ${target.name}`
-  context.print({ path: target.path, next }, `wrote ${target.path}\nnext: ${next}`)
-  if (target.manager === 'user') context.note('To have it run while nobody is logged in: loginctl enable-linger')
+  context.print({ path: target.path, next }, say().service.wrote({ path: target.path, next }))
+  if (target.manager === 'user') context.note(say().service.linger)
 }
 
 async function uninstall(context: Context, options: Options): Promise<void> {
@@ -90,7 +86,7 @@ async function uninstall(context: Context, options: Options): Promise<void> {
       await rm(join(target.path, '..', wanting, target.name), { force: true })
     await rm(target.path)
   }
-  const text = isThere ? `removed ${target.path}; the data folder stays\nnext: ${next}` : `${target.path} is not there`
+  const text = isThere ? say().service.removed({ path: target.path, next }) : say().service.notThere(target)
   context.print({ path: target.path, removed: isThere, next: isThere ? next : null }, text)
 }
 
@@ -102,8 +98,8 @@ async function refuseForeign(path: string): Promise<boolean> {
   })
   if (text === null) return false
   if (text.startsWith(MARK)) return true
-  const advice = 'Choose another name with --name, or remove that file.'
-  throw new OutputError('conflict', `${path} was not written by Malote`, { path, advice })
+  const advice = say().failures.foreignUnitAdvice
+  throw new OutputError('conflict', say().failures.foreignUnit({ path }), { path, advice })
 }
 
 async function isFolder(path: string): Promise<boolean> {

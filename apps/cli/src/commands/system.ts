@@ -8,7 +8,7 @@ import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { WaitedTooLongError } from '../errors.ts'
 import { say } from '../messages/index.ts'
-import { formatBytes, formatDuration, showText } from '../output/terminal.ts'
+import { formatDuration, formatLines, rateText, showText, sizeText, wordText } from '../output/terminal.ts'
 import { readViews, resolveSettings, type SettingView } from '../settings/resolve.ts'
 import { addSettings } from '../settings/table.ts'
 
@@ -18,74 +18,76 @@ const DOWN_DEADLINE_MS = 60_000
 const EXIT_DEADLINE_MS = 15_000
 const LOOK_EVERY_MS = 50
 
-/** To whoever has just started a node for the first time. */
-const NEXT_STEP: [string, string] = [
-  'next',
-  'join a network with `malote register <invite>`; its first branch founds it with `malote init`',
-]
-
 function statusText(status: StatusView): string {
   const { network, members, paths, files, ledger, reachability: reach, disk } = status
-  const inNetwork = network === null ? 'in no network' : `${status.role ?? 'member'} of ${showText(network.name)}`
-  const held = ledger.held === 0 ? '' : `, ${ledger.held} held back`
+  const words = say().status
+  const role = wordText(status.role ?? 'member')
+  const standing = network === null ? words.inNoNetwork : words.roleOf({ role, network: network.name })
   const lines: [string, string][] = [
-    ['node', `${showText(status.branch ?? '-')} (${status.id}), ${inNetwork}`],
-    ['presence', presenceText(status)],
-    ['members', `${members.total}, ${members.connected} online`],
+    [words.node, words.nodeText({ branch: status.branch ?? '-', id: status.id, standing })],
+    [words.presence, presenceText(status)],
+    [words.members, words.membersText({ total: members.total, online: members.connected })],
     ...pathText(paths),
-    ['files', `${files.total}, ${formatBytes(files.bytes)}, ${files.atRisk} at risk`],
-    [
-      'ledger',
-      `${ledger.entries} entries, equal with ${ledger.inSyncWith} other${ledger.inSyncWith === 1 ? '' : 's'}${held}; state ${ledger.state || '-'}`,
-    ],
-    ['reach', `TCP ${reach.tcp}, UDP ${reach.udp}, relay ${reach.relay}, NAT ${reach.nat}`],
+    [words.files, words.filesText({ total: files.total, size: sizeText(files.bytes), atRisk: files.atRisk })],
+    [words.ledger, ledgerText(ledger)],
+    [words.reach, words.reachText(inWords(reach))],
     ...upnpText(status),
-    ['disk', network === null ? '-' : diskText(disk)],
-    ['listens', status.addresses.join(', ') || '-'],
-    ['Malote', `${status.version}, up ${formatDuration(status.uptimeSeconds)}`],
+    [words.disk, network === null ? '-' : diskText(disk)],
+    [words.listens, status.addresses.join(', ') || '-'],
+    ['Malote', words.up({ version: status.version, time: formatDuration(status.uptimeSeconds) })],
     ...shortText(files),
-    ...status.warnings.map(({ message, advice }): [string, string] => ['warning', advised(message, advice)]),
-    ...(network === null ? [NEXT_STEP] : []),
+    ...status.warnings.map(({ message, advice }): [string, string] => [words.warning, advised(message, advice)]),
+    // to whoever has just started a node for the first time
+    ...(network === null ? [[words.next, words.nextText] as [string, string]] : []),
   ]
-  return lines.map(([title, value]) => `${title.padEnd(9)} ${showText(value)}`).join('\n')
+  return formatLines(lines)
+}
+
+function inWords({ tcp, udp, relay, nat }: StatusView['reachability']) {
+  return { tcp: wordText(tcp), udp: wordText(udp), relay: wordText(relay), nat: wordText(nat) }
+}
+
+function ledgerText({ entries, inSyncWith, held, state }: StatusView['ledger']): string {
+  const words = say().status
+  const waiting = held === 0 ? '' : `, ${words.heldBack({ held })}`
+  return `${words.ledgerText({ entries, others: inSyncWith })}${waiting}; ${words.stateText({ state: state || '-' })}`
 }
 
 function pathText(paths: StatusView['paths']): [string, string][] {
   const texts = paths.map(({ kind, count, rttMs, bytesPerSecond }) => {
     const trip = rttMs === null ? [] : [`${rttMs.toFixed(0)} ms`]
-    const rate = bytesPerSecond === null ? [] : [`${formatBytes(bytesPerSecond)}/s`]
+    const rate = bytesPerSecond === null ? [] : [rateText(bytesPerSecond)]
     const measured = [...trip, ...rate].join(', ')
     return measured === '' ? `${count} ${kind}` : `${count} ${kind} (${measured})`
   })
-  return texts.length === 0 ? [] : [['paths', texts.join(', ')]]
+  return texts.length === 0 ? [] : [[say().status.paths, texts.join(', ')]]
 }
 
 /** Nothing where no router is asked. */
 function upnpText({ upnp: { state, address, detail } }: StatusView): [string, string][] {
   if (['off', 'waiting', 'not-needed'].includes(state)) return []
   const why = detail === null ? '' : ` (${detail})`
-  return [['UPnP', address === null ? `${state.replaceAll('-', ' ')}${why}` : `${state} ${address}`]]
+  return [
+    ['UPnP', address === null ? `${wordText(state.replaceAll('-', ' '))}${why}` : `${wordText(state)} ${address}`],
+  ]
 }
 
 function shortText({ atRisk, short }: StatusView['files']): [string, string][] {
-  const named = short.map(({ id, name, copies }): [string, string] => [
-    'at risk',
-    `${name} (${id.slice(0, 12)}): ${copies.held} of ${copies.target} copies`,
-  ])
+  const words = say().status
+  const named = short.map(({ id, name, copies }): [string, string] => {
+    return [words.atRisk, words.riskText({ name, id: id.slice(0, 12), ...copies })]
+  })
   const others = atRisk - short.length
-  return others > 0 ? [...named, ['at risk', `${others} more`]] : named
+  return others > 0 ? [...named, [words.atRisk, words.riskMore({ count: others })]] : named
 }
 
-function presenceText(status: StatusView): string {
-  return status.network === null ? '-' : status.connected ? 'connected' : 'disconnected'
+function presenceText({ network, connected }: StatusView): string {
+  return network === null ? '-' : connected ? say().status.connected : say().status.disconnected
 }
 
 function diskText({ used, free, capacity }: StatusView['disk']): string {
-  return `${formatBytes(used)} used, ${formatBytes(free)} free, offers ${offeredText(capacity)}`
-}
-
-function offeredText(capacity: number | null): string {
-  return capacity === null ? 'what is free' : formatBytes(capacity)
+  const offered = capacity === null ? say().status.whatIsFree : sizeText(capacity)
+  return say().status.diskText({ used: sizeText(used), free: sizeText(free), offered })
 }
 
 /** What is so, and what to do about it, as two sentences. */
@@ -94,7 +96,7 @@ function advised(message: string, advice: string | null): string {
 }
 
 function checkText({ name, state, message, advice }: DoctorCheck): string {
-  return `${state.padEnd(8)} ${showText(`${name}: ${advised(message, advice)}`)}`
+  return `${wordText(state).padEnd(8)} ${showText(`${name}: ${advised(message, advice)}`)}`
 }
 
 interface Place {
@@ -135,11 +137,11 @@ async function down(context: Context): Promise<void> {
     )
   }
   if (!(await until(context, isGone, DOWN_DEADLINE_MS))) {
-    throw new WaitedTooLongError('the node was told to stop and still runs', 'See its log.')
+    throw new WaitedTooLongError(say().failures.stillRuns, say().failures.seeLog)
   }
   // its data folder can be used again when the process has ended
   await until(context, async () => !isRunning(place?.pid ?? null), EXIT_DEADLINE_MS)
-  context.print({ state: 'stopped' }, 'stopped')
+  context.print({ state: 'stopped' }, say().system.stopped)
 }
 
 async function until(context: Context, isSo: () => Promise<boolean>, deadlineMs: number): Promise<boolean> {
@@ -167,13 +169,17 @@ async function showConfig(context: Context, _args: unknown, options: Options): P
   const running = place?.settings ?? []
   const items: SettingView[] = [
     { name: 'dataDir', value: resolve(context.dataDir), from: context.dataDirFrom },
-    { name: 'api', value: url, from: url === null ? 'no node runs' : join(resolve(context.dataDir), 'api.json') },
+    {
+      name: 'api',
+      value: url,
+      from: url === null ? say().system.noNodeRuns : join(resolve(context.dataDir), 'api.json'),
+    },
     ...(running.length > 0 ? running : next),
   ]
   const columns = [
-    { title: 'SETTING', value: (item: SettingView) => item.name },
-    { title: 'VALUE', value: (item: SettingView) => showText(item.value ?? '-') },
-    { title: 'FROM', value: (item: SettingView) => item.from },
+    { title: 'setting' as const, value: (item: SettingView) => item.name },
+    { title: 'value' as const, value: (item: SettingView) => valueText(item) },
+    { title: 'settingFrom' as const, value: (item: SettingView) => wordText(item.from) },
   ]
   const waiting = running.flatMap((old) => {
     // flags and environment of the running node are not seen from here
@@ -184,9 +190,14 @@ async function showConfig(context: Context, _args: unknown, options: Options): P
     { items, ...(waiting.length === 0 ? {} : { afterRestart: waiting }) },
     context.table(items, columns, ''),
   )
-  for (const { name, value, from } of waiting) {
-    context.note(`after the next start: ${name} ${showText(value ?? '-')} (${from})`)
-  }
+  for (const item of waiting)
+    context.note(say().system.afterRestart({ ...item, value: valueText(item), from: wordText(item.from) }))
+}
+
+/** A node tells its settings in English, since whoever asks may speak another language. */
+function valueText({ value }: SettingView): string {
+  if (value === null) return '-'
+  return wordText(showText(value)).replace(/^(\d+)\.(\d [KMGT]iB)/, `$1${say().decimal}$2`)
 }
 
 export const systemCommands: readonly CommandSpec[] = [
@@ -245,7 +256,7 @@ export const systemCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const { code, expires } = await client.ask(client.api.POST('/session/code', { body: {} }))
       const url = `${client.url}/docs`
-      context.print({ url, code, expires }, `${url}\none-time code for POST /session there: ${code} (until ${expires})`)
+      context.print({ url, code, expires }, say().system.open({ url, code, expires }))
     },
   },
 ]

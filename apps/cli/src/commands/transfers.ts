@@ -2,34 +2,34 @@
 
 import type { MaloteClient, TransferView } from '@malote/client'
 import type { CommandSpec } from '../command.ts'
-import type { Context } from '../context.ts'
+import type { Context, TitledColumn } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { say } from '../messages/index.ts'
-import { type Column, formatBytes, formatDuration, showText } from '../output/terminal.ts'
+import { formatDuration, rateText, showText, sizeText, wordText } from '../output/terminal.ts'
 import { parseRate } from '../parse.ts'
 
-const transferColumns: readonly Column<TransferView>[] = [
-  { title: 'ID', value: (each) => each.id },
-  { title: 'FILE', value: (each) => each.name ?? each.fileId },
-  { title: 'KIND', value: (each) => each.kind },
-  { title: 'STATE', value: stateText },
-  { title: 'DONE', value: (each) => `${share(each)} %`, align: 'right' },
-  { title: 'SIZE', value: (each) => formatBytes(each.total), align: 'right' },
-  { title: 'SPEED', value: speedText, align: 'right' },
+const transferColumns: readonly TitledColumn<TransferView>[] = [
+  { title: 'id', value: (each) => each.id },
+  { title: 'file', value: (each) => each.name ?? each.fileId },
+  { title: 'kind', value: (each) => wordText(each.kind) },
+  { title: 'state', value: stateText },
+  { title: 'done', value: (each) => `${share(each)} %`, align: 'right' },
+  { title: 'size', value: (each) => sizeText(each.total), align: 'right' },
+  { title: 'speed', value: speedText, align: 'right' },
   {
-    title: 'LEFT',
+    title: 'left',
     value: (each) => (each.etaSeconds === null ? '-' : formatDuration(each.etaSeconds)),
     align: 'right',
   },
-  { title: 'SOURCES', value: (each) => String(each.sources.length), align: 'right' },
+  { title: 'sources', value: (each) => String(each.sources.length), align: 'right' },
 ]
 
 function stateText({ state, error }: TransferView): string {
-  return error === null ? state : `${state}: ${error.message}`
+  return error === null ? wordText(state) : `${wordText(state)}: ${error.message}`
 }
 
 function speedText({ state, bytesPerSecond }: TransferView): string {
-  return state === 'running' ? `${formatBytes(Math.round(bytesPerSecond))}/s` : '-'
+  return state === 'running' ? rateText(Math.round(bytesPerSecond)) : '-'
 }
 
 function share({ bytes, total }: TransferView): number {
@@ -39,8 +39,10 @@ function share({ bytes, total }: TransferView): number {
 async function listTransfers(context: Context): Promise<void> {
   const client = await context.client()
   const page = await client.ask(client.api.GET('/transfers'))
-  context.print(page, context.table(page.items, transferColumns, 'no transfers'))
+  context.print(page, context.table(page.items, transferColumns, say().transfers.none))
 }
+
+const namesOf = ({ name, fileId, state }: TransferView) => ({ file: showText(name ?? fileId), state: wordText(state) })
 
 type Verb = 'pause' | 'resume' | 'cancel'
 
@@ -53,7 +55,7 @@ const firstCommand: CommandSpec = {
     const transfer = await client.ask(
       client.api.PATCH('/transfers/{id}', { params: { path: { id } }, body: { first: true } }),
     )
-    context.print(transfer, `${showText(transfer.name ?? transfer.fileId)}: ${transfer.state}, goes first`)
+    context.print(transfer, say().transfers.goesFirst(namesOf(transfer)))
   },
 }
 
@@ -78,16 +80,16 @@ function changeCommand(verb: Verb, summary: () => string): CommandSpec {
     examples: [`malote transfers ${verb} 7f3a`, `malote transfers ${verb} --all`],
     options: (command) => command.option('--all', say().help.transfers.all),
     async run(context, [id], options) {
-      if ((id === undefined) === (options.all !== true)) throw new UsageError('say which: an id, or --all')
+      if ((id === undefined) === (options.all !== true)) throw new UsageError(say().wrong.idOrAll)
       const client = await context.client()
       if (id !== undefined) {
         const transfer = await act(client, verb, id)
-        return context.print(transfer, `${showText(transfer.name ?? transfer.fileId)}: ${transfer.state}`)
+        return context.print(transfer, say().transfers.state(namesOf(transfer)))
       }
       const { items } = await client.ask(client.api.GET('/transfers'))
       const changed: TransferView[] = []
       for (const each of items) if (CHANGES[verb].has(each.state)) changed.push(await act(client, verb, each.id))
-      context.print({ items: changed }, context.table(changed, transferColumns, `nothing to ${verb}`))
+      context.print({ items: changed }, context.table(changed, transferColumns, say().transfers.nothingTo[verb]))
     },
   }
 }
@@ -123,8 +125,8 @@ export const transferCommands: readonly CommandSpec[] = [
       const limits = await client.ask(
         Object.keys(body).length === 0 ? client.api.GET('/limits') : client.api.PUT('/limits', { body }),
       )
-      const text = (rate: number | null) => (rate === null ? 'unlimited' : `${formatBytes(rate)}/s`)
-      context.print(limits, `up ${text(limits.up)}, down ${text(limits.down)}`)
+      const text = (rate: number | null) => (rate === null ? say().transfers.unlimited : rateText(rate))
+      context.print(limits, say().transfers.limits({ up: text(limits.up), down: text(limits.down) }))
     },
   },
 ]

@@ -86,7 +86,7 @@ async function runNode(context: Context, options: Options): Promise<void> {
         JSON.stringify({ url: server.url, pid: process.pid, settings: views }),
       )
       const { id, addresses } = node
-      const text = `ready: API at ${server.url} (page: ${server.url}/docs), node ${id}, listening on ${addresses.join(', ')}`
+      const text = say().system.ready({ url: server.url, id, addresses: addresses.join(', ') })
       context.print({ event: 'ready', api: server.url, id, addresses }, text)
       context.signal.addEventListener('abort', () => stopped.resolve(), { once: true })
       if (context.signal.aborted) stopped.resolve()

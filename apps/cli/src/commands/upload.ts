@@ -9,7 +9,7 @@ import { UsageError } from '../errors.ts'
 import { stdinOf } from '../input.ts'
 import { say } from '../messages/index.ts'
 import { createProgress } from '../output/progress.ts'
-import { formatBytes, showText } from '../output/terminal.ts'
+import { showText, sizeText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
 
 const LEVELS = ['local', 'durable', 'replicated'] as const
@@ -61,8 +61,11 @@ export const updateCommand: CommandSpec = {
       const source = sourceOf(context, path, 'stdin')
       return client.update(ref, source, {}, { onProgress, signal: context.signal, ...defined({ ifMatch }) })
     })
-    context.print(file, `${showText(file.name)} is at version ${file.version} (${formatBytes(file.size)})`)
-    context.note('Distribution to the other branches goes on in the background.')
+    context.print(
+      file,
+      say().upload.updated({ name: showText(file.name), version: file.version, size: sizeText(file.size) }),
+    )
+    context.note(say().upload.goesOn)
   },
 }
 
@@ -82,9 +85,7 @@ async function upload(context: Context, paths: readonly string[], wishes: Upload
       )
       shared.push(file)
       if (!context.isJson || level === 'local') context.print(file, file.id)
-      context.note(
-        `${showText(file.name)} is stored here; distribution to the other branches goes on in the background.`,
-      )
+      context.note(say().upload.stored({ name: showText(file.name) }))
     }
     if (level !== 'local') await waitFor(context, client, shared, level)
   } catch (error) {
@@ -105,24 +106,23 @@ async function waitFor(
     const params = { path: { id: file.id }, query: { level } }
     const reached = await client.ask(client.api.GET('/files/{id}/wait', { params }))
     if (context.isJson) context.print(reached, '')
-    const { held, target } = reached.copies
-    context.note(`${showText(reached.name)} is ${level}: ${held} of ${target} copies.`)
+    context.note(say().upload.reached({ name: showText(reached.name), level, ...reached.copies }))
     shared.shift()
   }
 }
 
 function levelOf(text = 'local'): Level {
   const level = LEVELS.find((each) => each === text)
-  if (level === undefined) throw new UsageError(`--wait is ${LEVELS.join(', ')}`)
+  if (level === undefined) throw new UsageError(say().wrong.wait({ levels: LEVELS.join(', ') }))
   return level
 }
 
 function checkWishes(paths: readonly string[], { deny, only, name }: UploadWishes): void {
-  if (deny !== undefined && only !== undefined) throw new UsageError('--deny and --only exclude each other')
+  if (deny !== undefined && only !== undefined) throw new UsageError(say().wrong.denyAndOnly)
   const stdin = paths.filter((path) => path === '-').length
-  if (stdin > 1) throw new UsageError('stdin (-) can be read once')
-  if (name !== undefined && paths.length > 1) throw new UsageError('--name is for one file')
-  if (stdin === 1 && name === undefined) throw new UsageError('what comes from stdin (-) wants --name')
+  if (stdin > 1) throw new UsageError(say().wrong.stdinTwice)
+  if (name !== undefined && paths.length > 1) throw new UsageError(say().wrong.oneName)
+  if (stdin === 1 && name === undefined) throw new UsageError(say().wrong.stdinName)
 }
 
 /** @throws {FileUnreadableError} absent, a folder, a link or another thing that is no file */
@@ -136,16 +136,15 @@ async function checkPaths(paths: readonly string[]): Promise<void> {
       throw new FileUnreadableError(path, reasonOf(error), error)
     }
     if (found.isFile()) continue
-    throw new FileUnreadableError(
-      path,
-      found.isDirectory() ? 'it is a folder' : found.isSymbolicLink() ? 'it is a link' : 'it is no plain file',
-    )
+    const { isFolder, isLink, notPlain } = say().failures
+    throw new FileUnreadableError(path, found.isDirectory() ? isFolder : found.isSymbolicLink() ? isLink : notPlain)
   }
 }
 
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'no permission' : String(code ?? error)
+  const { noFile, noPermission } = say().failures
+  return code === 'ENOENT' ? noFile : code === 'EACCES' ? noPermission : String(code ?? error)
 }
 
 function sourceOf(context: Context, path: string, name: string) {
@@ -155,7 +154,7 @@ function sourceOf(context: Context, path: string, name: string) {
 type OnProgress = (progress: { bytes: number; total: number | null }) => void
 
 async function withProgress<T>(context: Context, path: string, send: (onProgress: OnProgress) => Promise<T>) {
-  const progress = createProgress(path === '-' ? 'stdin' : basename(path), { enabled: context.hasProgress })
+  const progress = createProgress(path === '-' ? say().upload.stdin : basename(path), { enabled: context.hasProgress })
   try {
     return await send(({ bytes, total }) => progress.update(bytes, total))
   } finally {

@@ -2,7 +2,9 @@
  * The catalogue: everything that the command line says to people. `Messages` is the form that each other language has,
  * so that a text which is missing or superfluous there fails the type check. Why: docs/decisions/0052-messages-in-two-languages.md
  */
+import { config, failures, wrong } from './en/failures.ts'
 import { help, placeholders, titles } from './en/help.ts'
+import * as told from './en/told.ts'
 import { usage } from './en/usage.ts'
 
 export const messages = {
@@ -12,6 +14,10 @@ export const messages = {
   titles,
   placeholders,
   usage,
+  wrong,
+  config,
+  failures,
+  ...told,
 }
 
 export type Messages = typeof messages

@@ -26,7 +26,15 @@ function said(message: unknown, all?: unknown): { text: string; used: Set<string
 }
 
 /** In no language another: names, signs and words that both have. */
-const SAME = new Set<string>([])
+const SAME = new Set([
+  'columns.id',
+  'columns.v',
+  'columns.n',
+  'columns.seq',
+  'files.id',
+  'upload.stdin',
+  'status.nodeText',
+])
 
 const other = new Map(flat(portuguese))
 /** Words of the API are English; they are only in the other catalogue. */

@@ -1,6 +1,8 @@
 /** The catalogue in Brazilian Portuguese, in the words of docs/pt-BR. */
 import type { Messages } from './en.ts'
+import { config, failures, wrong } from './pt-br/failures.ts'
 import { help, placeholders, titles } from './pt-br/help.ts'
+import * as told from './pt-br/told.ts'
 import { usage } from './pt-br/usage.ts'
 
 export const messages: Messages = {
@@ -9,4 +11,8 @@ export const messages: Messages = {
   titles,
   placeholders,
   usage,
+  wrong,
+  config,
+  failures,
+  ...told,
 }

@@ -2,6 +2,7 @@
  * Where fetched bytes go. A file appears under its name only when it is whole: until then it is a temporary one beside
  * it, which is removed whatever happens.
  */
+
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { type FileHandle, link, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -10,6 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { clashKey, safeFileName } from '@malote/core/file-names'
 import { release } from '@malote/core/release'
 import { OutputError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 
 /** How much is written at once. */
 const WRITE_BYTES = 1024 * 1024
@@ -157,11 +159,11 @@ async function look(path: string): Promise<Stats | null> {
 }
 
 function existsError(path: string): OutputError {
-  return new OutputError('conflict', `${path} is there already`, { path, advice: 'Name another place with -o.' })
+  return new OutputError('conflict', say().failures.exists({ path }), { path, advice: say().failures.anotherPlace })
 }
 
 function noFolder(path: string): OutputError {
-  return new OutputError('usage', `there is no folder ${path}`, { path, advice: 'Make it first.' })
+  return new OutputError('usage', say().failures.noFolder({ path }), { path, advice: say().failures.makeIt })
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -172,21 +174,22 @@ function codeOf(error: unknown): string | undefined {
 function explain(error: unknown, path: string): unknown {
   const code = codeOf(error)
   const cause = error
+  const words = say().failures
   if (code === 'ENOSPC') {
-    return new OutputError('disk-full', `no space left for ${path}`, { path, cause, advice: 'Free some, and repeat.' })
+    return new OutputError('disk-full', words.diskFull({ path }), { path, cause, advice: words.freeSome })
   }
-  if (code === 'EDQUOT') return new OutputError('quota', `the quota leaves no space for ${path}`, { path, cause })
+  if (code === 'EDQUOT') return new OutputError('quota', words.quota({ path }), { path, cause })
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new OutputError('read-only', `${path} may not be written`, {
+    return new OutputError('read-only', words.notWritable({ path }), {
       path,
       cause,
-      advice: 'Name another place with -o.',
+      advice: words.anotherPlace,
     })
   }
   if (code === 'ENOENT' || code === 'ENOTDIR') return noFolder(dirname(path))
   if (code === 'EEXIST') return existsError(path)
   if (code === 'ENAMETOOLONG' || code === 'EISDIR' || code === 'ELOOP') {
-    return new OutputError('usage', `${path} cannot be written (${code})`, { path, cause })
+    return new OutputError('usage', words.cannotWrite({ path, code }), { path, cause })
   }
   return error
 }

@@ -1,5 +1,6 @@
 /** One line on stderr that is written over; nothing at all when nobody watches. */
-import { fitText, formatBytes, formatDuration, showText } from './terminal.ts'
+import { say } from '../messages/index.ts'
+import { fitText, formatDuration, rateText, showText, sizeText } from './terminal.ts'
 
 const REDRAW_MS = 100
 const BAR = 16
@@ -41,11 +42,13 @@ export function progressText(state: {
 }): string {
   const { done, total, seconds, unit } = state
   const rate = seconds > 0.2 && unit === 'bytes' ? done / seconds : 0
-  const speed = rate > 0 ? `  ${formatBytes(Math.round(rate))}/s` : ''
-  const figure = (value: number) => (unit === 'count' ? String(value) : formatBytes(value))
+  const speed = rate > 0 ? `  ${rateText(Math.round(rate))}` : ''
+  const figure = (value: number) => (unit === 'count' ? String(value) : sizeText(value))
   if (total === null) return `${figure(done)}${speed}`
   const share = total > 0 ? Math.min(1, done / total) : 0
   const bar = '█'.repeat(Math.round(share * BAR)).padEnd(BAR, '·')
-  const left = rate > 0 && total > done ? `  ${formatDuration((total - done) / rate)} left` : ''
-  return `${bar} ${Math.floor(share * 100)} %  ${figure(done)} of ${figure(total)}${speed}${left}`
+  const left =
+    rate > 0 && total > done ? `  ${say().progress.left({ time: formatDuration((total - done) / rate) })}` : ''
+  const figures = say().progress.of({ done: figure(done), total: figure(total) })
+  return `${bar} ${Math.floor(share * 100)} %  ${figures}${speed}${left}`
 }

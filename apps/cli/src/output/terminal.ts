@@ -2,12 +2,15 @@
  * What people read. Names come from other branches: whatever could steer a terminal or hide what it says is shown
  * escaped before it is printed.
  */
+
 import { stripVTControlCharacters } from 'node:util'
 import { showText } from '@malote/core/show-text'
+import { say } from '../messages/index.ts'
 
 export { showText }
 
-export function formatBytes(bytes: number): string {
+/** @param decimal between the whole and the tenths */
+export function formatBytes(bytes: number, decimal = '.'): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let value = bytes
   let unit = 0
@@ -15,7 +18,27 @@ export function formatBytes(bytes: number): string {
     value /= 1024
     unit += 1
   }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+  return `${unit === 0 ? value : value.toFixed(1).replace('.', decimal)} ${units[unit]}`
+}
+
+/** As people read it, in the language that is spoken. */
+export function sizeText(bytes: number): string {
+  return formatBytes(bytes, say().decimal)
+}
+
+export function rateText(bytesPerSecond: number): string {
+  return `${sizeText(bytesPerSecond)}/s`
+}
+
+/** A word of the API, as people read it. */
+export function wordText(word: string): string {
+  return Object.hasOwn(say().words, word) ? (say().words[word] ?? word) : word
+}
+
+/** A line each: a title, and what it is. */
+export function formatLines(lines: readonly (readonly [string, string])[]): string {
+  const width = Math.max(TITLE_WIDTH, ...lines.map(([title]) => title.length))
+  return lines.map(([title, value]) => `${title.padEnd(width)} ${showText(value)}`).join('\n')
 }
 
 export function formatDuration(seconds: number): string {
@@ -31,6 +54,8 @@ export interface Column<Row> {
 }
 
 const GAP = 2
+/** Of a line with a title; characters. */
+const TITLE_WIDTH = 9
 const MIN_WIDTH = 8
 
 /** A table that fits the terminal: where it does not, the widest columns are cut with an ellipsis. */

@@ -1,7 +1,9 @@
 /** The configuration file: TOML, one key for each setting of `up`, no tables. */
+
 import { readFile, stat } from 'node:fs/promises'
 import { parse, TomlError } from 'smol-toml'
 import { ConfigError } from '../errors.ts'
+import { say } from '../messages/index.ts'
 import { type Kind, type Setting, type SettingKey, settingList } from './table.ts'
 
 const MAX_BYTES = 64 * 1024
@@ -18,7 +20,7 @@ export async function readSettings(path: string, isWanted: boolean): Promise<Fil
   let text: string
   try {
     const { size } = await stat(path)
-    if (size > MAX_BYTES) throw new ConfigError(path, `longer than ${MAX_BYTES} bytes`)
+    if (size > MAX_BYTES) throw new ConfigError(path, say().config.tooLong({ max: MAX_BYTES }))
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (error instanceof ConfigError) throw error
@@ -76,17 +78,18 @@ function* statements(text: string): Generator<Statement> {
 }
 
 function unknownKey(key: string, value: unknown): string {
-  if (key === 'rebuild') return 'rebuild is no setting: "malote up --rebuild" does it once'
-  if (key === 'data' || key === 'config') return `${key} can be told by --${key} or by the environment only`
-  if (kindOf(value) === 'a table') return `there are no tables: write the keys of ${JSON.stringify(key)} without one`
-  return `unknown setting ${JSON.stringify(key)}; there are ${settingList.map(([, { name }]) => name).join(', ')}`
+  if (key === 'rebuild') return say().config.rebuild
+  if (key === 'data' || key === 'config') return say().config.notHere({ key })
+  if (kindOf(value) === 'table') return say().config.noTables({ key: JSON.stringify(key) })
+  const known = settingList.map(([, { name }]) => name).join(', ')
+  return say().config.unknown({ key: JSON.stringify(key), known })
 }
 
 function readValue(setting: Setting<unknown>, value: unknown, from: string): unknown {
   const isKnown = setting.kinds.some((kind) => MATCHES[kind](value))
   if (!isKnown) {
-    const wanted = setting.kinds.map((kind) => NAMES[kind]).join(' or ')
-    throw new ConfigError(from, `${setting.name} wants ${wanted}, not ${kindOf(value)}`)
+    const wanted = setting.kinds.map((kind) => say().config[kind]).join(` ${say().config.or} `)
+    throw new ConfigError(from, say().config.kind({ name: setting.name, wanted, found: say().config[kindOf(value)] }))
   }
   try {
     return setting.parse(Array.isArray(value) ? (value as string[]) : [String(value)])
@@ -101,16 +104,12 @@ const MATCHES: Readonly<Record<Kind, (value: unknown) => boolean>> = {
   boolean: (value) => typeof value === 'boolean',
   list: (value) => Array.isArray(value) && value.every((each) => typeof each === 'string'),
 }
-const NAMES: Readonly<Record<Kind, string>> = {
-  integer: 'a whole number',
-  text: 'a text in quotes',
-  boolean: 'true or false',
-  list: 'a list of texts',
-}
 
-function kindOf(value: unknown): string {
-  if (Array.isArray(value)) return 'this list'
-  if (value instanceof Date) return 'a date'
-  if (typeof value === 'object') return 'a table'
-  return { string: 'a text', boolean: 'true or false' }[typeof value as string] ?? 'this number'
+type Found = 'thisList' | 'date' | 'table' | 'aText' | 'boolean' | 'thisNumber'
+
+function kindOf(value: unknown): Found {
+  if (Array.isArray(value)) return 'thisList'
+  if (value instanceof Date) return 'date'
+  if (typeof value === 'object') return 'table'
+  return typeof value === 'string' ? 'aText' : typeof value === 'boolean' ? 'boolean' : 'thisNumber'
 }

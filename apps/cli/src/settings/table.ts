@@ -74,13 +74,14 @@ function nameOf(flag: string): string {
 function parseBoolean(given: string): boolean {
   if (given === 'true' || given === '1') return true
   if (given === 'false' || given === '0') return false
-  throw new UsageError(`neither true nor false: ${JSON.stringify(given)}`)
+  throw new UsageError(say().wrong.boolean({ given: JSON.stringify(given) }))
 }
 
 function oneOf<Word extends string>(words: readonly Word[]): (text: string) => Word {
   return (given) => {
     const word = words.find((each) => each === given)
-    if (word === undefined) throw new UsageError(`not one of ${words.join(', ')}: ${JSON.stringify(given)}`)
+    if (word === undefined)
+      throw new UsageError(say().wrong.choice({ words: words.join(', '), given: JSON.stringify(given) }))
     return word
   }
 }
