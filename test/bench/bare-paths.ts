@@ -15,14 +15,12 @@ import { open } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls, TLSSocket, type TLSSocketOptions, type TlsOptions } from 'node:tls'
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { blake3 } from '../../packages/core/src/crypto/index.ts'
-import { loadQuic, type NativeStream } from '../../packages/core/src/network/quic-native.ts'
-import { CONNECTION_WINDOW, STREAM_WINDOW } from '../../packages/core/src/network/quic-stream.ts'
+import type { NativeClient, NativeStream } from '../../packages/core/src/network/quic-native.ts'
+import { bareQuic, PART } from './bare-quic-native.ts'
 import { measure, PASSES, type Took } from './passes.ts'
 
 const MiB = 1024 * 1024
-const PART = 256 * 1024
 const TRY_MS = 200
 const [role = '', way = '', path = '', size = '', ownPort = '', host = '', port = ''] = process.argv.slice(2)
 const BYTES = Number(size)
@@ -85,19 +83,7 @@ async function secured(socket: Socket): Promise<Socket> {
 }
 
 async function overQuic(): Promise<Pipe> {
-  const native = loadQuic()
-  if (native === null) throw new Error('no QUIC for this machine')
-  const config = new native.QuinnConfig({
-    privateKeyProto: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-    handshakeTimeout: 30_000,
-    maxIdleTimeout: 10_000,
-    keepAliveInterval: 4_000,
-    maxConcurrentStreamLimit: 8,
-    maxStreamData: STREAM_WINDOW,
-    maxConnectionData: CONNECTION_WINDOW,
-    receiveBufferSize: 4 * MiB,
-    sendBufferSize: 4 * MiB,
-  })
+  const { native, config } = await bareQuic(30_000)
   let stream: NativeStream
   if (role === 'send') {
     await openRouter()
@@ -127,7 +113,7 @@ async function openRouter(): Promise<void> {
   await new Promise<void>((resolve) => socket.close(resolve))
 }
 
-async function outbound(client: () => InstanceType<NonNullable<ReturnType<typeof loadQuic>>['Client']>) {
+async function outbound(client: () => NativeClient) {
   for (;;) {
     try {
       return await client().outboundConnection(host, Number(port))

@@ -4,32 +4,18 @@
  * `bare-quic.ts receive PORT FILE` ends when all has been written. Both tell what it took.
  */
 import { open } from 'node:fs/promises'
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { blake3 } from '../../packages/core/src/crypto/index.ts'
-import { loadQuic, type NativeStream } from '../../packages/core/src/network/quic-native.ts'
-import { CONNECTION_WINDOW, STREAM_WINDOW } from '../../packages/core/src/network/quic-stream.ts'
+import type { NativeStream } from '../../packages/core/src/network/quic-native.ts'
+import { bareQuic, PART } from './bare-quic-native.ts'
 import { measure, PASSES, type Took } from './passes.ts'
 
 const MiB = 1024 * 1024
-const PART = 256 * 1024
 const [what, first = '', second = ''] = process.argv.slice(2)
 
-const native = loadQuic()
-if (native === null) throw new Error('no QUIC for this machine')
-const config = new native.QuinnConfig({
-  privateKeyProto: privateKeyToProtobuf(await generateKeyPair('Ed25519')),
-  handshakeTimeout: 10_000,
-  maxIdleTimeout: 10_000,
-  keepAliveInterval: 4_000,
-  maxConcurrentStreamLimit: 8,
-  maxStreamData: STREAM_WINDOW,
-  maxConnectionData: CONNECTION_WINDOW,
-  receiveBufferSize: 4 * MiB,
-  sendBufferSize: 4 * MiB,
-})
+const { native, config } = await bareQuic(10_000)
 
 /** @returns what the last pass took */
-async function send({ Server }: NonNullable<typeof native>, path: string): Promise<Took> {
+async function send({ Server }: typeof native, path: string): Promise<Took> {
   const server = new Server(config, '127.0.0.1', 0)
   process.stdout.write(`${server.port()}\n`)
   const connection = await server.inboundConnection()
@@ -57,11 +43,7 @@ async function sendOver(stream: NativeStream, path: string): Promise<void> {
   while ((await stream.read(1)) !== null);
 }
 
-async function receive(
-  { Client, SocketFamily }: NonNullable<typeof native>,
-  port: number,
-  path: string,
-): Promise<Took> {
+async function receive({ Client, SocketFamily }: typeof native, port: number, path: string): Promise<Took> {
   const client = new Client(config, SocketFamily.Ipv4)
   const connection = await client.outboundConnection('127.0.0.1', port)
   for (let pass = 1; ; pass++) {
