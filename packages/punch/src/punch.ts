@@ -251,7 +251,7 @@ export class Punch implements Startable {
     }
     const held: (() => void)[] = []
     const onWay = (way: Way) => {
-      if ((way === 'socket') !== isDirect) return false
+      if ((way === 'socket') !== isDirect || !this.#canUse(way)) return false
       const giveBack = this.#quotas.take(peer, way, 'responder')
       held.push(...listOf(giveBack))
       return giveBack !== null
@@ -314,9 +314,14 @@ export class Punch implements Startable {
   }
 
   #waysTried(): Way[] {
-    const quic = toMultiaddr({ family: 4, ip: '1.1.1.1', port: 1 }, 'udp')
-    const hasQuic = this.#components.transportManager.dialTransportForMultiaddr(quic) !== undefined
-    return hasQuic ? ['dial', 'tcp', 'udp'] : ['dial', 'tcp']
+    return (['dial', 'tcp', 'udp'] as const).filter((way) => this.#canUse(way))
+  }
+
+  /** Whoever has no TCP, or no QUIC, wants none, or has it not let through. */
+  #canUse(way: Way): boolean {
+    if (way === 'dial') return true
+    const anywhere = toMultiaddr({ family: 4, ip: '1.1.1.1', port: 1 }, way === 'udp' ? 'udp' : 'tcp')
+    return this.#components.transportManager.dialTransportForMultiaddr(anywhere) !== undefined
   }
 
   #quicPort(): number {

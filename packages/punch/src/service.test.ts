@@ -9,7 +9,7 @@ import type { Connection, Libp2p } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { CODE_P2P_CIRCUIT, multiaddr } from '@multiformats/multiaddr'
+import { CODE_P2P_CIRCUIT, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { afterEach, describe, expect, it } from 'vitest'
 import { candidateOf, type Transport } from './endpoints.ts'
@@ -29,11 +29,11 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((node) => node.stop()))
 })
 
-async function start(listen: string[], init: PunchInit, serves = false): Promise<Node> {
+async function start(listen: string[], init: PunchInit, serves = false, own = [tcp(), quic()]): Promise<Node> {
   const node = (await createLibp2p({
     addresses: { listen },
     connectionGater: { denyDialMultiaddr: () => false },
-    transports: [tcp(), quic(), circuitRelayTransport()],
+    transports: [...own, circuitRelayTransport()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: {
@@ -131,6 +131,26 @@ describe('two nodes that a relay joins', () => {
     await connection.close()
     await ended
     await untilFree(port)
+  })
+
+  it('get it by the transport that both have, whoever begins', async () => {
+    const relay = await startRelay('tcp', 'udp')
+    const [overTcp, overQuic] = relay.getMultiaddrs() as [Multiaddr, Multiaddr]
+    const [all, udpOnly, tcpOnly] = await Promise.all([
+      start([`${overTcp}/p2p-circuit`], {}),
+      start([`${overQuic}/p2p-circuit`], {}, false, [quic()]),
+      start([`${overTcp}/p2p-circuit`], {}, false, [tcp()]),
+    ])
+    for (const [from, to, way] of [
+      [udpOnly, all, 'udp'],
+      [all, tcpOnly, 'tcp'],
+    ] as const) {
+      await meet(from, to)
+      expect((await from.services.punch.upgrade(to.peerId)).way).toBe(way)
+    }
+    // nothing is common to these
+    await meet(tcpOnly, udpOnly)
+    await expect(tcpOnly.services.punch.upgrade(udpOnly.peerId)).rejects.toThrow(PunchFailedError)
   })
 
   it('leave no UDP port bound to which nobody came', async () => {
