@@ -136,6 +136,16 @@ export class NameInvalidError extends MaloteError {
   }
 }
 
+/** The file has a preview, and nobody in reach has its box. Try again later. */
+export class PreviewUnreachableError extends MaloteError {
+  override name = 'PreviewUnreachableError'
+  constructor(file: FileId) {
+    super('no-source', `no branch in reach has the preview of ${file}`, {
+      advice: 'Try again when other branches are connected.',
+    })
+  }
+}
+
 export class PreviewTooLargeError extends MaloteError {
   override name = 'PreviewTooLargeError'
   constructor(bytes: number, max: number) {

@@ -490,6 +490,9 @@ describe('who may change what', () => {
     }
     await ana.sharing.author.publishUpload(upload)
     await whenSeen(bia, begun.file)
+    for (const node of [ana, caio]) world.setOnline(node, false)
+    await expect(bia.sharing.views.preview(begun.file)).rejects.toMatchObject({ code: 'no-source' })
+    for (const node of [ana, caio]) world.setOnline(node, true)
     expect(await bia.sharing.views.preview(begun.file)).toEqual(preview)
     await expect(caio.sharing.views.preview(begun.file)).rejects.toMatchObject({ code: 'not-found' })
     await ana.sharing.author.share(begun.file, EVERYONE_LIST)

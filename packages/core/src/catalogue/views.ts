@@ -17,7 +17,7 @@ import {
   type KeyId,
 } from '../ids.ts'
 import { type FileMeta, openMeta, openPreview, type Preview } from './boxes-format.ts'
-import { FileNotFoundError } from './errors.ts'
+import { FileNotFoundError, PreviewUnreachableError } from './errors.ts'
 import type { Grants } from './grants.ts'
 import type { Keyring } from './keyring.ts'
 import type { Boxes, BoxSources, SharedReads } from './reads.ts'
@@ -58,7 +58,7 @@ export interface Views extends Pick<ViewsTable, 'get' | 'list' | 'resolve' | 'co
   metaOf(file: FileId, version: number): FileMeta | null
   /** What is in a box that this node has, with keys that it has, whether or not an entry names it. */
   metaIn(file: FileId, epoch: number, box: BoxHash): FileMeta | null
-  /** The current preview, from here or fetched. @throws {FileNotFoundError} */
+  /** The current preview, from here or fetched. @throws {FileNotFoundError} @throws {PreviewUnreachableError} */
   preview(file: FileId, options?: { signal?: AbortSignal }): Promise<Preview | null>
   /** On the owner's notice: keys, boxes and view of all closed epochs go, from the disk too. */
   dropOnNotice(file: FileId): void
@@ -268,6 +268,14 @@ export function createViews(init: ViewsInit): Views {
     refreshWaiting('SELECT file FROM waits WHERE box = ?', idBytes(hash))
   }
 
+  /** Whoever is late is as good as away. */
+  async function fetchedInTime(file: FileId, box: BoxHash, signal?: AbortSignal): Promise<Uint8Array | null> {
+    return await seeker.fetchBox(file, box, signal).catch((error: unknown) => {
+      if (signal?.aborted === true) throw error
+      return null
+    })
+  }
+
   return {
     get: table.get,
     list: table.list,
@@ -316,8 +324,8 @@ export function createViews(init: ViewsInit): Views {
       const view = table.get(file)
       if (view === null) throw new FileNotFoundError(file)
       if (view.preview === null) return null
-      const sealed = boxes.local(view.preview) ?? (await seeker.fetchBox(file, view.preview, options.signal))
-      if (sealed === null) return null
+      const sealed = boxes.local(view.preview) ?? (await fetchedInTime(file, view.preview, options.signal))
+      if (sealed === null) throw new PreviewUnreachableError(file)
       for (let keys = keyring.fileKey(file, view.epoch); keys !== null; keys = keyring.fileKey(file, keys.epoch - 1)) {
         try {
           return openPreview(keys, sealed)
