@@ -103,6 +103,16 @@ export class NoVersionError extends Error {
   }
 }
 
+/** The file has no preview. */
+export class NoPreviewError extends Error {
+  override name = 'NoPreviewError'
+  readonly code = 'not-found'
+  readonly advice = say().failures.noPreviewAdvice
+  constructor(name: string) {
+    super(say().failures.noPreview({ name }))
+  }
+}
+
 /** `1 to 4, 7`. @param numbers ascending */
 function rangesText(numbers: readonly number[]): string {
   const ranges: [number, number][] = []

@@ -86,6 +86,15 @@ describe('files', () => {
     await expect(client.download('nothing')).rejects.toMatchObject({ code: 'not-found' })
   })
 
+  it('show a preview, where they have one', async () => {
+    const { id } = server.node.addFile('a.png', Buffer.from('x'), { hasPreview: true })
+    expect(await client.preview(id)).toEqual({ type: 'image/webp', bytes: Buffer.of(1, 2, 3) })
+    expect(await client.preview(server.node.addFile('b.txt', Buffer.from('x')).id)).toBeNull()
+    await expect(client.preview('nothing')).rejects.toMatchObject({ code: 'not-found' })
+    const ended = AbortSignal.abort(new Error('Ctrl-C'))
+    await expect(client.preview(id, { signal: ended })).rejects.toThrow('Ctrl-C')
+  })
+
   it('go up from a stream, also an empty one', async () => {
     async function* pieces() {
       yield Buffer.from('ab')

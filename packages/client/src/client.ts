@@ -3,7 +3,7 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { API_PREFIX, type Api, ask, createClient, type FileView } from './api.ts'
 import { type ClientEvent, eventsOf } from './events.ts'
-import { carryByNode, send, succeed, textOf } from './transport.ts'
+import { bytesOf, carryByNode, send, succeed, textOf } from './transport.ts'
 import { multipartOf, type StreamSource, type TransferProgress, type UploadFields } from './upload.ts'
 
 export interface MaloteClientInit {
@@ -30,6 +30,14 @@ export interface Download {
   etag: string | null
 }
 
+export interface Preview {
+  /** media type: a picture, or `application/octet-stream` where the sharing branch has put something else there */
+  type: string
+  bytes: Uint8Array
+}
+
+/** What a node gives is at most half of it. */
+const MAX_PREVIEW_BYTES = 512 * 1024
 /** A file's view is a few kilobytes, with thousands of denied nodes some hundred. */
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
@@ -102,6 +110,14 @@ export class MaloteClient {
       length: Number(stream.headers['content-length'] ?? 0),
       etag: stream.headers.etag ?? null,
     }
+  }
+
+  /** A small picture of the file; null where it has none (`hasPreview`). @throws {ProblemError} @throws {ConnectionLostError} */
+  async preview(ref: string, { signal }: { signal?: AbortSignal } = {}): Promise<Preview | null> {
+    const response = await this.#send('GET', `/files/${encodeURIComponent(ref)}/preview`, { signal })
+    const bytes = await bytesOf(response, MAX_PREVIEW_BYTES)
+    if (response.statusCode === 204) return null
+    return { type: response.headers['content-type'] ?? 'application/octet-stream', bytes }
   }
 
   /** What happens from now on, or after `lastEventId`. Ends with the signal, or when the node stops. */

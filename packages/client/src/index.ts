@@ -1,5 +1,5 @@
 export * from './api.ts'
-export { type Download, MaloteClient, type MaloteClientInit, type UploadOptions } from './client.ts'
+export { type Download, MaloteClient, type MaloteClientInit, type Preview, type UploadOptions } from './client.ts'
 export { connectTo, proveServer } from './connect.ts'
 export {
   ConnectionLostError,

@@ -86,6 +86,11 @@ export async function succeed(response: IncomingMessage): Promise<IncomingMessag
 }
 
 export async function textOf(response: IncomingMessage, maxBytes: number): Promise<string> {
+  return (await bytesOf(response, maxBytes)).toString('utf8')
+}
+
+/** The body, as far as the bound reaches. @throws {ConnectionLostError} when the connection breaks before its end */
+export async function bytesOf(response: IncomingMessage, maxBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = []
   let size = 0
   try {
@@ -99,7 +104,7 @@ export async function textOf(response: IncomingMessage, maxBytes: number): Promi
   } finally {
     response.destroy()
   }
-  return Buffer.concat(pieces).toString('utf8')
+  return Buffer.concat(pieces)
 }
 
 /** The same transport for the typed routes. */

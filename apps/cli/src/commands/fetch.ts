@@ -1,11 +1,11 @@
 /** `fetch`: a local copy from several branches at once, and its plain bytes to a path or to stdout as they come. */
-
 import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ConnectionLostError, type MaloteClient, ProblemError, type TransferView } from '@malote/client'
+import { ConnectionLostError, type FileView, type MaloteClient, ProblemError, type TransferView } from '@malote/client'
 import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
-import { NoVersionError, TransferEndedError, UsageError } from '../errors.ts'
+import { NoPreviewError, NoVersionError, TransferEndedError, UsageError } from '../errors.ts'
 import { say } from '../messages/index.ts'
 import { type Destination, destinationOf, writeTo } from '../output/destination.ts'
 import { createProgress, type Progress } from '../output/progress.ts'
@@ -17,6 +17,15 @@ const SOURCES_EVERY_MS = 500
 const END_DEADLINE_MS = 5000
 const END_EVERY_MS = 50
 
+/** What a preview is called where its place is a folder: its maker chose the type. */
+const ENDINGS: Readonly<Record<string, string>> = {
+  'image/webp': '.webp',
+  'image/jpeg': '.jpg',
+  'image/png': '.png',
+  'image/gif': '.gif',
+  'image/avif': '.avif',
+}
+
 export const fetchCommand: CommandSpec = {
   usage: 'fetch <file>',
   summary: () => say().help.fetch.summary,
@@ -25,19 +34,23 @@ export const fetchCommand: CommandSpec = {
     'malote fetch poster.png -o /srv/media/',
     'malote fetch 1f2e3d4c -o video.mp4 --version 2',
     'malote fetch video.mp4 -o - | ffplay -',
+    'malote fetch poster.png --preview -o small.webp',
   ],
   options: (command) =>
     command
       .option('-o, --output <path>', say().help.fetch.output)
-      .option('--version <n>', say().help.fetch.version, parsePositive),
+      .option('--version <n>', say().help.fetch.version, parsePositive)
+      .option('--preview', say().help.fetch.preview),
   run: fetchFile,
 }
 
 async function fetchFile(context: Context, [ref = '']: readonly (string | undefined)[], options: Options) {
-  const { output, version: wanted } = options as { output?: string; version?: number }
+  const { output, version: wanted, preview } = options as { output?: string; version?: number; preview?: boolean }
   if (output === '-' && context.isJson) throw new UsageError(say().wrong.bytesOrJson)
+  if (preview === true && wanted !== undefined) throw new UsageError(say().wrong.previewOfVersion)
   const client = await context.client()
   const file = await client.ask(client.api.GET('/files/{id}', { params: { path: { id: ref } } }))
+  if (preview === true) return fetchPreview(context, client, file, output)
   const params = { path: { id: file.id } }
   // named from here on: an update meanwhile must not mix two versions
   const version = wanted ?? file.version
@@ -66,6 +79,21 @@ async function fetchFile(context: Context, [ref = '']: readonly (string | undefi
     { file, path, bytes, transfer },
     `${showText(destination.shown)}  ${sizeText(bytes)}  ${showText(whence)}`,
   )
+}
+
+/** Small, and here at once: nothing of what is told of a transfer fits it. */
+async function fetchPreview(context: Context, client: MaloteClient, file: FileView, output: string | undefined) {
+  const { signal } = context
+  const preview = await client.preview(file.id, { signal })
+  if (preview === null) throw new NoPreviewError(file.name)
+  const { type, bytes } = preview
+  const destination = await destinationOf(output, `${file.name}.preview${ENDINGS[type] ?? ''}`)
+  const size = bytes.length
+  await writeTo(destination, Readable.from([bytes], { objectMode: true }), { signal })
+  if (destination.kind === 'stdout') return
+  const what = say().fetch.previewOf({ name: file.name })
+  const text = `${showText(destination.shown)}  ${sizeText(size)}  ${showText(what)}`
+  context.print({ file, path: resolve(destination.path), bytes: size, type }, text)
 }
 
 interface Receiving {

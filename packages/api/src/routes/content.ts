@@ -65,7 +65,9 @@ export const contentRoutes = [
     method: 'GET',
     path: '/files/:id/preview',
     operationId: 'getPreview',
-    summary: 'Thumbnail',
+    summary: 'A small picture of the present version',
+    description:
+      'Of pictures (JPEG, PNG, WebP, GIF), made by the branch that shared them: at most 320 pixels wide and high. `hasPreview` of the file says whether there is one.',
     tag: 'files',
     params: fileParams,
     otherAnswers: {

@@ -436,8 +436,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Thumbnail
-         * @description Thumbnail.
+         * A small picture of the present version
+         * @description Of pictures (JPEG, PNG, WebP, GIF), made by the branch that shared them: at most 320 pixels wide and high. `hasPreview` of the file says whether there is one.
          */
         get: operations["getPreview"];
         put?: never;

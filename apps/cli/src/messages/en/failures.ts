@@ -22,6 +22,7 @@ export const wrong = {
   stdinName: 'what comes from stdin (-) wants --name',
   stdinTooMuch: 'stdin has too much for what is read from it',
   bytesOrJson: 'stdout is for the bytes or for the JSON, not for both',
+  previewOfVersion: '--preview is that of the present version: without --version',
   idOrAll: 'say which: an id, or --all',
   shell: ({ shells }: { shells: string }) => `there is completion for ${shells}`,
   stdinForBoth: 'stdin can be read once: for the identity or for the passphrase',
@@ -93,6 +94,8 @@ export const failures = {
     `${name} has no version ${version}; there are ${versions}`,
   noVersionOne: ({ name, version, versions }: { name: string; version: number; versions: string }) =>
     `${name} has no version ${version}; there is ${versions}`,
+  noPreview: ({ name }: { name: string }) => `${name} has no preview`,
+  noPreviewAdvice: 'Only pictures (JPEG, PNG, WebP, GIF) have one; the file itself comes without --preview.',
   range: ({ from, to }: { from: number; to: number }) => `${from} to ${to}`,
   stillRuns: 'the node was told to stop and still runs',
   seeLog: 'See its log.',

@@ -123,6 +123,7 @@ export const help = {
     summary: 'fetch a file from the branches that hold it',
     output: 'path, folder, or - for stdout; else the current folder',
     version: 'an older version',
+    preview: 'the small picture instead of the file',
   },
   handoff: {
     summary: 'give a file to another branch, or answer an offer',

@@ -114,6 +114,7 @@ export const upload = {
 export const fetch = {
   ownCopy: "from this node's own copy",
   from: ({ branches }: { branches: string }) => `from ${branches}`,
+  previewOf: ({ name }: { name: string }) => `preview of ${name}`,
   goesOn: ({ id }: { id: string }) =>
     `The node goes on in the background; "malote transfers cancel ${id}" ends that too.`,
   sources: ({ count }: { count: number }) => (count === 1 ? '1 source' : `${count} sources`),

@@ -125,6 +125,7 @@ export const help: Messages['help'] = {
     summary: 'pega um arquivo das filiais que o têm',
     output: 'caminho, pasta, ou - para stdout; se não for dado, a pasta atual',
     version: 'uma versão mais antiga',
+    preview: 'a miniatura em vez do arquivo',
   },
   handoff: {
     summary: 'passa um arquivo para outra filial, ou responde a uma oferta',

@@ -152,6 +152,7 @@ export const upload: Messages['upload'] = {
 export const fetch: Messages['fetch'] = {
   ownCopy: 'da cópia deste nó',
   from: ({ branches }) => `de ${branches}`,
+  previewOf: ({ name }) => `miniatura de ${name}`,
   goesOn: ({ id }) => `O nó continua em segundo plano; "malote transfers cancel ${id}" acaba também com isso.`,
   sources: ({ count }) => (count === 1 ? '1 fonte' : `${count} fontes`),
 }
