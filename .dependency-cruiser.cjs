@@ -7,6 +7,7 @@ const rooms = [
   ['^packages/core/src/ledger/'],
   ['^packages/core/src/catalogue/'],
   ['^packages/core/src/content/'],
+  ['^packages/core/src/previews/'],
   ['^packages/core/src/transfer/'],
   ['^packages/core/src/replication/'],
   ['^packages/core/src/(node/|index\\.ts$)'],
@@ -35,6 +36,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/database/|${tests}` },
       to: { path: 'node_modules/better-sqlite3' },
+    },
+    {
+      name: 'only-a-process-of-its-own-decodes',
+      severity: 'error',
+      comment: 'A fault in native code that reads what anybody may have made must not take the node along.',
+      from: { path: '^packages/|^apps/', pathNot: `^packages/core/src/previews/preview-process\\.ts$|${tests}` },
+      to: { path: 'node_modules/sharp' },
     },
     {
       name: 'through-the-door',

@@ -18,11 +18,15 @@ const NODE_TYPES = '22.12.0'
 
 const root = mkdtempSync(join(tmpdir(), 'malote-pack-check-'))
 
+/** A picture, for the process of previews: black, one pixel. */
+const DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=='
+
 /** What a user of each package would write first. */
 const PROGRAMS: Readonly<Record<string, { readonly with: readonly string[]; readonly text: string }>> = {
   '@malote/core': {
     with: ['@malote/punch'],
     text: `
+import { writeFileSync } from 'node:fs'
 import { createNode, type FileView } from '@malote/core'
 const node = await createNode({ dataDir: './branch', listen: ['/ip4/127.0.0.1/tcp/0'], mdns: false, upnp: false })
 try {
@@ -30,6 +34,8 @@ try {
   const uploaded: FileView = await node.files.upload('index.ts', { campaign: 'Verão' })
   const [listed] = node.files.list({}).items
   if (recoveryKey.length === 0 || listed?.id !== uploaded.id) throw new Error('the file is not listed')
+  writeFileSync('dot.png', Buffer.from('${DOT}', 'base64'))
+  if (!(await node.files.upload('dot.png')).hasPreview) throw new Error('no preview')
 } finally {
   await node.stop()
 }
@@ -128,10 +134,11 @@ async function checkProgram(name: string, tarball: string): Promise<string> {
   try {
     await Promise.race([once(up.stdout, 'data'), ended])
     await malote('init', '--name', 'Agência', '--branch', 'Recife')
-    writeFileSync(join(project, 'photo.jpg'), 'bytes')
-    await malote('upload', 'photo.jpg')
-    const { items } = JSON.parse(await malote('ls', '--json')) as { items: { name: string }[] }
-    if (items[0]?.name !== 'photo.jpg') throw new Error('the file is not listed')
+    writeFileSync(join(project, 'photo.png'), Buffer.from(DOT, 'base64'))
+    await malote('upload', 'photo.png')
+    const { items } = JSON.parse(await malote('ls', '--json')) as { items: { name: string; hasPreview: boolean }[] }
+    if (items[0]?.name !== 'photo.png') throw new Error('the file is not listed')
+    if (!items[0].hasPreview) throw new Error('no preview')
     await malote('down')
   } finally {
     up.kill()

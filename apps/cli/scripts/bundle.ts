@@ -1,6 +1,7 @@
 /**
  * Makes `apps/cli/dist` out of the sources of the command line and of the packages it uses (not out of their builds,
- * which may be old): `main.js` with all that a client of a running node needs, `api.js` and `core.js` for `malote up`.
+ * which may be old): `main.js` with all that a client of a running node needs, `api.js` and `core.js` for `malote up`,
+ * which starts `preview-process.js`.
  * Why: docs/decisions/0024-the-command-line-is-bundled.md
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -39,6 +40,7 @@ const fitting: readonly string[] = [
   join(core, 'version.ts'),
   join(core, 'database', 'page-check.ts'),
   join(core, 'network', 'quic-native.ts'),
+  join(core, 'previews', 'child.ts'),
 ]
 
 /** Installed beside the bundle: what is compiled for one machine. */
@@ -95,9 +97,10 @@ function checkManifests(): void {
   }
 }
 
-async function makeChunks(): Promise<readonly OutputChunk[]> {
+/** @param input a program by the name of its file */
+async function makeChunks(input: Readonly<Record<string, string>>): Promise<readonly OutputChunk[]> {
   const build = await rolldown({
-    input: { main: join(here, 'src', 'main.ts') },
+    input: { ...input },
     platform: 'node',
     external: outside.flatMap((name) => [name, new RegExp(`^${name}/`)]),
     plugins: [ours],
@@ -146,7 +149,10 @@ function textOf(path: string): string | null {
 export async function bundle(): Promise<void> {
   checkManifests()
   const files = new Map<string, string>()
-  const chunks = await makeChunks()
+  const program = await makeChunks({ main: join(here, 'src', 'main.ts') })
+  // one file that knows nothing of the rest
+  const previews = await makeChunks({ 'preview-process': join(core, 'previews', 'preview-process.ts') })
+  const chunks = [...program, ...previews]
   for (const { fileName, code } of chunks) files.set(fileName, code)
   for (const entry of readdirSync(migrations, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)

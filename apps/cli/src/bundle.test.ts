@@ -29,6 +29,11 @@ it('loads nothing of the node but for `up`', () => {
   expect(importsOf('main.js').later).toEqual(expect.arrayContaining(['./core.js', './api.js']))
 })
 
+it('brings the process of previews along, which loads nothing of ours', () => {
+  expect(importsOf('preview-process.js')).toEqual({ atOnce: [], later: ['sharp'] })
+  expect(read('core.js')).toContain('preview-process$' + '{extname(')
+})
+
 it('brings the migrations along', () => {
   const files = (folder: string) => readdirSync(folder, { recursive: true }).map(String).sort()
   expect(files(join(dist, 'migrations'))).toEqual(files(migrations))

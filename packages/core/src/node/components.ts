@@ -6,13 +6,21 @@
  * `transfer-wiring.ts`, how newcomers get in in `admission-wiring.ts`, what is told to the outside in `event-wiring.ts`.
  */
 import { join } from 'node:path'
-import { createSharedState, createSharing, DEFAULT_WEIGHT, foldControlInTurns, kindInfo } from '../catalogue/index.ts'
+import {
+  createSharedState,
+  createSharing,
+  DEFAULT_WEIGHT,
+  foldControlInTurns,
+  kindInfo,
+  PREVIEW_MAX,
+} from '../catalogue/index.ts'
 import type { Clock } from '../clock.ts'
 import { createBoxStore, createStore } from '../content/index.ts'
 import type { NetworkId } from '../ids.ts'
 import { createCloseWitness, createLedger, createSync, type Ledger } from '../ledger/index.ts'
 import { createMembers, SoftwareTooOldError } from '../membership/index.ts'
 import { createFacts, createPresence, type Gate, type NetworkHost } from '../network/index.ts'
+import { createPreviewMaker } from '../previews/index.ts'
 import type { Random } from '../random.ts'
 import { weightOf } from '../replication/index.ts'
 import { VERSION } from '../version.ts'
@@ -265,6 +273,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     onWaited: (file) => replicator.look(file),
   })
   const readers = createReaders((root) => reactions.lookAtRoot(root))
+  const previews = createPreviewMaker({ clock, most: PREVIEW_MAX, log })
 
   // --- who holds what, and what each change causes
   const absence = createAbsence({
@@ -414,6 +423,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     faultySources,
     kept,
     readers,
+    previews,
     bell,
     closing: closing.signal,
     capacity: init.capacity,
@@ -480,6 +490,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     started = false
     // what still arrives from now on is not told to anybody
     const asOf = areViewsWhole && !integrity.isRepairing() ? viewsMark.now() : null
+    const ending = previews.stop()
     handoffs.stop()
     draw.stop()
     await storeCheck.stop()
@@ -491,6 +502,7 @@ export async function openSession(init: SessionInit): Promise<Session> {
     await sync.stop()
     ownerUsage.stop()
     await sealAnew.stop()
+    await ending
     await Promise.all([
       retention.stop(),
       replicator.stop(),

@@ -1,17 +1,20 @@
 /** `node.files`: listing, sharing, reading. Changes of who may read and who owns stand in `file-changes.ts`. */
 import { basename } from 'node:path'
-import { audienceList, EpochMovedError, FileNotFoundError } from '../catalogue/index.ts'
+import { audienceList, EpochMovedError, FileNotFoundError, type Preview } from '../catalogue/index.ts'
 import {
   chunkSizeFor,
   chunkSizeForNext,
   exportTo,
+  openStream,
   readSourceFile,
   reseal,
+  type SealedFile,
   type SealedStream,
   sealStream,
 } from '../content/index.ts'
 import type { EpochKeys } from '../crypto/index.ts'
 import type { BranchId, Root } from '../ids.ts'
+import type { Picture } from '../previews/index.ts'
 import { createContentReader, sealOf, versionNumbered } from './content-reader.ts'
 import { createFileChanges } from './file-changes.ts'
 import { guessType } from './media-types.ts'
@@ -68,12 +71,14 @@ export function createFiles(init: FilesInit): FileVerbs {
         options.signal?.throwIfAborted()
         if (sealed === undefined) throw new TypeError('nothing was written yet')
         const list = listFor(current, own, details)
-        const content = shapeOf(sealed.file)
+        const { file, plainHash } = sealed
+        const preview = await previewOf(current, begun.keys, file, options)
         await current.sharing.author.publishUpload({
           begun,
-          content,
-          plainHash: sealed.plainHash,
+          content: shapeOf(file),
+          plainHash,
           list,
+          preview,
           details: {
             name: details.name,
             type: details.type ?? guessType(details.name),
@@ -108,9 +113,12 @@ export function createFiles(init: FilesInit): FileVerbs {
         return { size: sealed.size }
       },
       async publish(details = {}, options = {}) {
+        options.signal?.throwIfAborted()
+        if (sealed === undefined) throw new TypeError('nothing was written yet')
+        const preview = await previewOf(current, keys, sealed.file, options)
         for (let tries = 0; ; tries++) {
           options.signal?.throwIfAborted()
-          if (sealed === undefined) throw new TypeError('nothing was written yet')
+          if (sealed === undefined) throw new TypeError('it was aborted meanwhile')
           const { ifMatch, ...changes } = details
           try {
             await current.sharing.author.publishUpdate({
@@ -119,6 +127,7 @@ export function createFiles(init: FilesInit): FileVerbs {
               content: shapeOf(sealed.file),
               plainHash: sealed.plainHash,
               details: changes,
+              preview,
               ifMatch,
             })
             published = true
@@ -126,7 +135,7 @@ export function createFiles(init: FilesInit): FileVerbs {
           } catch (error) {
             if (!(error instanceof EpochMovedError) || tries >= MAX_RESEALS) throw error
             const oldKeys = keys
-            const { file: before, plainHash } = sealed
+            const { file: before, plainHash }: SealedStream = sealed
             keys = current.sharing.author.epochForUpdate(file)
             const anew = await reseal({
               store: current.store,
@@ -241,6 +250,24 @@ function sealContent(
 ): Promise<SealedStream> {
   const signal = options.signal === undefined ? current.closing : AbortSignal.any([options.signal, current.closing])
   return sealStream({ store: current.store, keys, source, chunk, signal })
+}
+
+/**
+ * Of what was just sealed, read back from the store: memory stays flat, and the process that makes it has all of it at once.
+ * @returns null also when it could not be made: no reason not to publish
+ */
+async function previewOf(
+  current: Session,
+  keys: EpochKeys,
+  file: SealedFile,
+  { signal }: CallOptions,
+): Promise<Preview | null> {
+  const { size } = file
+  const read: Picture['read'] = (range, either) => openStream({ file, keys, ...range, signal: either })
+  const preview = await current.previews.make({ size, read }, { signal })
+  signal?.throwIfAborted()
+  current.closing.throwIfAborted()
+  return preview
 }
 
 /** What a pending version leaves behind; unchanged content seals to a root that is published already, and stays. */

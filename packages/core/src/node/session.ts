@@ -6,6 +6,7 @@ import type { BranchId, FileId, NetworkId, NodeId, Root } from '../ids.ts'
 import type { Ledger, Sync } from '../ledger/index.ts'
 import type { Commands, Members } from '../membership/index.ts'
 import type { Facts, NetworkHost, Presence } from '../network/index.ts'
+import type { PreviewMaker } from '../previews/index.ts'
 import type { Durability, LeaveOptions, LeaveProgress, LiveVersion, Replicator } from '../replication/index.ts'
 import type { Transfers } from '../transfer/index.ts'
 import type { AnewTotals } from './anew-sealer.ts'
@@ -41,6 +42,7 @@ export interface Session {
   readonly faultySources: FaultySources
   readonly kept: Kept
   readonly readers: Readers
+  readonly previews: PreviewMaker
   /** rings after every change that somebody may wait for */
   readonly bell: Bell
   /** aborted when the session closes */

@@ -1,0 +1,1 @@
+export { createPreviewMaker, type Picture, type PreviewMaker } from './maker.ts'
