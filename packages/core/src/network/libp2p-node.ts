@@ -2,7 +2,6 @@
 import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
 import type { ConnectionGater, Libp2p } from '@libp2p/interface'
-import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import type { Punch } from '@malote/punch'
 import { createLibp2p } from 'libp2p'
@@ -13,6 +12,7 @@ import type { Components } from './guard.ts'
 import { type LaneListenerInit, tcpWithLanes } from './lane-listener.ts'
 import { quicTransport } from './quic-transport.ts'
 import type { RelayReservations } from './relay-reservations.ts'
+import { steadyNoise } from './steady-noise.ts'
 import { steadyYamux } from './steady-yamux.ts'
 import { type ChosenTransports, chooseTransports } from './transports.ts'
 
@@ -91,7 +91,7 @@ export async function startLibp2p(init: Libp2pNodeInit): Promise<Libp2p> {
       ...(transports.quic === null ? [] : [quicTransport(transports.quic)]),
       init.reservations.transport(),
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [steadyNoise()],
     streamMuxers: [
       steadyYamux({
         maxInboundStreams: 256,

@@ -12,9 +12,12 @@ import type { Clock } from '../clock.ts'
 import type { NodeId } from '../ids.ts'
 import { PeerLimitError } from './errors.ts'
 import { pairOf, type RelayBudget } from './relay-budget.ts'
+import { MESSAGE_PAYLOAD_BYTES } from './steady-yamux.ts'
 
-/** What goes out of one way before it is the next one's turn. */
+/** What goes out of one way before it is the next one's turn: as much as costs one encryption; less while a budget is used up. */
 const PART_BYTES = 32 * 1024
+/** So long after somebody has waited for one (ms). */
+const SCARCE_MS = 1_000
 /** What all circuits together may hold: windows of sources that were held back, and what targets have not taken. */
 export const HELD_BYTES = 64 * 1024 * 1024
 /** Held sources, below which they cannot hold as much as that. */
@@ -64,6 +67,8 @@ export class Circuits {
   /** their targets have room again */
   readonly #ready = new Set<Way>()
   #cancelLook: (() => void) | undefined
+  /** somebody has had to wait for a budget */
+  #scarceUntil = 0
   #passed = 0
 
   constructor(init: CircuitsInit) {
@@ -145,7 +150,7 @@ export class Circuits {
     const { circuit, to } = way
     if (way.waitingBytes === 0) return false
     if (!way.isOver && (to.writableNeedsDrain || this.#waitMs(circuit) !== 0)) return false
-    const part = takePart(way)
+    const part = takePart(way, this.#init.clock.now() < this.#scarceUntil ? PART_BYTES : MESSAGE_PAYLOAD_BYTES)
     this.#passed += part.length
     this.#init.budget.spend(circuit.pair, part.length)
     try {
@@ -183,7 +188,9 @@ export class Circuits {
   }
 
   #waitMs({ pair, ends }: Circuit): number | null {
-    return this.#init.budget.waitMs(pair, !ends.every(({ peer }) => this.#init.isMember(peer)))
+    const ms = this.#init.budget.waitMs(pair, !ends.every(({ peer }) => this.#init.isMember(peer)))
+    if (ms !== 0) this.#scarceUntil = this.#init.clock.now() + SCARCE_MS
+    return ms
   }
 
   /** In the order in which they began to wait: each gets its turn. */
@@ -242,12 +249,12 @@ function wayOf(circuit: Circuit, from: Stream, to: Stream): Way {
 }
 
 /** The first bytes that wait, in one piece: each piece costs a frame and an encryption. */
-function takePart(way: Way): Uint8Array {
+function takePart(way: Way, most: number): Uint8Array {
   const { waiting } = way
   const pieces: Uint8Array[] = []
   let bytes = 0
-  for (let first = waiting[0]; first !== undefined && bytes < PART_BYTES; first = waiting[0]) {
-    const piece = first.subarray(0, PART_BYTES - bytes)
+  for (let first = waiting[0]; first !== undefined && bytes < most; first = waiting[0]) {
+    const piece = first.subarray(0, most - bytes)
     if (piece.length < first.length) waiting[0] = first.subarray(piece.length)
     else waiting.shift()
     pieces.push(piece)
