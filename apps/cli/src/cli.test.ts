@@ -112,6 +112,55 @@ describe('usage', () => {
   })
 })
 
+describe('the language', () => {
+  const pt = { env: { LC_ALL: 'pt_BR.UTF-8' } }
+
+  it('is that of the option or of the environment, for answers and failures', async () => {
+    const [listed, missing, wrong] = await Promise.all([
+      run(['nodes'], pt),
+      run(['ls', '--data', '/nowhere', '--lang', 'pt-BR']),
+      run(['ls', '--nonsense'], pt),
+    ])
+    expect(listed.out).toMatch(/^FILIAL +ESTADO +PAPEL/)
+    expect([missing.code, missing.err]).toEqual([
+      3,
+      'malote: nenhum nó ligado em /nowhere (not-running). Ligue o nó com "malote up".\n',
+    ])
+    expect([wrong.code, wrong.err]).toEqual([
+      2,
+      `malote: não existe a opção '--nonsense' (usage). Veja "malote --help".\n`,
+    ])
+    expect(await failing(['ls', '--lang', 'tlh'], 2)).toContain('not a language: "tlh"')
+  })
+
+  it('changes nothing for programs', async () => {
+    const commands = [
+      ['status'],
+      ['nodes'],
+      ['ls'],
+      ['show', 'poster.png'],
+      ['blacklist', 'ls'],
+      ['transfers'],
+      ['limit'],
+      ['ledger'],
+      ['ledger', 'digest'],
+      ['handoff', 'ls'],
+      ['invite', 'ls'],
+      ['doctor'],
+      ['config'],
+      ['completion', 'fish'],
+      ['show', 'nothing'],
+      ['ls', '--nonsense'],
+      ['transfers', 'pause'],
+      ['ls', '--data', '/nowhere'],
+    ].map((words) => [...words, '--json'])
+    for (const words of commands) {
+      const [english, portuguese] = await Promise.all([run(words), run(words, pt)])
+      expect(portuguese, words.join(' ')).toEqual(english)
+    }
+  })
+})
+
 describe('the node', () => {
   it('is found by --data before or behind the command, or by the environment', async () => {
     const nobody = { data: join(folder, 'nobody') }
@@ -248,6 +297,7 @@ describe('failures of the node', () => {
       detail: 'because of ambiguous',
       advice: 'Do otherwise.',
       candidates: ['a1', 'b2'],
+      reason: 'fake',
     })
   })
 

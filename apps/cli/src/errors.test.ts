@@ -36,7 +36,10 @@ describe('the problem document', () => {
   })
 
   it.each([
-    [new NotRunningError('nothing answers'), { code: 'not-running', status: 0, detail: 'nothing answers' }],
+    [
+      new NotRunningError('nothing answers', { reason: 'nothing-answers' }),
+      { code: 'not-running', status: 0, detail: 'nothing answers' },
+    ],
     [new ConnectionLostError(null), { code: 'not-running', advice: expect.stringContaining('malote status') }],
     [new UsageError('no'), { type: 'about:blank', title: 'Usage', status: 0, code: 'usage', detail: 'no' }],
     [new OutputError('conflict', 'there already', { path: '/x' }), { code: 'conflict', path: '/x' }],
@@ -66,6 +69,37 @@ describe('the name that the user typed', () => {
     ['the disk is full', 'a.png', 'the disk is full'],
     [`${id} is not yours`, undefined, `${id} is not yours`],
   ])('%s, of %s', (detail, typed, expected) => expect(told(detail, typed)).toBe(expected))
+})
+
+describe('what the node reports', () => {
+  const report = {
+    code: 'not-owner',
+    status: 403,
+    detail: 'only the branch that owns 12 may do this',
+    reason: 'not-owner',
+  }
+  const told = async (fields: Record<string, unknown>) => {
+    await speak('pt-BR')
+    try {
+      return toldOf(new ProblemError({ ...report, ...fields }))
+    } finally {
+      await speak('en')
+    }
+  }
+  it('is said in the language that is spoken', async () => {
+    expect((await told({ file: '12' })).detail).toBe('só a filial dona de 12 pode fazer isso, da máquina atual dela')
+    expect(await told({ reason: 'file-deleted', file: '12', advice: 'Restore it.' })).toMatchObject({
+      code: 'not-owner',
+      detail: '12 está na lixeira',
+      advice: 'Traga de volta antes: `malote restore`.',
+    })
+  })
+  it('stays English where the reason or one of its values is not known', async () => {
+    const english = { detail: report.detail, advice: 'Ask.' }
+    expect(await told({ reason: 'new-in-2030', advice: 'Ask.' })).toMatchObject(english)
+    expect(await told({ reason: '__proto__', advice: 'Ask.' })).toMatchObject(english)
+    expect(await told({ advice: 'Ask.' })).toMatchObject(english)
+  })
 })
 
 it('lists the versions that there are', () => {

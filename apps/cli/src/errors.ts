@@ -2,6 +2,7 @@
 
 import { ConnectionLostError } from '@malote/client'
 import { say } from './messages/index.ts'
+import { ValueMissingError, valuesOf } from './messages/reported.ts'
 
 export class UsageError extends Error {
   override name = 'UsageError'
@@ -172,22 +173,36 @@ export function toldOf(error: unknown): Told {
   if (error.name === 'AbortError') return { code: 'interrupted', detail: say().failures.interrupted, fields: {} }
   // to whoever waits for the exit code, a node that went away is one that does not run; 130 is for Ctrl-C
   if (error instanceof ConnectionLostError) {
-    const { detail, advice } = error
-    return { code: 'not-running', detail, fields: {}, ...(advice === undefined ? {} : { advice }) }
+    const { detail, advice, fields } = error
+    const { reason } = fields
+    return inLanguage({ code: 'not-running', detail, fields: { reason }, ...(advice === undefined ? {} : { advice }) })
   }
   if (error.name === 'TimeoutError') return { code: 'timeout', detail: error.message, fields: {} }
-  const { code, advice, fields, details } = error as Error & Record<string, unknown>
+  const { code, reason, advice, fields, details } = error as Error & Record<string, unknown>
   const system = typeof code === 'string' ? SYSTEM[code] : undefined
   if (system !== undefined) {
     const words = system.advice === undefined ? {} : { advice: say().failures[system.advice] }
     return { code: system.code, detail: error.message, fields: {}, ...words }
   }
-  return {
-    code: typeof code === 'string' && /^[a-z][a-z-]*$/.test(code) ? code : 'internal',
-    detail: error.message,
-    ...(typeof advice === 'string' ? { advice } : {}),
-    // `details` of the SDK's errors (`up`), `fields` of the client's: there the whole problem document
-    fields: { ...(details as object | undefined), ...(fields as object | undefined) },
+  const known = typeof code === 'string' && /^[a-z][a-z-]*$/.test(code) ? code : 'internal'
+  const english = { code: known, detail: error.message, ...(typeof advice === 'string' ? { advice } : {}) }
+  // the SDK's errors (`up`) have reason and `details`, the client's `fields`: the whole problem document
+  const all = { ...(details as object), ...(typeof reason === 'string' ? { reason } : {}), ...(fields as object) }
+  return inLanguage({ ...english, fields: all })
+}
+
+/** What the node or the client says in English, as the catalogue says it; English where it does not know the reason. */
+function inLanguage(told: Told): Told {
+  const { reason } = told.fields
+  const { errors } = say()
+  const words = typeof reason === 'string' && Object.hasOwn(errors, reason) ? errors[reason] : undefined
+  if (words === undefined) return told
+  try {
+    const [detail, advice] = words(valuesOf({ ...told.fields, detail: told.detail }))
+    return { code: told.code, detail, fields: told.fields, ...(advice === undefined ? {} : { advice }) }
+  } catch (error) {
+    if (error instanceof ValueMissingError) return told
+    throw error
   }
 }
 

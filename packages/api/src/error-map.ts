@@ -65,6 +65,8 @@ export interface Problem {
   status: number
   detail: string
   code: ErrorCode
+  /** finer than the code: which class of failure; none for what is no failure of ours */
+  reason?: string
   advice?: string
   [detail: string]: unknown
 }
@@ -75,9 +77,10 @@ export function problemOf(error: unknown): Problem {
   if (expected === null) {
     return problem('internal', 'a fault of Malote; its log has the details', 500)
   }
-  const { code, message, advice, details, status } = expected
+  const { code, message, reason, advice, details, status } = expected
   // details first: they never stand in for a field of the document itself
-  return { ...details, ...problem(code, message, status), ...(advice === undefined ? {} : { advice }) }
+  const further = { ...(reason === undefined ? {} : { reason }), ...(advice === undefined ? {} : { advice }) }
+  return { ...details, ...problem(code, message, status), ...further }
 }
 
 /** Whether it is a fault of ours that the log should have. */
@@ -90,14 +93,15 @@ interface Expected {
   code: ErrorCode
   message: string
   status: number
+  reason?: string | undefined
   advice?: string | undefined
   details?: Record<string, unknown>
 }
 
 function expectedFailure(error: unknown): Expected | null {
   if (error instanceof MaloteError) {
-    const { code, message, advice, details } = error
-    return { code, message, advice, details, status: statusOf[code] }
+    const { code, message, reason, advice, details } = error
+    return { code, message, reason, advice, details, status: statusOf[code] }
   }
   // Fastify and its plugins: the request was malformed before a handler saw it
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {

@@ -23,6 +23,7 @@ export class AddressInUseError extends MaloteError {
   override name = 'AddressInUseError'
   constructor(address: string, cause: unknown) {
     super('usage', `the API cannot listen on ${address}: something else listens there`, {
+      details: { address },
       advice: 'Choose another with --api <host:port>; port 0 means any free one.',
       cause,
     })
@@ -74,7 +75,10 @@ export class RequestInvalidError extends MaloteError {
 export class RouteNotFoundError extends MaloteError {
   override name = 'RouteNotFoundError'
   constructor(method: string, path: string) {
-    super('not-found', `no such route: ${method} ${path}`, { advice: 'The routes are at /docs.' })
+    super('not-found', `no such route: ${method} ${path}`, {
+      details: { method, path },
+      advice: 'The routes are at /docs.',
+    })
   }
 }
 
@@ -98,6 +102,9 @@ export class ClosingError extends MaloteError {
 export class WaitTimeoutError extends MaloteError {
   override name = 'WaitTimeoutError'
   constructor(seconds: number) {
-    super('timeout', `not reached within ${seconds} s`, { advice: 'It goes on in the background.' })
+    super('timeout', `not reached within ${seconds} s`, {
+      details: { seconds },
+      advice: 'It goes on in the background.',
+    })
   }
 }

@@ -270,6 +270,9 @@ export const ProblemSchema = Type.Object(
     status: Type.Integer(),
     detail: Type.String(),
     code: Type.String({ description: 'stable; what a program decides by' }),
+    reason: Type.Optional(
+      Type.String({ description: 'stable and finer: which failure; what a translation goes by, with further fields' }),
+    ),
     advice: Type.Optional(Type.String()),
   },
   { $id: 'Problem', description: 'RFC 9457 problem document; fields of its own per code', additionalProperties: true },

@@ -37,24 +37,32 @@ export async function proveServer({ url, token, ...options }: MaloteClientInit):
     options.signal?.throwIfAborted()
     if (error instanceof NotRunningError) throw error
     const why = error instanceof ProblemError ? `: ${error.detail}` : ''
-    throw new NotRunningError(`what answers at ${url} is not this node${why}`, error)
+    throw new NotRunningError(
+      `what answers at ${url} is not this node${why}`,
+      { reason: 'another-answers', url },
+      error,
+    )
   }
   const expected = createHmac('sha256', token).update(PROOF_PURPOSE).update(nonce).digest()
   const given = Buffer.from(typeof proof === 'string' ? proof : '', 'hex')
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
-    throw new NotRunningError(`what answers at ${url} is not this node: it does not know the token`)
+    throw new NotRunningError(`what answers at ${url} is not this node: it does not know the token`, {
+      reason: 'another-answers',
+      url,
+    })
   }
 }
 
 async function readPlace(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'api.json')
   const text = await read(dataDir, 'api.json')
   try {
     const { url } = JSON.parse(text) as { url?: unknown }
     if (typeof url === 'string' && new URL(url).protocol === 'http:') return url.replace(/\/+$/, '')
   } catch (error) {
-    throw new NotRunningError(`${join(dataDir, 'api.json')} is damaged`, error)
+    throw new NotRunningError(`${path} is damaged`, { reason: 'address-unreadable', path }, error)
   }
-  throw new NotRunningError(`${join(dataDir, 'api.json')} names no address`)
+  throw new NotRunningError(`${path} names no address`, { reason: 'address-unreadable', path })
 }
 
 async function read(dataDir: string, name: string): Promise<string> {
@@ -62,9 +70,10 @@ async function read(dataDir: string, name: string): Promise<string> {
     return await readFile(join(dataDir, name), 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new NotRunningError(
-      code === 'ENOENT' ? `no node runs on ${dataDir}` : `cannot read ${join(dataDir, name)} (${code})`,
-      error,
-    )
+    if (code === 'ENOENT') {
+      throw new NotRunningError(`no node runs on ${dataDir}`, { reason: 'not-running', folder: dataDir }, error)
+    }
+    const path = join(dataDir, name)
+    throw new NotRunningError(`cannot read ${path} (${code})`, { reason: 'address-unreadable', path }, error)
   }
 }

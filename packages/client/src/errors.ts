@@ -4,6 +4,8 @@ export interface ProblemDocument {
   /** HTTP status; 0 when it did not come from the server */
   status: number
   detail: string
+  /** which failure, finer than the code and as stable; its values are further fields. Absent for what is no failure of Malote's. */
+  reason?: string | undefined
   advice?: string | undefined
   [field: string]: unknown
 }
@@ -28,11 +30,14 @@ export class ProblemError extends Error {
   }
 }
 
+export type NotRunningReason = 'not-running' | 'nothing-answers' | 'another-answers' | 'address-unreadable'
+
 /** Nothing answers where the node should be, or something that is not the node. */
 export class NotRunningError extends ProblemError {
   override name = 'NotRunningError'
-  constructor(detail: string, cause?: unknown) {
-    super({ code: 'not-running', status: 0, detail, advice: 'Start the node with "malote up".' }, cause)
+  /** @param why reason and values */
+  constructor(detail: string, why: { reason: NotRunningReason; [value: string]: unknown }, cause?: unknown) {
+    super({ ...why, code: 'not-running', status: 0, detail, advice: 'Start the node with "malote up".' }, cause)
   }
 }
 
@@ -43,6 +48,7 @@ export class ConnectionLostError extends ProblemError {
     super(
       {
         code: 'interrupted',
+        reason: 'connection-lost',
         status: 0,
         detail: 'the connection to the node broke off',
         advice: 'See whether it still runs with "malote status", and repeat.',
@@ -56,7 +62,10 @@ export class ConnectionLostError extends ProblemError {
 export class FileUnreadableError extends ProblemError {
   override name = 'FileUnreadableError'
   constructor(path: string, why: string, cause?: unknown) {
-    super({ code: 'unreadable', status: 0, detail: `cannot read ${path}: ${why}`, path }, cause)
+    super(
+      { code: 'unreadable', reason: 'file-unreadable', status: 0, detail: `cannot read ${path}: ${why}`, path, why },
+      cause,
+    )
   }
 }
 
@@ -66,6 +75,7 @@ export class FileChangedError extends ProblemError {
   constructor(path: string) {
     super({
       code: 'file-changed',
+      reason: 'file-changed',
       status: 0,
       detail: `${path} changed while it was read; nothing was published`,
       advice: 'Close the program that writes it, and repeat.',

@@ -127,7 +127,11 @@ function explain(error: unknown, url: URL, signal: AbortSignal | undefined): unk
   if (error instanceof ProblemError) return error
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') {
-    return new NotRunningError(`nothing answers at ${url.origin}`, error)
+    return new NotRunningError(
+      `nothing answers at ${url.origin}`,
+      { reason: 'nothing-answers', url: url.origin },
+      error,
+    )
   }
   return new ConnectionLostError(error)
 }

@@ -70,6 +70,15 @@ export class MaloteError extends Error {
   readonly advice: string | undefined
   readonly details: Record<string, unknown>
 
+  /**
+   * Which failure it is, finer than the code and as stable: the class's name in small letters, `file-not-found`. With the
+   * values in `details` it is what a translation goes by (docs/decisions/0052-messages-in-two-languages.md). Absent for a
+   * failure that has no class of its own.
+   */
+  get reason(): string | undefined {
+    return this.name === 'MaloteError' ? undefined : reasonOf(this.name)
+  }
+
   constructor(code: ErrorCode, message: string, options: MaloteErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
@@ -81,8 +90,16 @@ export class MaloteError extends Error {
 export class IdInvalidError extends MaloteError {
   override name = 'IdInvalidError'
   constructor(text: string) {
-    super('usage', `not a valid id: ${JSON.stringify(text.slice(0, 80))}`)
+    super('usage', `not a valid id: ${JSON.stringify(text.slice(0, 80))}`, { details: { id: text.slice(0, 80) } })
   }
+}
+
+/** `FileNotFoundError` is `file-not-found`. */
+function reasonOf(name: string): string {
+  return name
+    .replace(/Error$/, '')
+    .replace(/(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, '-')
+    .toLowerCase()
 }
 
 /** The stable code of anything thrown; `internal` for what is not an expected failure. */

@@ -11,6 +11,7 @@ import { type Destination, destinationOf, writeTo } from '../output/destination.
 import { createProgress, type Progress } from '../output/progress.ts'
 import { showText, sizeText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
+import { stopText } from './transfers.ts'
 
 const SOURCES_EVERY_MS = 500
 /** The last bytes are here before the transfer has been closed; it takes a moment, not more. */
@@ -146,7 +147,7 @@ async function explain(client: MaloteClient, { id }: TransferView, error: unknow
   if (!isBroken) return error
   const transfer = await transferOf(client, id).catch(() => null)
   if (transfer?.state === 'failed' && transfer.error !== null) {
-    return new TransferEndedError(transfer.error.code, transfer.error.message, transfer)
+    return new TransferEndedError(transfer.error.code, stopText(transfer.error), transfer)
   }
   if (transfer?.state === 'cancelled')
     return new TransferEndedError('conflict', say().failures.transferCancelled, transfer)

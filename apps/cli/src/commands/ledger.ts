@@ -22,7 +22,9 @@ const columns: readonly TitledColumn<LedgerEntryView>[] = [
 ]
 
 function refusedText({ refused }: LedgerEntryView): string {
-  return refused === null ? '' : say().ledger.refused(refused)
+  return refused === null
+    ? ''
+    : say().ledger.refused({ code: refused.code, reason: say().refusals[refused.code] ?? refused.reason })
 }
 
 function entryLine(entry: LedgerEntryView): string {

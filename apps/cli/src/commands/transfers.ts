@@ -25,7 +25,13 @@ const transferColumns: readonly TitledColumn<TransferView>[] = [
 ]
 
 function stateText({ state, error }: TransferView): string {
-  return error === null ? wordText(state) : `${wordText(state)}: ${error.message}`
+  return error === null ? wordText(state) : `${wordText(state)}: ${stopText(error)}`
+}
+
+/** Why a transfer ended, in the language that is spoken where its code is known there. */
+export function stopText({ code, message }: NonNullable<TransferView['error']>): string {
+  const { stops } = say()
+  return Object.hasOwn(stops, code) ? (stops[code] ?? message) : message
 }
 
 function speedText({ state, bytesPerSecond }: TransferView): string {

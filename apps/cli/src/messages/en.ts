@@ -4,6 +4,7 @@
  */
 import { config, failures, wrong } from './en/failures.ts'
 import { help, placeholders, titles } from './en/help.ts'
+import { errors, refusals, stops, whys } from './en/reported.ts'
 import * as told from './en/told.ts'
 import { usage } from './en/usage.ts'
 
@@ -17,6 +18,10 @@ export const messages = {
   wrong,
   config,
   failures,
+  errors,
+  stops,
+  refusals,
+  whys,
   ...told,
 }
 

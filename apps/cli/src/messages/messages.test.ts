@@ -44,12 +44,16 @@ describe.each([
   ['English', english],
   ['Portuguese', portuguese],
 ])('in %s', (_language, messages) => {
-  it.each(flat(messages))('%s says each of its values', (_path, message) => {
-    const { text, used } = said(message)
-    expect(text).not.toMatch(/undefined|\[object|NaN|null/)
-    expect(text.trim()).not.toBe('')
-    for (const name of used) expect(text).toContain(`⟦${name}⟧`)
-  })
+  // failures are looked at in reasons.test.ts: what they say depends on their values
+  it.each(flat(messages).filter(([path]) => !path.startsWith('errors.')))(
+    '%s says each of its values',
+    (_path, message) => {
+      const { text, used } = said(message)
+      expect(text).not.toMatch(/undefined|\[object|NaN|null/)
+      expect(text.trim()).not.toBe('')
+      for (const name of used) expect(text).toContain(`⟦${name}⟧`)
+    },
+  )
 })
 
 it.each(shared)('%s has the same values in both languages, and other words', (path, message) => {

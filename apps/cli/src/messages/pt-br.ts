@@ -2,6 +2,7 @@
 import type { Messages } from './en.ts'
 import { config, failures, wrong } from './pt-br/failures.ts'
 import { help, placeholders, titles } from './pt-br/help.ts'
+import { errors, refusals, stops, whys } from './pt-br/reported.ts'
 import * as told from './pt-br/told.ts'
 import { usage } from './pt-br/usage.ts'
 
@@ -14,5 +15,9 @@ export const messages: Messages = {
   wrong,
   config,
   failures,
+  errors,
+  stops,
+  refusals,
+  whys,
   ...told,
 }

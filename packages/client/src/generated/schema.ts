@@ -1393,6 +1393,8 @@ export interface components {
             detail: string;
             /** @description stable; what a program decides by */
             code: string;
+            /** @description stable and finer: which failure; what a translation goes by, with further fields */
+            reason?: string;
             advice?: string;
         } & {
             [key: string]: unknown;

@@ -6,6 +6,7 @@ export class FileNotFoundError extends MaloteError {
   override name = 'FileNotFoundError'
   constructor(ref: string) {
     super('not-found', `no file ${JSON.stringify(ref.slice(0, 300))}`, {
+      details: { ref: ref.slice(0, 300) },
       advice: 'See `malote ls` for the files of this branch.',
     })
   }
@@ -16,7 +17,7 @@ export class FileAmbiguousError extends MaloteError {
   constructor(ref: string, candidates: readonly FileId[]) {
     super('ambiguous', `${JSON.stringify(ref.slice(0, 300))} names several files: ${candidates.join(', ')}`, {
       advice: 'Name the file by its id.',
-      details: { candidates },
+      details: { ref: ref.slice(0, 300), candidates },
     })
   }
 }
@@ -33,7 +34,7 @@ export class CursorInvalidError extends MaloteError {
 export class NotOwnerError extends MaloteError {
   override name = 'NotOwnerError'
   constructor(file: FileId) {
-    super('not-owner', `only the branch that owns ${file} may do this, from its current machine`)
+    super('not-owner', `only the branch that owns ${file} may do this, from its current machine`, { details: { file } })
   }
 }
 
@@ -51,6 +52,7 @@ export class HandoffPendingError extends MaloteError {
   override name = 'HandoffPendingError'
   constructor(file: FileId) {
     super('handoff-pending', `${file} is offered to another branch and cannot be changed until that ends`, {
+      details: { file },
       advice: 'Wait for the answer, or take the offer back with `malote handoff cancel`.',
     })
   }
@@ -59,7 +61,7 @@ export class HandoffPendingError extends MaloteError {
 export class NoHandoffError extends MaloteError {
   override name = 'NoHandoffError'
   constructor(file: FileId) {
-    super('handoff-not-pending', `no offer of ${file} is open for this branch`)
+    super('handoff-not-pending', `no offer of ${file} is open for this branch`, { details: { file } })
   }
 }
 
@@ -68,7 +70,7 @@ export class VersionMismatchError extends MaloteError {
   constructor(file: FileId, wanted: number, found: number) {
     super('precondition-failed', `${file} is at version ${found}, not ${wanted}`, {
       advice: 'Look at the newer version first.',
-      details: { version: found },
+      details: { file, wanted, version: found },
     })
   }
 }
@@ -77,21 +79,24 @@ export class VersionMismatchError extends MaloteError {
 export class EpochMovedError extends MaloteError {
   override name = 'EpochMovedError'
   constructor(file: FileId) {
-    super('conflict', `who may read ${file} changed while the new version was being sealed`, { advice: 'Try again.' })
+    super('conflict', `who may read ${file} changed while the new version was being sealed`, {
+      details: { file },
+      advice: 'Try again.',
+    })
   }
 }
 
 export class FileDeletedError extends MaloteError {
   override name = 'FileDeletedError'
   constructor(file: FileId) {
-    super('deleted', `${file} is in the trash`, { advice: 'Restore it first: `malote restore`.' })
+    super('deleted', `${file} is in the trash`, { details: { file }, advice: 'Restore it first: `malote restore`.' })
   }
 }
 
 export class FileNotDeletedError extends MaloteError {
   override name = 'FileNotDeletedError'
   constructor(file: FileId) {
-    super('not-deleted', `${file} is not in the trash`)
+    super('not-deleted', `${file} is not in the trash`, { details: { file } })
   }
 }
 
@@ -108,7 +113,7 @@ export class OwnerDeniedError extends MaloteError {
 export class DeniedReceiverError extends MaloteError {
   override name = 'DeniedReceiverError'
   constructor(message: string) {
-    super('denied-node', message, { advice: 'Allow the branch first, or choose another.' })
+    super('denied-node', message, { details: { why: message }, advice: 'Allow the branch first, or choose another.' })
   }
 }
 
@@ -124,6 +129,7 @@ export class AudienceKeyMissingError extends MaloteError {
   override name = 'AudienceKeyMissingError'
   constructor(audience: AudienceId) {
     super('unreachable', `the key of audience ${audience} is not here yet and no connected member could give it`, {
+      details: { audience },
       advice: 'Try again when other members are connected.',
     })
   }
@@ -132,7 +138,7 @@ export class AudienceKeyMissingError extends MaloteError {
 export class NameInvalidError extends MaloteError {
   override name = 'NameInvalidError'
   constructor(what: string, reason: string) {
-    super('name-invalid', `the ${what} ${reason}`)
+    super('name-invalid', `the ${what} ${reason}`, { details: { what, why: reason } })
   }
 }
 
@@ -149,6 +155,6 @@ export class PreviewUnreachableError extends MaloteError {
 export class PreviewTooLargeError extends MaloteError {
   override name = 'PreviewTooLargeError'
   constructor(bytes: number, max: number) {
-    super('too-large', `a preview of ${bytes} bytes where at most ${max} are allowed`)
+    super('too-large', `a preview of ${bytes} bytes where at most ${max} are allowed`, { details: { bytes, max } })
   }
 }

@@ -362,7 +362,10 @@ describe('ownership', () => {
   test('whoever writes what the rules give no effect is told so', async () => {
     const file = await world.upload(ana, 'mine', EVERYONE_LIST)
     world.refusal = { code: 'handoff-pending', reason: 'another offer of the file is open' }
-    const refused = expect.objectContaining({ code: 'conflict', details: { refusal: 'handoff-pending' } })
+    const refused = expect.objectContaining({
+      code: 'conflict',
+      details: { refusal: 'handoff-pending', why: 'another offer of the file is open' },
+    })
     expect(() => ana.sharing.ownership.offer(file, bia.branch)).toThrow(refused)
   })
 })
@@ -378,7 +381,7 @@ describe('who may change what', () => {
       name: 'RefusedError',
       code: 'conflict',
       message: 'refused: it builds on another entry',
-      details: { refusal: 'conflict' },
+      details: { refusal: 'conflict', why: expect.any(String) },
     })
     const { author } = ana.sharing
     expect(() => author.trash(trashed)).toThrow(refused)

@@ -111,7 +111,10 @@ describe('references', () => {
     put(4, { name: 'poster' }, { state: 'deleted' })
     for (const ref of [file, file.slice(0, 6), file.toUpperCase(), 'poster']) expect(table.resolve(ref).file).toBe(file)
     expect(() => table.resolve('twice')).toThrow(
-      expect.objectContaining({ code: 'ambiguous', details: { candidates: expect.any(Array) } }),
+      expect.objectContaining({
+        code: 'ambiguous',
+        details: { ref: expect.any(String), candidates: expect.any(Array) },
+      }),
     )
     for (const ref of ['Poster', file.slice(0, 5), '', 'nothing']) {
       expect(() => table.resolve(ref)).toThrow(expect.objectContaining({ code: 'not-found' }))

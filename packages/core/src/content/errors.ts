@@ -23,14 +23,14 @@ export class TooManyChunksError extends MaloteError {
 export class ManifestMissingError extends MaloteError {
   override name = 'ManifestMissingError'
   constructor(root: string) {
-    super('not-found', `the manifest of ${root} is not here yet`)
+    super('not-found', `the manifest of ${root} is not here yet`, { details: { root } })
   }
 }
 
 export class ManifestWrongError extends MaloteError {
   override name = 'ManifestWrongError'
   constructor(root: string) {
-    super('protocol', `this manifest is not the one of ${root}`)
+    super('protocol', `this manifest is not the one of ${root}`, { details: { root } })
   }
 }
 
@@ -39,7 +39,7 @@ export class ChunkMissingError extends MaloteError {
   override name = 'ChunkMissingError'
   readonly index: number
   constructor(root: string, index: number) {
-    super('not-found', `chunk ${index} of ${root} is not here`, { details: { index } })
+    super('not-found', `chunk ${index} of ${root} is not here`, { details: { root, index } })
     this.index = index
   }
 }
@@ -51,7 +51,7 @@ export class ChunkDamagedError extends MaloteError {
   constructor(root: string, index: number) {
     super('damaged', `chunk ${index} of ${root} was damaged on disk and has been dropped`, {
       advice: 'It is fetched again from another member. Check the disk if this repeats.',
-      details: { index },
+      details: { root, index },
     })
     this.index = index
   }
@@ -61,7 +61,10 @@ export class ChunkDamagedError extends MaloteError {
 export class ContentDamagedError extends MaloteError {
   override name = 'ContentDamagedError'
   constructor(root: string, index: number, cause: unknown) {
-    super('damaged', `chunk ${index} of ${root} does not open with the key of its file`, { cause, details: { index } })
+    super('damaged', `chunk ${index} of ${root} does not open with the key of its file`, {
+      cause,
+      details: { root, index },
+    })
   }
 }
 
@@ -71,7 +74,7 @@ export class ChunkTimeoutError extends MaloteError {
   constructor(root: string, index: number, ms: number) {
     super('no-source', `chunk ${index} of ${root} did not arrive within ${ms} ms`, {
       advice: 'Try again when more members are online.',
-      details: { index },
+      details: { root, ms, index },
     })
   }
 }
@@ -79,7 +82,7 @@ export class ChunkTimeoutError extends MaloteError {
 export class VersionRemovedError extends MaloteError {
   override name = 'VersionRemovedError'
   constructor(root: string) {
-    super('not-found', `${root} was removed from this node`)
+    super('not-found', `${root} was removed from this node`, { details: { root } })
   }
 }
 
@@ -105,6 +108,7 @@ export class StoreReadOnlyError extends MaloteError {
   override name = 'StoreReadOnlyError'
   constructor(path: string, cause: unknown) {
     super('read-only', `${path} cannot be written`, {
+      details: { path },
       advice: 'Check that the disk is mounted for writing and that this user owns the folder.',
       cause,
     })
@@ -115,7 +119,11 @@ export class StoreReadOnlyError extends MaloteError {
 export class DiskFaultError extends MaloteError {
   override name = 'DiskFaultError'
   constructor(path: string, cause: unknown) {
-    super('damaged', `the disk lost or cannot read ${path}`, { advice: 'Check the disk; run `malote doctor`.', cause })
+    super('damaged', `the disk lost or cannot read ${path}`, {
+      details: { path },
+      advice: 'Check the disk; run `malote doctor`.',
+      cause,
+    })
   }
 }
 
@@ -123,6 +131,7 @@ export class UnreadableError extends MaloteError {
   override name = 'UnreadableError'
   constructor(path: string, why: string, cause?: unknown) {
     super('unreadable', `${JSON.stringify(path)} cannot be shared: ${why}`, {
+      details: { path, why },
       advice: 'Give the path of a regular file that this user may read.',
       cause,
     })
@@ -133,6 +142,7 @@ export class FileChangedError extends MaloteError {
   override name = 'FileChangedError'
   constructor(path: string) {
     super('file-changed', `${JSON.stringify(path)} changed while it was being read; nothing was published`, {
+      details: { path },
       advice: 'Try again when the program that writes it has finished.',
     })
   }
@@ -141,13 +151,15 @@ export class FileChangedError extends MaloteError {
 export class RangeInvalidError extends MaloteError {
   override name = 'RangeInvalidError'
   constructor(start: number, end: number, size: number) {
-    super('range-invalid', `bytes ${start} to ${end} are not in a file of ${size} bytes`, { details: { size } })
+    super('range-invalid', `bytes ${start} to ${end} are not in a file of ${size} bytes`, {
+      details: { start, end, size },
+    })
   }
 }
 
 export class BoxInvalidError extends MaloteError {
   override name = 'BoxInvalidError'
   constructor(length: number, limit: number) {
-    super('too-large', `a box has 1 to ${limit} bytes, not ${length}`)
+    super('too-large', `a box has 1 to ${limit} bytes, not ${length}`, { details: { length, limit } })
   }
 }

@@ -4,6 +4,7 @@ export class DatabaseNewerError extends MaloteError {
   override name = 'DatabaseNewerError'
   constructor(path: string, found: number, known: number) {
     super('newer-database', `${path} was written by a newer Malote (format ${found}; this one knows ${known})`, {
+      details: { path, found, known },
       advice: 'Install the newer version, or use another data folder.',
     })
   }
@@ -50,6 +51,7 @@ export class FolderLockedError extends MaloteError {
   override name = 'FolderLockedError'
   constructor(folder: string) {
     super('locked', `another Malote node is running on ${folder}`, {
+      details: { folder },
       advice: 'Stop it with `malote down`, or give this one its own --data folder.',
     })
   }

@@ -86,6 +86,7 @@ export class LedgerDamagedError extends MaloteError {
   override name = 'LedgerDamagedError'
   constructor(what: string, cause?: unknown) {
     super('damaged', `the ledger on disk is damaged: ${what}`, {
+      details: { why: what },
       cause,
       advice: 'Stop the node and start it with `malote up --rebuild`.',
     })

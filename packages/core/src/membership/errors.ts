@@ -10,6 +10,7 @@ export class InviteInvalidError extends MaloteError {
   override name = 'InviteInvalidError'
   constructor(reason: string, cause?: unknown) {
     super('invite-invalid', `not a valid invite: ${reason}`, {
+      details: { why: reason },
       advice: `Paste it whole and unchanged. ${NEW_INVITE}`,
       cause,
     })
@@ -44,6 +45,7 @@ export class WrongNetworkError extends MaloteError {
   override name = 'WrongNetworkError'
   constructor(reason: string, cause?: unknown) {
     super('wrong-network', `this is not the network of the invite: ${reason}`, {
+      details: { why: reason },
       advice: 'Check the address, or leave it out: the invite names addresses of members.',
       cause,
     })
@@ -57,7 +59,7 @@ export class NoAdmitterError extends MaloteError {
     const why = whyUnreachable(cause)
     super('unreachable', `no member could be reached${why === null ? '' : `: ${why}`}`, {
       advice: 'Check that a member is running and reachable, or give its address with --via <ip[:port]>.',
-      details: { addresses },
+      details: { addresses, ...(why === null ? {} : { why }) },
       cause,
     })
   }
@@ -75,12 +77,12 @@ export class RegisterLimitError extends MaloteError {
 export class RegisterProtocolError extends MaloteError {
   override name = 'RegisterProtocolError'
   constructor(reason: string) {
-    super('protocol', `register: ${reason}`)
+    super('protocol', `register: ${reason}`, { details: { why: reason } })
   }
 }
 
-export class AlreadyMemberError extends MaloteError {
-  override name = 'AlreadyMemberError'
+export class MachineIsMemberError extends MaloteError {
+  override name = 'MachineIsMemberError'
   constructor() {
     super('already-member', 'this machine is already a member', { advice: 'Leave first with `malote unregister`.' })
   }
@@ -99,7 +101,10 @@ export class NodeKnownError extends MaloteError {
 export class NodeNotFoundError extends MaloteError {
   override name = 'NodeNotFoundError'
   constructor(ref: string) {
-    super('not-found', `no such node: ${JSON.stringify(ref.slice(0, 80))}`, { advice: 'See `malote nodes`.' })
+    super('not-found', `no such node: ${JSON.stringify(ref.slice(0, 80))}`, {
+      details: { ref: ref.slice(0, 80) },
+      advice: 'See `malote nodes`.',
+    })
   }
 }
 
@@ -109,7 +114,7 @@ export class NodeAmbiguousError extends MaloteError {
     const names = candidates.map(({ id, branch }) => `${branch} (${id})`).join(', ')
     super('ambiguous', `${JSON.stringify(ref.slice(0, 80))} may be ${names}`, {
       advice: 'Give more of the id.',
-      details: { candidates },
+      details: { ref: ref.slice(0, 80), candidates },
     })
   }
 }
@@ -117,7 +122,10 @@ export class NodeAmbiguousError extends MaloteError {
 export class InviteNotFoundError extends MaloteError {
   override name = 'InviteNotFoundError'
   constructor(id: string) {
-    super('not-found', `no such invite: ${JSON.stringify(id.slice(0, 80))}`, { advice: 'See `malote invite ls`.' })
+    super('not-found', `no such invite: ${JSON.stringify(id.slice(0, 80))}`, {
+      details: { invite: id.slice(0, 80) },
+      advice: 'See `malote invite ls`.',
+    })
   }
 }
 
@@ -174,7 +182,7 @@ export class RulesInvalidError extends MaloteError {
     const which = asked > known ? `this software knows ${known}` : `version ${active} is active and never taken back`
     super('usage', `rules version ${asked} cannot be activated: ${which}`, {
       ...(asked > known ? { advice: 'Install a newer Malote first, on all branches.' } : {}),
-      details: { active, known },
+      details: { asked, active, known },
     })
   }
 }
@@ -183,7 +191,7 @@ export class RulesInvalidError extends MaloteError {
 export class RefusedError extends MaloteError {
   override name = 'RefusedError'
   constructor(refusal: Refusal) {
-    super('conflict', `refused: ${refusal.reason}`, { details: { refusal: refusal.code } })
+    super('conflict', `refused: ${refusal.reason}`, { details: { why: refusal.reason, refusal: refusal.code } })
   }
 }
 
@@ -202,6 +210,7 @@ export class SinceInvalidError extends MaloteError {
   override name = 'SinceInvalidError'
   constructor(reason: string) {
     super('usage', `not an entry to go back to: ${reason}`, {
+      details: { why: reason },
       advice: '`malote ledger` lists the entries and their ids.',
     })
   }
@@ -210,14 +219,16 @@ export class SinceInvalidError extends MaloteError {
 export class BranchNameInvalidError extends MaloteError {
   override name = 'BranchNameInvalidError'
   constructor(reason: string) {
-    super('name-invalid', `not a valid name: ${reason}`)
+    super('name-invalid', `not a valid name: ${reason}`, { details: { why: reason } })
   }
 }
 
 export class ExpiryInvalidError extends MaloteError {
   override name = 'ExpiryInvalidError'
   constructor(maxMs: number) {
-    super('usage', `an invite lasts from one second to ${maxMs / 86_400_000} days`)
+    super('usage', `an invite lasts from one second to ${maxMs / 86_400_000} days`, {
+      details: { days: maxMs / 86_400_000 },
+    })
   }
 }
 
@@ -225,7 +236,10 @@ export class ExpiryInvalidError extends MaloteError {
 export class RecoveryKeyInvalidError extends MaloteError {
   override name = 'RecoveryKeyInvalidError'
   constructor(reason: string) {
-    super('usage', `not a valid recovery key: ${reason}`, { advice: 'Copy it from the paper, all groups of it.' })
+    super('usage', `not a valid recovery key: ${reason}`, {
+      details: { why: reason },
+      advice: 'Copy it from the paper, all groups of it.',
+    })
   }
 }
 

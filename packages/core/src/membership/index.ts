@@ -12,7 +12,6 @@ export {
 } from './commands.ts'
 export type { Cuts } from './draft.ts'
 export {
-  AlreadyMemberError,
   BranchNameInvalidError,
   ExpiryInvalidError,
   InviteExpiredError,
@@ -20,6 +19,7 @@ export {
   InviteNotFoundError,
   InviteRevokedError,
   InviteUsedError,
+  MachineIsMemberError,
   NoAdmitterError,
   NodeAmbiguousError,
   NodeKnownError,

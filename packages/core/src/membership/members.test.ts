@@ -34,6 +34,7 @@ describe('naming a node', () => {
       expect.objectContaining({
         code: 'ambiguous',
         details: {
+          ref: 'rio',
           candidates: expect.arrayContaining([rio, twin].map(({ node }) => expect.objectContaining({ id: node }))),
         },
       }) as Error,

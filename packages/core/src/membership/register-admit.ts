@@ -10,11 +10,11 @@ import type { FrameStream, Host } from '../network/index.ts'
 import { systemRandom } from '../random.ts'
 import type { Cuts } from './draft.ts'
 import {
-  AlreadyMemberError,
   InviteExpiredError,
   InviteInvalidError,
   InviteRevokedError,
   InviteUsedError,
+  MachineIsMemberError,
   NodeKnownError,
   NotAMemberError,
   QuarantinedError,
@@ -158,7 +158,7 @@ class Admission {
     const known = state.members.get(this.#stream.peer)
     if (known !== undefined) {
       if (known.state !== 'member') throw new NodeKnownError()
-      if (known.invite !== id) throw new AlreadyMemberError()
+      if (known.invite !== id) throw new MachineIsMemberError()
       return known.admit
     }
     if (invite.usedBy.length > 0) throw new InviteUsedError()
@@ -216,7 +216,7 @@ function errorOf(refusal: Refusal): MaloteError {
     'invite-used': () => new InviteUsedError(),
     'invite-revoked': () => new InviteRevokedError(),
     'invite-expired': () => new InviteExpiredError(),
-    'already-member': () => new AlreadyMemberError(),
+    'already-member': () => new MachineIsMemberError(),
     'already-replaced': () => new InviteUsedError(),
     'node-known': () => new NodeKnownError(),
   }

@@ -7,11 +7,11 @@ import { type FrameStream, type Host, withDeadline } from '../network/index.ts'
 import type { Random } from '../random.ts'
 import {
   AdmitterTooOldError,
-  AlreadyMemberError,
   InviteExpiredError,
   InviteInvalidError,
   InviteRevokedError,
   InviteUsedError,
+  MachineIsMemberError,
   NoAdmitterError,
   NodeKnownError,
   RegisterLimitError,
@@ -87,7 +87,7 @@ export interface Joiner {
    * Joins the network of an invite.
    * @param via address of a member, instead of those in the invite: bare IP, `IP:port`, DNS name or multiaddr
    * @throws {InviteInvalidError} {InviteExpiredError} {InviteUsedError} {InviteRevokedError} {WrongNetworkError}
-   * {NoAdmitterError} {AlreadyMemberError} {NodeKnownError}
+   * {NoAdmitterError} {MachineIsMemberError} {NodeKnownError}
    */
   register(request: { invite: string; via?: string }, options?: { signal?: AbortSignal }): Promise<Admitted>
 }
@@ -323,7 +323,7 @@ function errorFrom(code: string): MaloteError {
     'invite-expired': () => new InviteExpiredError(),
     'invite-revoked': () => new InviteRevokedError(),
     'wrong-network': () => new WrongNetworkError('the one that answered belongs to none'),
-    'already-member': () => new AlreadyMemberError(),
+    'already-member': () => new MachineIsMemberError(),
     'node-known': () => new NodeKnownError(),
     'rate-limited': () => new RegisterLimitError(),
     'software-too-old': () => new AdmitterTooOldError(),

@@ -7,6 +7,7 @@ export class UnreachableError extends MaloteError {
   override name = 'UnreachableError'
   constructor(target: string, cause?: unknown) {
     super('unreachable', `cannot reach ${target}`, {
+      details: { target },
       advice: 'Check that it is switched on, that port 4373 is open on one side, or start one member with --relay.',
       ...(cause === undefined ? {} : { cause }),
     })
@@ -22,7 +23,7 @@ export class TransportOffError extends UnreachableError {
 export class TimeoutError extends MaloteError {
   override name = 'TimeoutError'
   constructor(what: string, ms: number) {
-    super('timeout', `${what}: no answer within ${ms} ms`)
+    super('timeout', `${what}: no answer within ${ms} ms`, { details: { what, ms } })
   }
 }
 
@@ -30,7 +31,7 @@ export class TimeoutError extends MaloteError {
 export class NotMemberError extends MaloteError {
   override name = 'NotMemberError'
   constructor(node: NodeId) {
-    super('not-a-member', `${node} is not a member of this network`)
+    super('not-a-member', `${node} is not a member of this network`, { details: { node } })
   }
 }
 
@@ -38,7 +39,7 @@ export class NotMemberError extends MaloteError {
 export class QuarantinedPeerError extends MaloteError {
   override name = 'QuarantinedPeerError'
   constructor(node: NodeId) {
-    super('quarantined', `${node} is quarantined`)
+    super('quarantined', `${node} is quarantined`, { details: { node } })
   }
 }
 
@@ -64,7 +65,7 @@ export class DisconnectedError extends MaloteError {
 export class ProtocolUnsupportedError extends MaloteError {
   override name = 'ProtocolUnsupportedError'
   constructor(node: NodeId, protocol: ProtocolName, cause?: unknown) {
-    super('unsupported', `${node} does not speak ${protocol} of this network`, { cause })
+    super('unsupported', `${node} does not speak ${protocol} of this network`, { details: { node, protocol }, cause })
   }
 }
 
@@ -72,7 +73,7 @@ export class ProtocolUnsupportedError extends MaloteError {
 export class StreamBrokenError extends MaloteError {
   override name = 'StreamBrokenError'
   constructor(reason: string, cause?: unknown) {
-    super('protocol', `the other side broke off: ${reason}`, { cause })
+    super('protocol', `the other side broke off: ${reason}`, { details: { why: reason }, cause })
   }
 }
 
@@ -80,7 +81,7 @@ export class StreamBrokenError extends MaloteError {
 export class PeerLimitError extends MaloteError {
   override name = 'PeerLimitError'
   constructor(what: string) {
-    super('rate-limited', `too many ${what}`)
+    super('rate-limited', `too many ${what}`, { details: { what } })
   }
 }
 
@@ -88,6 +89,7 @@ export class AddressInvalidError extends MaloteError {
   override name = 'AddressInvalidError'
   constructor(text: string, reason: string) {
     super('usage', `not an address: ${JSON.stringify(text.slice(0, 120))} (${reason})`, {
+      details: { address: text.slice(0, 120), why: reason },
       advice: 'Give an IP, `IP:port`, a DNS name, or a multiaddr such as /ip4/192.0.2.7/tcp/4373.',
     })
   }
@@ -98,6 +100,7 @@ export class ListenError extends MaloteError {
   override name = 'ListenError'
   constructor(addresses: readonly string[], cause: unknown) {
     super('usage', `cannot listen on ${addresses.join(', ')}`, {
+      details: { addresses },
       cause,
       advice: 'Another program may use the port: choose one with --port.',
     })
@@ -109,6 +112,7 @@ export class UdpUnavailableError extends MaloteError {
   override name = 'UdpUnavailableError'
   constructor() {
     super('usage', `cannot listen on UDP: there is no QUIC for ${process.platform}-${process.arch} here`, {
+      details: { platform: `${process.platform}-${process.arch}` },
       advice: 'Listen on TCP only, or install with optional dependencies.',
     })
   }
@@ -118,7 +122,7 @@ export class UdpUnavailableError extends MaloteError {
 export class FactInvalidError extends MaloteError {
   override name = 'FactInvalidError'
   constructor(reason: string) {
-    super('too-large', `not a valid fact: ${reason}`)
+    super('too-large', `not a valid fact: ${reason}`, { details: { why: reason } })
   }
 }
 

@@ -5,6 +5,7 @@ export class IdentityDamagedError extends MaloteError {
   override name = 'IdentityDamagedError'
   constructor(path: string, cause: unknown) {
     super('damaged', `${path} is not readable as a Malote identity`, {
+      details: { path },
       cause,
       advice:
         'Restore it from a backup made with `malote identity export`, or move the data folder away to start as a new node.',
@@ -25,6 +26,7 @@ export class AlreadyMemberError extends MaloteError {
   override name = 'AlreadyMemberError'
   constructor(network: string) {
     super('already-member', `this node already belongs to the network ${network}`, {
+      details: { network },
       advice: 'Leave it first with `malote unregister`, or use another --data folder.',
     })
   }
@@ -43,6 +45,7 @@ export class LastBranchError extends MaloteError {
   override name = 'LastBranchError'
   constructor(files: number) {
     super('orphans-left', `${files} file(s) would be lost`, {
+      details: { files },
       advice: 'This is the last branch of the network: its files go with it; `--force` does so.',
     })
   }
@@ -70,6 +73,7 @@ export class NetworkUnknownError extends MaloteError {
   override name = 'NetworkUnknownError'
   constructor(folder: string) {
     super('damaged', `nothing in ${folder} tells to which network it belongs`, {
+      details: { folder },
       advice:
         'Move that folder aside and register again, with an invite that an admin makes with `malote invite --replaces`.',
     })
@@ -98,6 +102,7 @@ export class NoIdentityError extends MaloteError {
   override name = 'NoIdentityError'
   constructor(dataDir: string) {
     super('not-found', `${dataDir} holds no identity`, {
+      details: { folder: dataDir },
       advice: 'Name the data folder of a node with --data; `malote up` makes one.',
     })
   }
@@ -108,6 +113,7 @@ export class FolderInUseError extends MaloteError {
   override name = 'FolderInUseError'
   constructor(path: string) {
     super('conflict', `${path} is there already, and an import replaces nothing`, {
+      details: { path },
       advice: 'Import into a data folder that does not exist yet, named by --data.',
     })
   }
@@ -127,6 +133,7 @@ export class PassphraseError extends MaloteError {
   override name = 'PassphraseError'
   constructor(what: string) {
     super('unauthorized', what, {
+      details: { why: what },
       advice: 'Put the passphrase of the export into a file, and name it with --passphrase-file.',
     })
   }
@@ -135,6 +142,6 @@ export class PassphraseError extends MaloteError {
 export class SettingsTooLongError extends MaloteError {
   override name = 'SettingsTooLongError'
   constructor(path: string) {
-    super('too-large', `${path} is longer than settings can be`)
+    super('too-large', `${path} is longer than settings can be`, { details: { path } })
   }
 }

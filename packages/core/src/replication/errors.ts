@@ -6,7 +6,7 @@ export class OrphansLeftError extends MaloteError {
     super('orphans-left', `${files.length} file(s) of this branch found no new owner`, {
       advice:
         'The leaving has begun and the other branches know: repeat `malote unregister` when more of them are online, or leave these files without an owner with --force.',
-      details: { files: files.slice(0, 100) },
+      details: { count: files.length, files: files.slice(0, 100) },
     })
   }
 }

@@ -76,7 +76,7 @@ export async function challenge(init: ChallengeInit): Promise<'right' | 'wrong' 
     return result
   } catch (error) {
     // a busy peer says nothing about its copy
-    if (error instanceof SourceRefusedError && error.reason !== 'busy') return 'missing'
+    if (error instanceof SourceRefusedError && error.answer !== 'busy') return 'missing'
     throw error
   } finally {
     cancel()

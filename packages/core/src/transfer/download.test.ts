@@ -199,7 +199,7 @@ describe('download', () => {
     const proof = new Uint8Array(64).fill(9)
     const { download, problems } = fetch(reader, file, [source], { noSourceMs: 300, proof: () => proof })
     await expect(download.done).rejects.toMatchObject({ name: 'NoSourceError', code: 'no-source' })
-    expect(problems[0]).toMatchObject({ kind: 'refused', error: { reason: 'refused' } })
+    expect(problems[0]).toMatchObject({ kind: 'refused', error: { answer: 'refused' } })
     expect(asked[0]).toEqual([reader.host.id, proof])
     expect(frames).toBe(asked.length)
   })

@@ -22,6 +22,7 @@ export class TransferNotFoundError extends MaloteError {
   override name = 'TransferNotFoundError'
   constructor(id: string) {
     super('not-found', `no such transfer: ${JSON.stringify(id.slice(0, 80))}`, {
+      details: { id: id.slice(0, 80) },
       advice: '`malote transfers` lists them.',
     })
   }
@@ -31,7 +32,7 @@ export class TransferNotFoundError extends MaloteError {
 export class TransferStateError extends MaloteError {
   override name = 'TransferStateError'
   constructor(id: string, state: string, wanted: string) {
-    super('conflict', `transfer ${id} is ${state} and cannot be ${wanted}`, { details: { id, state } })
+    super('conflict', `transfer ${id} is ${state} and cannot be ${wanted}`, { details: { wanted, id, state } })
   }
 }
 
@@ -56,9 +57,9 @@ export class SourceBrokenError extends MaloteError {
 /** The peer answered that it does not serve this version, to us or at all. */
 export class SourceRefusedError extends MaloteError {
   override name = 'SourceRefusedError'
-  readonly reason: 'not-here' | 'refused' | 'busy'
-  constructor(peer: NodeId, reason: 'not-here' | 'refused' | 'busy') {
-    super('no-source', `${peer.slice(-8)} does not serve it: ${reason}`, { details: { peer, reason } })
-    this.reason = reason
+  readonly answer: 'not-here' | 'refused' | 'busy'
+  constructor(peer: NodeId, answer: 'not-here' | 'refused' | 'busy') {
+    super('no-source', `${peer.slice(-8)} does not serve it: ${answer}`, { details: { peer, answer } })
+    this.answer = answer
   }
 }
