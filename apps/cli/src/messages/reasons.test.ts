@@ -24,14 +24,31 @@ function reasonOf(name: string): string {
 const node = [...sourcesOf('core'), ...sourcesOf('api')].join('\n')
 const client = sourcesOf('client').join('\n')
 
-/** Of a class's text: that of its parent too, whose values it has. */
+interface Failure {
+  readonly parent: string
+  readonly body: string
+}
+
+/** Every class by its name in the sources; `new` ones are found wherever they stand. */
+const declared = new Map<string, Failure>()
+for (const [body, name = '', parent = ''] of node.matchAll(/class (\w+Error) extends (\w*Error) \{[\s\S]*?\n\}/g)) {
+  declared.set(declared.has(name) ? `${name} ` : name, { parent, body })
+}
+
+/** Null: it is none of Malote's failures, and stays inside. A class has the values of its parent, too. */
+function textOf({ parent, body }: Failure): string | null {
+  if (parent === 'MaloteError') return body
+  const above = declared.get(parent)
+  const text = above === undefined ? null : textOf(above)
+  return text === null ? null : body + text
+}
+
+/** The text of each class by its reason. One without a name of its own goes by its parent's. */
 const classes = new Map<string, string>()
-for (const [body, parent = ''] of node.matchAll(/class \w+Error extends (\w+Error) \{[\s\S]*?\n\}/g)) {
-  // one without a name of its own goes by its parent's
-  const name = /override name = '(\w+)'/.exec(body)?.[1]
-  if (name === undefined) continue
-  const reason = reasonOf(name)
-  classes.set(reason, `${classes.get(reason) ?? ''}${body}${classes.get(reasonOf(parent)) ?? ''}`)
+for (const failure of declared.values()) {
+  const name = /override name = '(\w+)'/.exec(failure.body)?.[1]
+  const text = textOf(failure)
+  if (name !== undefined && text !== null) classes.set(reasonOf(name), (classes.get(reasonOf(name)) ?? '') + text)
 }
 const ofClient = [...client.matchAll(/reason: '([a-z-]+)'/g)].map(([, reason = '']) => reason)
 

@@ -147,6 +147,7 @@ export class PreviewUnreachableError extends MaloteError {
   override name = 'PreviewUnreachableError'
   constructor(file: FileId) {
     super('no-source', `no branch in reach has the preview of ${file}`, {
+      details: { file },
       advice: 'Try again when other branches are connected.',
     })
   }

@@ -52,7 +52,11 @@ export const errors: Messages['errors'] = {
     'Tente de novo quando outros membros estiverem ligados.',
   ],
   'name-invalid': (values) => [`${part(values)} ${why(values)}`],
-  'preview-too-large': ({ bytes, max }) => [`a prévia tem ${bytes} bytes; cabem ${max}`],
+  'preview-unreachable': ({ file }) => [
+    `nenhuma filial ao alcance tem a miniatura de ${file}`,
+    'Tente de novo quando outras filiais estiverem ligadas.',
+  ],
+  'preview-too-large': ({ bytes, max }) => [`a miniatura tem ${bytes} bytes; cabem ${max}`],
 
   // content
   'shape-invalid': ({ detail = '' }) => [`o arquivo não está numa forma que se conheça: ${detail}`],
