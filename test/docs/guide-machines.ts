@@ -26,13 +26,14 @@ export class Machines {
   readonly #env: NodeJS.ProcessEnv
   #bindings: Bindings = new Map()
 
-  constructor() {
+  /** @param language as LC_ALL says it */
+  constructor(language = 'C.UTF-8') {
     const malote = join(this.#root, 'bin', 'malote')
     mkdirSync(join(this.#root, 'bin'))
     writeFileSync(malote, `#!/bin/sh\nexec ${cliCommand.map((part) => `'${part}'`).join(' ')} "$@"\n`)
     chmodSync(malote, 0o755)
     const PATH = [join(this.#root, 'bin'), process.env.PATH].join(delimiter)
-    this.#env = { ...process.env, PATH, NO_COLOR: '1', LC_ALL: 'C.UTF-8' }
+    this.#env = { ...process.env, PATH, NO_COLOR: '1', LC_ALL: language }
   }
 
   /** Types the command of a step. @throws {Error} it prints something else than the page shows */
@@ -53,7 +54,7 @@ export class Machines {
     const child = this.#spawn(step.machine, `exec ${command} ${ALONE}`)
     this.#nodes.push(child)
     const text = textOf(child)
-    await eventually(step.at, () => text().includes('ready: ') || child.exitCode !== null, LOOK_DEADLINE_MS)
+    await eventually(step.at, () => /^(?:ready|pronto): /m.test(text()) || child.exitCode !== null, LOOK_DEADLINE_MS)
     this.#compare(step, { code: child.exitCode, text: text() })
   }
 

@@ -68,8 +68,8 @@ const KINDS: readonly Kind[] = [
   like('\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(?:\\.\\d+)?Z'),
   like('127\\.0\\.0\\.1:\\d+'),
   like('-?\\d+ ms\\b'),
-  like('\\d+(?:\\.\\d+)? [KMGT]iB free'),
-  like('(?<=, up )\\d+ \\w+'),
+  like('\\d+(?:[.,]\\d+)? [KMGT]iB (?:free|livres)'),
+  like('(?<=, (?:up|ligado há) )\\d+ \\w+'),
   like('(?<=Node\\.js )[\\d.]+'),
   like('(?<=Malote )\\d[\\w.-]*'),
 ]

@@ -34,6 +34,14 @@ it('brings the process of previews along, which loads nothing of ours', () => {
   expect(read('core.js')).toContain('preview-process$' + '{extname(')
 })
 
+it('loads only the language that is spoken', () => {
+  const { atOnce, later } = importsOf('main.js')
+  for (const language of ['./en.js', './pt-br.js']) {
+    expect(later).toContain(language)
+    expect(atOnce).not.toContain(language)
+  }
+})
+
 it('brings the migrations along', () => {
   const files = (folder: string) => readdirSync(folder, { recursive: true }).map(String).sort()
   expect(files(join(dist, 'migrations'))).toEqual(files(migrations))
