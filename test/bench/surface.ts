@@ -196,7 +196,8 @@ async function everyPage(branch: Branch): Promise<void> {
 /** A branch of a network of many, none of whom is online, with files that another one has shared with everyone. */
 async function nodeWith(folder: string, files: number): Promise<Branch> {
   const branch = new Branch('Matriz', folder)
-  await foundNetwork([branch])
+  // it is to hold few of them: nobody is there who could give it what it wants
+  await foundNetwork([branch], undefined, [], { maxCopies: 1 })
   // makes the key for everyone
   const made = await postFile(branch, 'primeiro.txt', Buffer.from('x'))
   if (made.status !== 201) throw new Error(`upload: ${made.status}`)

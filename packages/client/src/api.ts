@@ -2,20 +2,32 @@
 import { problemFrom } from './errors.ts'
 import type { components, paths } from './generated/schema.ts'
 
+/** What the API answers, by name, as the OpenAPI document has it. */
 export type Schemas = components['schemas']
+/** A node of the network. */
 export type NodeView = Schemas['Node']
+/** A shared file as the node may see it. */
 export type FileView = Schemas['File']
+/** One version of a file. */
 export type VersionView = Schemas['Version']
+/** An invite, without what would let anybody in. */
 export type InviteView = Schemas['Invite']
+/** A transfer, as it is now. */
 export type TransferView = Schemas['Transfer']
+/** A signed entry, as it is listed. */
 export type LedgerEntryView = Schemas['LedgerEntry']
+/** Heads and state digest. */
 export type DigestView = Schemas['Digest']
+/** A node, and the health of its network. */
 export type StatusView = Schemas['Status']
+/** One thing that `doctor` has looked at. */
 export type DoctorCheck = Schemas['DoctorCheck']
 
+/** In front of every path of the API; it carries the version. */
 export const API_PREFIX = '/api/v1'
 
 const METHODS = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'] as const
+/** Methods that routes have. */
 type Method = (typeof METHODS)[number]
 
 /** Paths that know the method. */
@@ -44,7 +56,9 @@ type Answer<T> = T extends { responses: infer R }
     : never
   : never
 
+/** Of every call. */
 export interface CallOptions {
+  /** ends it: rejects with the signal's reason */
   signal?: AbortSignal
 }
 type Init<T> = Partial<Given<T>> extends Given<T> ? [init?: Given<T> & CallOptions] : [init: Given<T> & CallOptions]
@@ -70,6 +84,7 @@ export interface PlainCall {
 /** Carries a call over and resolves with the whole answer, whatever its status. */
 export type Carry = (call: PlainCall) => Promise<{ status: number; text: string }>
 
+/** Where and how a client calls. */
 export interface ApiInit {
   /** `http://127.0.0.1:7373` */
   url: string

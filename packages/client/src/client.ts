@@ -6,19 +6,24 @@ import { type ClientEvent, eventsOf } from './events.ts'
 import { bytesOf, carryByNode, send, succeed, textOf } from './transport.ts'
 import { multipartOf, type StreamSource, type TransferProgress, type UploadFields } from './upload.ts'
 
+/** Which node a client speaks to. */
 export interface MaloteClientInit {
   /** `http://127.0.0.1:7373` */
   url: string
+  /** the content of `<data>/api-token`; new at each start of the node */
   token: string
   /** ends every call of `api` */
   signal?: AbortSignal
 }
 
+/** Of a call that sends a file. */
 export interface UploadOptions {
+  /** after each piece that was sent */
   onProgress?: (progress: TransferProgress) => void
   signal?: AbortSignal
 }
 
+/** An answer whose bytes come as they are read. */
 export interface Download {
   /** the plain bytes; an error when the connection breaks before the end */
   stream: Readable
@@ -30,6 +35,7 @@ export interface Download {
   etag: string | null
 }
 
+/** A small picture of a file. */
 export interface Preview {
   /** media type: a picture, or `application/octet-stream` where the sharing branch has put something else there */
   type: string
@@ -49,6 +55,7 @@ const MAX_ANSWER_BYTES = 4 * 1024 * 1024
  * const file = await client.upload('poster.png', { campaign: 'spring' })
  */
 export class MaloteClient {
+  /** without a slash at its end */
   readonly url: string
   /** every route, typed; throws `ProblemError` */
   readonly api: Api
@@ -56,7 +63,9 @@ export class MaloteClient {
   readonly ask = ask
   readonly #token: string
 
-  constructor({ url, token, signal }: MaloteClientInit) {
+  /** Asks nothing of the node; `connectTo` finds one, and has it prove itself first. */
+  constructor(init: MaloteClientInit) {
+    const { url, token, signal } = init
     this.url = url.replace(/\/+$/, '')
     this.#token = token
     this.api = createClient({ url: this.url, token, signal, carry: carryByNode })
@@ -73,7 +82,13 @@ export class MaloteClient {
     return this.#sendFile('POST', '/files', source, { ...fields, name }, options)
   }
 
-  /** Gives a file new content; `ifMatch` is the version that the caller has seen. */
+  /**
+   * Gives a file new content. Owner only.
+   * @param ref id, unique prefix of 6 characters or more, or exact name
+   * @param fields name, type, tags and campaign stay as they are unless given
+   * @param options.ifMatch number of the version that the caller has seen
+   * @throws {ProblemError} `not-owner`, `precondition-failed`, … @throws {FileUnreadableError} @throws {FileChangedError}
+   */
   update(
     ref: string,
     source: string | StreamSource,
@@ -87,6 +102,7 @@ export class MaloteClient {
   /**
    * The plain bytes of a file, as they come.
    * @param options.range first byte, and the byte behind the last (to the end when absent); with `ifRange` only while the content has this entity tag
+   * @throws {ProblemError} `not-found`, `no-source`, `range-invalid`, …
    */
   async download(
     ref: string,
@@ -120,7 +136,11 @@ export class MaloteClient {
     return { type: response.headers['content-type'] ?? 'application/octet-stream', bytes }
   }
 
-  /** What happens from now on, or after `lastEventId`. Ends with the signal, or when the node stops. */
+  /**
+   * What happens from now on, or after `lastEventId`. Ends with the signal, or when the node stops.
+   * @param options.types only these (the list: docs/sdk.md); all by default
+   * @throws {ProblemError} @throws {ConnectionLostError}
+   */
   async *events(
     options: { lastEventId?: number; types?: readonly string[]; signal?: AbortSignal } = {},
   ): AsyncGenerator<ClientEvent> {

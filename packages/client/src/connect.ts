@@ -12,6 +12,7 @@ const PROOF_DEADLINE_MS = 5000
 const PROOF_PURPOSE = 'malote-api-proof'
 
 /**
+ * A client of the node that runs on a data folder. The node proves that it knows the token before it is sent.
  * @param dataDir the node's data folder, with `api.json` and `api-token`
  * @param options.signal ends this, and later every call of the client's `api`
  * @throws {NotRunningError} no node runs on it, or what answers is not that node
@@ -23,8 +24,12 @@ export async function connectTo(dataDir: string, options: { signal?: AbortSignal
   return new MaloteClient(init)
 }
 
-/** @throws {NotRunningError} nothing answers, or it does not know the token */
-export async function proveServer({ url, token, ...options }: MaloteClientInit): Promise<void> {
+/**
+ * Has what answers at `url` prove that it knows the token, without telling it the token. At most 5 s.
+ * @throws {NotRunningError} nothing answers, or it does not know the token
+ */
+export async function proveServer(init: MaloteClientInit): Promise<void> {
+  const { url, token, ...options } = init
   const nonce = randomBytes(32)
   const deadline = AbortSignal.timeout(PROOF_DEADLINE_MS)
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])

@@ -10,12 +10,15 @@ export interface ProblemDocument {
   [field: string]: unknown
 }
 
+/** Every failure of the client: what the API has answered, or why it could not be asked. */
 export class ProblemError extends Error {
   override name = 'ProblemError'
   /** stable; what a program decides by */
   readonly code: string
+  /** of HTTP; 0 when it did not come from the server */
   readonly status: number
   readonly detail: string
+  /** what the user can do about it, one sentence */
   readonly advice: string | undefined
   /** the whole document, with the fields of its code */
   readonly fields: Readonly<Record<string, unknown>>

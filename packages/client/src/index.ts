@@ -1,3 +1,7 @@
+/**
+ * Typed client of the HTTP API of a node: `connectTo`, `MaloteClient`.
+ * @module @malote/client
+ */
 export * from './api.ts'
 export { type Download, MaloteClient, type MaloteClientInit, type Preview, type UploadOptions } from './client.ts'
 export { connectTo, proveServer } from './connect.ts'

@@ -6,17 +6,21 @@ import { basename } from 'node:path'
 import { FileChangedError, FileUnreadableError } from './errors.ts'
 import { writePiece } from './transport.ts'
 
+/** What a file is published with. */
 export interface UploadFields {
   /** @default the file's name */
   name?: string
   /** media type; guessed from the name by the node when absent */
   type?: string
+  /** branches that must not read it @default nobody */
   denied?: readonly string[]
+  /** the only branches that may; not together with `denied` @default everyone */
   only?: readonly string[]
   campaign?: string
   tags?: readonly string[]
 }
 
+/** Bytes that were sent. */
 export interface TransferProgress {
   bytes: number
   /** null when the size is not known beforehand */

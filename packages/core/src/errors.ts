@@ -3,6 +3,8 @@
  * stands in the `errors.ts` of the folder where it is thrown; HTTP status and exit code are derived from the code in
  * one place each (`packages/api/src/error-map.ts`, `apps/cli/src/output`).
  */
+
+/** What failed, for programs; stable. What each says, and to whom: docs/sdk.md. */
 export type ErrorCode =
   | 'usage'
   | 'not-found'
@@ -56,6 +58,7 @@ export type ErrorCode =
   | 'unsupported'
   | 'internal'
 
+/** What a failure is told with. */
 export interface MaloteErrorOptions {
   /** What the user can do about it, one sentence. */
   advice?: string
@@ -64,10 +67,14 @@ export interface MaloteErrorOptions {
   cause?: unknown
 }
 
+/** Every expected failure. What is thrown and is none is a fault of the program. */
 export class MaloteError extends Error {
   override name = 'MaloteError'
+  /** what a program decides by */
   readonly code: ErrorCode
+  /** what the user can do about it, one sentence */
   readonly advice: string | undefined
+  /** fields of the code's own */
   readonly details: Record<string, unknown>
 
   /**

@@ -1,4 +1,7 @@
-/** Names, and whatever else other branches have chosen, for people's eyes: in terminals, logs, messages and consoles. */
+/**
+ * Names, and whatever else other branches have chosen, for people's eyes: in terminals, logs, messages and consoles.
+ * @module @malote/core/show-text
+ */
 
 /**
  * Control, format (bidirectional, zero-width), private, separators other than space, surrogates, and whatever is drawn as

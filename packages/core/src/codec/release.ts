@@ -2,6 +2,7 @@
  * Memory of chunks, given back by hand. Chunks are mebibytes outside of the JavaScript heap; left to the collector, each
  * 30 MiB or so of them cost a full collection of a heap that holds none of them, which is most of what moving a file takes.
  * And some is kept for the next chunk: of memory fresh from the system each page is a fault, dearer than what is done with it.
+ * @module @malote/core/release
  */
 
 /** Smaller ones may share their memory with others (`Buffer.poolSize`), and are no burden. */

@@ -1,6 +1,7 @@
 /**
  * Names for exported files. A name comes from another branch: it is data, and becomes a path component only through
  * here, under the rules of Linux, Windows and macOS together, since folders travel between them. Pure.
+ * @module @malote/core/file-names
  */
 
 /** Longest name of ext4, APFS and NTFS alike, in UTF-8 bytes (NTFS counts UTF-16 units, which are never more). */

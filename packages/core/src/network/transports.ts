@@ -7,6 +7,7 @@ import { ListenError } from './errors.ts'
 import { loadQuic, type QuicNative } from './quic-native.ts'
 
 export const TRANSPORTS = ['tcp', 'udp'] as const
+/** How nodes speak to each other: TCP, or QUIC over UDP. */
 export type TransportName = (typeof TRANSPORTS)[number]
 
 /** `off`: not wanted; `unavailable`: wanted, but there is no QUIC for this machine. */

@@ -34,6 +34,7 @@ import { createTransferVerbs } from './transfers.ts'
 import type { MaloteNode, NetworkVerbs, NodeInit, StatusView, Tuning } from './types.ts'
 
 const HOUR = 3_600_000
+/** Times, milliseconds, of a node whose `tuning` says nothing else. */
 export const DEFAULT_TUNING: Tuning = {
   heartbeatMs: 10_000,
   headsIntervalMs: 5_000,

@@ -12,17 +12,24 @@ import { decodeIdentity, loadIdentity, writePrivateFile } from './identity.ts'
 import { decodePortable, encodePortable, MAX_CONFIG } from './portable-format.ts'
 import { beginRebuild } from './rebuild-files.ts'
 
+/** Whose identity it is. */
 export interface Moved {
+  /** PeerId */
   readonly id: string
   /** it belongs to a network, whose ledger is fetched at the first start */
   readonly isMember: boolean
 }
 
-/** @param options.passphrase null: not sealed @throws {FolderLockedError} @throws {NoIdentityError} @throws {IdentityDamagedError} */
+/**
+ * The identity and settings of a data folder, as text for another machine.
+ * @param options.passphrase seals it; null, the default: it is readable for whoever has it
+ * @throws {FolderLockedError} `locked` @throws {NoIdentityError} `not-found` @throws {IdentityDamagedError} `damaged`
+ */
 export function exportIdentity(
   dataDir: string,
-  { passphrase = null }: { passphrase?: string | null } = {},
+  options: { passphrase?: string | null } = {},
 ): Moved & { text: string } {
+  const { passphrase = null } = options
   const path = join(dataDir, 'identity')
   // looking must not make an identity
   if (!existsSync(path)) throw new NoIdentityError(dataDir)
