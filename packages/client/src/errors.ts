@@ -33,6 +33,7 @@ export class ProblemError extends Error {
   }
 }
 
+/** Why, for a program that says it in words of its own. */
 export type NotRunningReason = 'not-running' | 'nothing-answers' | 'another-answers' | 'address-unreadable'
 
 /** Nothing answers where the node should be, or something that is not the node. */

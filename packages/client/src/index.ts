@@ -10,6 +10,7 @@ export {
   FileChangedError,
   FileUnreadableError,
   NotRunningError,
+  type NotRunningReason,
   type ProblemDocument,
   ProblemError,
 } from './errors.ts'
