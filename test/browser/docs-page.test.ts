@@ -102,6 +102,19 @@ describe.skipIf(why !== null)(`Swagger UI${why === null ? '' : ` (not here: ${wh
     expect(listed).toMatchObject({ status: '200', body: { items: [{ id: made.body.id, name: 'foto árvore.jpg' }] } })
     const { items } = await branch.api('/files')
     expect(items.map(({ id }: Json) => id)).toEqual([made.body.id])
+
+    // what stands there to begin with makes sense as it is
+    const limits = await open('setLimits')
+    const shown = JSON.parse(await limits.locator('textarea.body-param__text').inputValue())
+    expect(shown).toEqual({ up: 10_000_000, down: null })
+    expect(await execute(limits)).toEqual({ status: '200', body: shown })
+    const invite = await open('createInvite')
+    expect(JSON.parse(await invite.locator('textarea.body-param__text').inputValue())).toMatchObject({
+      branch: 'Recife',
+      expires: '72h',
+    })
+    await invite.scrollIntoViewIfNeeded()
+    await picture('examples')
     expect(complaints).toEqual([])
   })
 })

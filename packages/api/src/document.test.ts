@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { createConfig, lintFromString } from '@redocly/openapi-core'
+import { Compile } from 'typebox/compile'
 import { expect, it } from 'vitest'
 import { statusOf } from './error-map.ts'
+import { routes } from './routes/index.ts'
 import { buildDocument } from './server.ts'
 
 it('is the document that the client is made from (else: `npm run generate` in packages/client)', async () => {
@@ -32,4 +34,18 @@ it('stands beside a page that names every code, with its status', async () => {
     [...codes.matchAll(/`([a-z-]+)`/g)].map(([, code]) => [code, Number(status)]),
   )
   expect(Object.fromEntries(named)).toEqual(statusOf)
+})
+
+it('shows with every JSON body an example that the route would take', async () => {
+  const jsonBodies = routes.filter((route) => route.body !== undefined && !route.multipart)
+  const document = (await buildDocument()) as unknown as {
+    paths: Record<string, Record<string, { requestBody?: { content: Record<string, { example?: unknown }> } }>>
+  }
+  const shown = jsonBodies.map(({ method, path, body }) => {
+    const operation = document.paths[path.replaceAll(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
+    const example = operation?.requestBody?.content['application/json']?.example
+    return { route: `${method} ${path}`, isTaken: body !== undefined && Compile(body).Check(example) }
+  })
+  expect(shown.length).toBeGreaterThan(15)
+  expect(shown.filter(({ isTaken }) => !isTaken)).toEqual([])
 })

@@ -49,11 +49,12 @@ export function documentOptions(sessionCookie: string): FastifyDynamicSwaggerOpt
 
 interface SomeOperation {
   operationId: string
-  requestBody?: { required?: boolean }
+  requestBody?: { required?: boolean; content?: Record<string, { example?: unknown }> }
   'x-optional-body'?: boolean
+  'x-example'?: unknown
 }
 
-/** What the plugin cannot say: bodies that may be absent, and schemas without the id that they are named by. */
+/** What the plugin cannot say: bodies that may be absent, examples of them, and schemas without the id that they are named by. */
 function finish<T extends object>(document: T): T {
   const copy = structuredClone(document) as T & {
     paths?: Record<string, Record<string, SomeOperation>>
@@ -63,6 +64,9 @@ function finish<T extends object>(document: T): T {
     for (const operation of Object.values(operations)) {
       if (operation['x-optional-body'] && operation.requestBody) operation.requestBody.required = false
       delete operation['x-optional-body']
+      const json = operation.requestBody?.content?.['application/json']
+      if (json !== undefined && operation['x-example'] !== undefined) json.example = operation['x-example']
+      delete operation['x-example']
       // the plugin's suffix, meant for HEAD routes that nobody has written
       operation.operationId = operation.operationId.replace(/-head$/, '')
     }

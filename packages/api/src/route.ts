@@ -65,6 +65,8 @@ export interface RouteInit<
   body?: B
   /** an absent body is as good as `{}` @default false */
   bodyOptional?: boolean
+  /** what the page shows to begin with, as it may be sent @default `{}` for a body that may be absent */
+  example?: Of<B>
   /** headers that the route reads, for the page */
   headers?: TObject
   /** the body is multipart and read by the handler; `body` is for the page only @default false */
@@ -134,6 +136,7 @@ export function defineRoute<
     ...(init.answer === undefined ? { type: 'null' } : { content: { 'application/json': { schema: init.answer } } }),
   }
   const access = init.access ?? 'any'
+  const example = init.example ?? (init.bodyOptional ? {} : undefined)
   const schema = {
     operationId: init.operationId,
     summary: init.summary,
@@ -146,6 +149,7 @@ export function defineRoute<
     ...(init.body === undefined ? {} : { body: init.body }),
     ...(init.multipart ? { consumes: ['multipart/form-data'] } : {}),
     ...(init.bodyOptional ? { 'x-optional-body': true } : {}),
+    ...(example === undefined ? {} : { 'x-example': example }),
     response: {
       ...(init.otherAnswers?.[status] === undefined ? { [status]: success } : {}),
       ...Object.fromEntries(

@@ -24,6 +24,7 @@ export const blacklistRoutes = [
       'Owner only. A node stands for its branch. Whoever could read the file until now may have kept a copy.',
     tag: 'blacklist',
     body: closed({ fileId: fileRef, node: nodes, reseal }),
+    example: { fileId: 'cartaz.png', node: 'Recife' },
     status: 201,
     answer: Type.Object({
       fileId: Type.String(),
@@ -56,6 +57,7 @@ export const blacklistRoutes = [
     tag: 'blacklist',
     params,
     body: closed({ nodes: Type.Array(nodeRef, { maxItems: 10_000 }), reseal }),
+    example: { nodes: ['Recife', 'Natal'] },
     answer: Type.Object({ items: Type.Array(Item), file: ref(FileSchema) }),
     async handler({ node, params, body, signal }) {
       const options = { signal, ...defined({ reseal: body.reseal }) }

@@ -28,6 +28,7 @@ export const networkRoutes = [
         }),
       ),
     }),
+    example: { name: 'Agência Horizonte', branch: 'São Paulo' },
     status: 201,
     answer: ref(FoundedSchema),
     async handler({ node, body, signal }) {
@@ -52,6 +53,7 @@ export const networkRoutes = [
         }),
       ),
     }),
+    example: { invite: 'eyJhbGciOiJFZERTQSIsInR5cCI6Im1hbG90ZS1pbnZpdGUifQ.…' },
     status: 201,
     answer: ref(StatusSchema),
     handler: ({ node, body: { invite, ip }, signal }) =>
@@ -124,6 +126,7 @@ export const networkRoutes = [
     summary: 'Make this node admin by the recovery key',
     tag: 'network',
     body: closed({ recoveryKey: Type.String({ minLength: 1, maxLength: 1024 }) }),
+    example: { recoveryKey: 'G1S2-Q005-5TDP-SQPA-AWWP-2N97-CM05-YG5D-Q9YY-FGVZ-DBDF-VVXA-40B4-PG4D' },
     answer: ref(StatusSchema),
     handler: ({ node, body, signal }) => node.network.recover(body, { signal }),
   }),

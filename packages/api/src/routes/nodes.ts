@@ -34,6 +34,7 @@ export const nodeRoutes = [
     tag: 'nodes',
     params: nodeParams,
     body: closed({ role: RoleSchema }),
+    example: { role: 'admin' },
     answer: ref(NodeSchema),
     handler: ({ node, params, body, signal }) => node.members.setRole(params.id, body.role, { signal }),
   }),
@@ -103,6 +104,7 @@ export const inviteRoutes = [
       replaces: Type.Optional(nodeRef),
       recoveryKey: Type.Optional(recoveryKey),
     }),
+    example: { branch: 'Recife', role: 'member', expires: '72h' },
     status: 201,
     answer: Type.Intersect([
       Type.Object({ invite: Type.String({ description: 'the whole secret' }) }),

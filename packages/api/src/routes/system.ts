@@ -87,6 +87,7 @@ export const systemRoutes = [
     tag: 'system',
     access: 'public',
     body: closed({ code: Type.String({ minLength: 1, maxLength: 256 }) }),
+    example: { code: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08' },
     status: 204,
     otherAnswers: {
       204: { description: 'Signed in', headers: { 'Set-Cookie': { type: 'string', description: 'the session' } } },

@@ -40,6 +40,7 @@ export const transferRoutes = [
       },
       { additionalProperties: false, minProperties: 1 },
     ),
+    example: { state: 'paused' },
     answer: ref(TransferSchema),
     async handler({ node, params, body }) {
       if (body.first === true) {
@@ -76,6 +77,7 @@ export const transferRoutes = [
     description: 'Bytes per second; null lifts a cap; what is absent stays.',
     tag: 'transfers',
     body: closed({ up: cap, down: cap }),
+    example: { up: 10_000_000, down: null },
     answer: ref(LimitsSchema),
     handler: ({ node, body }) => node.transfers.setLimits(body),
   }),

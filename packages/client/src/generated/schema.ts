@@ -1417,6 +1417,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "name": "Agência Horizonte",
+                 *       "branch": "São Paulo"
+                 *     }
+                 */
                 "application/json": {
                     /** @description of the network */
                     name: string;
@@ -1470,6 +1476,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "invite": "eyJhbGciOiJFZERTQSIsInR5cCI6Im1hbG90ZS1pbnZpdGUifQ.…"
+                 *     }
+                 */
                 "application/json": {
                     /** @description the whole string */
                     invite: string;
@@ -1519,6 +1530,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": {
                     /** @description also when files must be left as orphans */
                     force?: boolean;
@@ -1566,6 +1578,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -1608,6 +1621,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -1650,6 +1664,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": {
                     rules?: number;
                 };
@@ -1694,6 +1709,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "recoveryKey": "G1S2-Q005-5TDP-SQPA-AWWP-2N97-CM05-YG5D-Q9YY-FGVZ-DBDF-VVXA-40B4-PG4D"
+                 *     }
+                 */
                 "application/json": {
                     recoveryKey: string;
                 };
@@ -1822,6 +1842,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": {
                     recoveryKey?: string;
                     since?: string;
@@ -1873,6 +1894,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "role": "admin"
+                 *     }
+                 */
                 "application/json": {
                     role: "member" | "admin";
                 };
@@ -1920,6 +1946,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -1965,6 +1992,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -2047,6 +2075,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "branch": "Recife",
+                 *       "role": "member",
+                 *       "expires": "72h"
+                 *     }
+                 */
                 "application/json": {
                     branch: string;
                     role?: "member" | "admin";
@@ -2479,6 +2514,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": {
                     version?: number;
                 };
@@ -2526,6 +2562,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": {
                     version?: number;
                 };
@@ -2864,6 +2901,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "fileId": "cartaz.png",
+                 *       "node": "Recife"
+                 *     }
+                 */
                 "application/json": {
                     /** @description a file: id, unique id prefix (6+), or exact name */
                     fileId: string;
@@ -2921,6 +2964,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "nodes": [
+                 *         "Recife",
+                 *         "Natal"
+                 *       ]
+                 *     }
+                 */
                 "application/json": {
                     nodes: string[];
                     /** @description also seal the present version anew, so that copies with the old key are dropped */
@@ -3063,6 +3114,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "to": "Recife"
+                 *     }
+                 */
                 "application/json": {
                     /** @description a node: branch name, PeerId, or a unique prefix of it (6+) */
                     to: string;
@@ -3152,6 +3208,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -3197,6 +3254,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -3240,6 +3298,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -3285,6 +3344,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "to": "Recife"
+                 *     }
+                 */
                 "application/json": {
                     /** @description a node: branch name, PeerId, or a unique prefix of it (6+) */
                     to: string;
@@ -3452,6 +3516,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "state": "paused"
+                 *     }
+                 */
                 "application/json": {
                     state?: "paused" | "running";
                     /** @enum {boolean} */
@@ -3536,6 +3605,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "up": 10000000,
+                 *       "down": null
+                 *     }
+                 */
                 "application/json": {
                     up?: number | null;
                     down?: number | null;
@@ -3702,6 +3777,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -3947,6 +4023,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
@@ -3993,6 +4070,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "code": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+                 *     }
+                 */
                 "application/json": {
                     code: string;
                 };
@@ -4118,6 +4200,7 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /** @example {} */
                 "application/json": Record<string, never>;
             };
         };
