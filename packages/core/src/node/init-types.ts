@@ -1,7 +1,7 @@
 /** What a node is made with. */
 import type { Clock } from '../clock.ts'
 import type { TransportName } from '../network/index.ts'
-import type { NodeRef } from './types.ts'
+import type { NodeRef } from './view-types.ts'
 
 /** Which offered files this branch accepts by itself; the others wait for `acceptOffer` or `declineOffer`. */
 export interface HandoffPolicy {

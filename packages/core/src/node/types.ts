@@ -10,9 +10,11 @@ import type { NodeEvents } from './event-types.ts'
 import type {
   DigestView,
   DoctorCheck,
+  FileRef,
   FileView,
   InviteView,
   LedgerEntryView,
+  NodeRef,
   NodeView,
   Page,
   Role,
@@ -32,11 +34,6 @@ export interface CallOptions {
   /** Ends the wait; what was already made durable stays. */
   signal?: AbortSignal
 }
-
-/** Names a node: branch name, PeerId, or a unique prefix of it of 6 characters or more. Fails with `not-found`, `ambiguous`. */
-export type NodeRef = string
-/** Names a file: id, a unique prefix of it of 6 characters or more, or the exact name. Fails with `not-found`, `ambiguous`. */
-export type FileRef = string
 
 /** What a network is founded with. */
 export interface InitRequest {

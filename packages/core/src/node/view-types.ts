@@ -3,6 +3,11 @@
  * unchanged.
  */
 
+/** Names a node: branch name, PeerId, or a unique prefix of it of 6 characters or more. Fails with `not-found`, `ambiguous`. */
+export type NodeRef = string
+/** Names a file: id, a unique prefix of it of 6 characters or more, or the exact name. Fails with `not-found`, `ambiguous`. */
+export type FileRef = string
+
 /** What a member may do: an admin lets others in and out. */
 export type Role = 'member' | 'admin'
 /** Where a node stands; only `member` takes part. */
