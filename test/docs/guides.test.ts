@@ -59,7 +59,7 @@ describe('settings in the text', () => {
 
 describe('commands named in the text', () => {
   const program = buildProgram(commands, new AbortController().signal)
-  const pages = [...GUIDES, 'guides/faq.md', ...Object.keys(TRANSLATIONS), 'SECURITY.md', 'README.md']
+  const pages = [...GUIDES, 'guides/faq.md', 'sdk.md', ...Object.keys(TRANSLATIONS), 'SECURITY.md', 'README.md']
 
   /** What commander would say of the words, without running them: command or option that is not there. */
   function unknownIn(text: string): string[] {
