@@ -6,7 +6,7 @@ import type { Context, TitledColumn } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { keyFrom } from '../input.ts'
 import { say } from '../messages/index.ts'
-import { rateText, showText, wordText } from '../output/terminal.ts'
+import { rateText, sentenceText, showText, wordText } from '../output/terminal.ts'
 import { parseDuration } from '../parse.ts'
 
 const nodeColumns: readonly TitledColumn<NodeView>[] = [
@@ -158,7 +158,8 @@ export const memberCommands: readonly CommandSpec[] = [
       const body = defined({ recoveryKey: await keyFrom(context, options.keyFile), since: textOf(options.since) })
       const expelled = await client.ask(client.api.DELETE('/nodes/{id}', { params: { path: { id } }, body }))
       const { final, notFinal } = say().members
-      const rest = expelled.waitsFor === null ? final : notFinal({ waitsFor: showText(expelled.waitsFor) })
+      const rest =
+        expelled.waitsFor === null ? final : notFinal({ waitsFor: showText(sentenceText(expelled.waitsFor)) })
       context.print(expelled, `${nodeText(expelled.node)}; ${rest}`)
     },
   },

@@ -8,7 +8,7 @@ import { InviteTooLongError } from '../errors.ts'
 import { keyFrom, readStdin } from '../input.ts'
 import { say } from '../messages/index.ts'
 import { createProgress } from '../output/progress.ts'
-import { showText } from '../output/terminal.ts'
+import { sentenceText, showText, wordText } from '../output/terminal.ts'
 import { parsePositive } from '../parse.ts'
 
 /** The API takes none that is longer. Characters. */
@@ -182,11 +182,11 @@ async function leave(context: Context, client: MaloteClient, force: boolean): Pr
   const follow = (async () => {
     for await (const event of client.events({ types: ['leave:progress'], signal: ended.signal })) {
       const data = event.data as LeaveProgress
-      progress.update(data.done, data.total, data.message)
+      progress.update(data.done, data.total, sentenceText(data.message))
       // the last of all is the command's own to say
       phase = data.phase
       if (phase === 'done') {
-        outcome = data.message
+        outcome = sentenceText(data.message)
         return
       }
       phases.update(data)
@@ -222,7 +222,7 @@ function createPhases(say: (line: string) => void) {
   }
   return {
     update(progress: Pick<LeaveProgress, 'phase' | 'message'>) {
-      const line = `${progress.phase}: ${showText(progress.message)}`
+      const line = `${wordText(progress.phase)}: ${showText(sentenceText(progress.message))}`
       if (progress.phase !== phase) {
         end()
         say(line)

@@ -8,7 +8,15 @@ import type { CommandSpec, Options } from '../command.ts'
 import type { Context } from '../context.ts'
 import { WaitedTooLongError } from '../errors.ts'
 import { say } from '../messages/index.ts'
-import { formatDuration, formatLines, rateText, showText, sizeText, wordText } from '../output/terminal.ts'
+import {
+  formatDuration,
+  formatLines,
+  rateText,
+  sentenceText,
+  showText,
+  sizeText,
+  wordText,
+} from '../output/terminal.ts'
 import { readViews, resolveSettings, type SettingView } from '../settings/resolve.ts'
 import { addSettings } from '../settings/table.ts'
 
@@ -92,7 +100,8 @@ function diskText({ used, free, capacity }: StatusView['disk']): string {
 
 /** What is so, and what to do about it, as two sentences. */
 function advised(message: string, advice: string | null): string {
-  return advice === null ? message : `${message.replace(/\.$/, '')}. ${advice}`
+  const what = sentenceText(message)
+  return advice === null ? what : `${what.replace(/\.$/, '')}. ${sentenceText(advice)}`
 }
 
 function checkText({ name, state, message, advice }: DoctorCheck): string {

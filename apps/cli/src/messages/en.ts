@@ -7,6 +7,7 @@ import { help, placeholders, titles } from './en/help.ts'
 import { errors, refusals, stops, whys } from './en/reported.ts'
 import * as told from './en/told.ts'
 import { usage } from './en/usage.ts'
+import type { Sentence } from './sentences.ts'
 
 export const messages = {
   /** between the whole and the tenths of a number */
@@ -22,6 +23,8 @@ export const messages = {
   stops,
   refusals,
   whys,
+  /** of the API, which says them in English */
+  sentences: [] as readonly Sentence[],
   ...told,
 }
 

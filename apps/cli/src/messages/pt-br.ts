@@ -3,6 +3,7 @@ import type { Messages } from './en.ts'
 import { config, failures, wrong } from './pt-br/failures.ts'
 import { help, placeholders, titles } from './pt-br/help.ts'
 import { errors, refusals, stops, whys } from './pt-br/reported.ts'
+import { sentences } from './pt-br/sentences.ts'
 import * as told from './pt-br/told.ts'
 import { usage } from './pt-br/usage.ts'
 
@@ -19,5 +20,6 @@ export const messages: Messages = {
   stops,
   refusals,
   whys,
+  sentences,
   ...told,
 }

@@ -5,7 +5,8 @@
 
 import { stripVTControlCharacters } from 'node:util'
 import { showText } from '@malote/core/show-text'
-import { say } from '../messages/index.ts'
+import { type Messages, say } from '../messages/index.ts'
+import { createTranslator } from '../messages/sentences.ts'
 
 export { showText }
 
@@ -33,6 +34,18 @@ export function rateText(bytesPerSecond: number): string {
 /** A word of the API, as people read it. */
 export function wordText(word: string): string {
   return Object.hasOwn(say().words, word) ? (say().words[word] ?? word) : word
+}
+
+let translator: { readonly of: Messages; readonly translate: (text: string) => string } | undefined
+
+/** A whole sentence of the API, as people read it; English where it is not known. */
+export function sentenceText(text: string): string {
+  const of = say()
+  if (translator?.of !== of) {
+    const valueText = (value: string) => wordText(value).replace(/^(\d+)\.(\d [KMGT]iB)$/, `$1${of.decimal}$2`)
+    translator = { of, translate: createTranslator(of.sentences, valueText) }
+  }
+  return translator.translate(text)
 }
 
 /** A line each: a title, and what it is. */

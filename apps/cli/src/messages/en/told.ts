@@ -157,8 +157,6 @@ export const network = {
   recovered: 'this node is an admin now',
   entries: 'entries',
   leaving: 'leaving',
-  drain: ({ done, total }: { done: number; total: number }) => `${done} of ${total} files are safe on other branches`,
-  draw: ({ done, total }: { done: number; total: number }) => `${done} of ${total} files have a new owner`,
   left: 'this branch has left the network',
   cancelled: 'leaving is cancelled; had it just gone too far for that, `malote status` warns of it',
   goesOn: 'the other branches know already: leaving goes on in the background',
