@@ -484,6 +484,11 @@ describe('fetch', () => {
     expect(await json(['fetch', 'film.bin'], 6)).toMatchObject({ code: 'conflict', advice: expect.any(String) })
   })
 
+  it.skipIf(process.platform !== 'linux')('ends where nothing can be written, with bytes still to come', async () => {
+    const large = server.node.addFile('large.bin', Buffer.alloc(8 << 20))
+    expect(await json(['fetch', large, '-o', '/proc/nowhere'], 2)).toMatchObject({ code: 'usage' })
+  })
+
   it('writes over a path that was named, and tells the sources', async () => {
     await writeFile(join(folder, 'out'), 'before')
     expect(await json(['fetch', 'film.bin', '-o', 'out'])).toMatchObject({

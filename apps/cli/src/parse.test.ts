@@ -58,10 +58,10 @@ describe('parseRate', () => {
   it.each([
     ['10MB/s', 10e6],
     ['512KiB/s', 524_288],
-    ['1000', 1000],
+    ['1024', 1024],
     ['unlimited', null],
   ])('%s is %s', (text, rate) => expect(parseRate(text)).toBe(rate))
-  it.each(['', '0', '0MB/s', '10MB/min', 'fast', '/s'])('refuses %j', (text) => {
+  it.each(['', '0', '0MB/s', '10MB/min', 'fast', '/s', '10', '1000', '-5MB'])('refuses %j', (text) => {
     expect(() => parseRate(text)).toThrow(UsageError)
   })
 })

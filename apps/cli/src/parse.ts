@@ -14,6 +14,9 @@ export function parseDuration(text: string): number {
   return Math.round(Number(number) * factor)
 }
 
+/** Caps below this (bytes a second) are no caps that anybody means. */
+const MIN_RATE = 1024
+
 const SIZES: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
@@ -33,11 +36,15 @@ const SIZES: Readonly<Record<string, number>> = {
 
 /** `500GB`, `2TiB`, plain bytes. @throws {UsageError} */
 export function parseSize(text: string): number {
+  const size = sizeOf(text)
+  if (size === null) throw new UsageError(say().wrong.size({ given: JSON.stringify(text) }))
+  return size
+}
+
+function sizeOf(text: string): number | null {
   const [, number, unit] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? []
   const factor = unit === undefined ? undefined : SIZES[unit.toLowerCase()]
-  if (number === undefined || factor === undefined)
-    throw new UsageError(say().wrong.size({ given: JSON.stringify(text) }))
-  return Math.round(Number(number) * factor)
+  return number === undefined || factor === undefined ? null : Math.round(Number(number) * factor)
 }
 
 /** Which offered files are accepted without asking: `ask` (none), `fits`, or those up to a size. @throws {UsageError} */
@@ -49,8 +56,12 @@ export function parseHandoffs(text: string): { accept: 'ask' | 'fits'; maxBytes:
 /** `10MB/s` in bytes per second; null for `unlimited`. @throws {UsageError} */
 export function parseRate(text: string): number | null {
   if (text === 'unlimited') return null
-  const rate = parseSize(text.replace(/\/s$/i, ''))
+  const rate = sizeOf(text.replace(/\/s$/i, ''))
+  const given = JSON.stringify(text)
+  if (rate === null) throw new UsageError(say().wrong.rate({ given }))
   if (rate === 0) throw new UsageError(say().wrong.zeroRate)
+  // the unit forgotten: nobody wants ten bytes a second
+  if (rate < MIN_RATE) throw new UsageError(say().wrong.lowRate({ given }))
   return rate
 }
 

@@ -72,6 +72,17 @@ export class RequestInvalidError extends MaloteError {
   }
 }
 
+/** Whoever reaches the API has all that its token allows, over a connection that hides nothing. */
+export class RemoteApiError extends MaloteError {
+  override name = 'RemoteApiError'
+  constructor(host: string) {
+    super('usage', `the API does not listen on ${host} unless remote access is allowed`, {
+      details: { host },
+      advice: 'Allow it with --api-allow-remote where the network is safe, or leave it at 127.0.0.1.',
+    })
+  }
+}
+
 export class RouteNotFoundError extends MaloteError {
   override name = 'RouteNotFoundError'
   constructor(method: string, path: string) {

@@ -14,6 +14,7 @@ import {
   ForbiddenError,
   RangeUnsatisfiableError,
   RateLimitedError,
+  RemoteApiError,
   RequestInvalidError,
   RouteNotFoundError,
   UnauthorizedError,
@@ -80,13 +81,14 @@ const MIN_TOKEN_LENGTH = 16
 
 /**
  * Listens, and resolves when it does.
- * @throws {RequestInvalidError} an address that is not loopback without `allowRemote`, or a short token
+ * @throws {RemoteApiError} an address that is not loopback without `allowRemote`
+ * @throws {RequestInvalidError} a short token
  * @throws {AddressInUseError}
  */
 export async function createServer(init: ServerInit): Promise<RunningServer> {
   const { node, token, host = DEFAULT_API_HOST, port = DEFAULT_API_PORT, allowRemote = false } = init
   if (!allowRemote && !isLoopback(host)) {
-    throw new RequestInvalidError(`the API does not listen on ${host} unless remote access is allowed`)
+    throw new RemoteApiError(host)
   }
   if (token.length < MIN_TOKEN_LENGTH) {
     throw new RequestInvalidError(`the token wants at least ${MIN_TOKEN_LENGTH} characters`)

@@ -124,7 +124,12 @@ async function receive(init: Receiving): Promise<number> {
       // a short file must never take the place of a whole one
       if (bytes !== length) throw new ConnectionLostError(new Error(`${bytes} of ${length} bytes came`))
     }
-    await writeTo(destination, counted(), { signal })
+    try {
+      await writeTo(destination, counted(), { signal })
+    } finally {
+      // where nothing could be written, nothing was read either, and the answer would keep this process
+      stream.destroy()
+    }
     return bytes
   } catch (error) {
     progress.end()

@@ -77,6 +77,14 @@ async function listInvites(context: Context): Promise<void> {
   context.print(page, context.table(page.items, columns, say().members.noInvites))
 }
 
+/** Two of one name are told apart by their ids in every command: mostly the machine was to be replaced. */
+async function noteNamesake(context: Context, branch: string): Promise<void> {
+  const client = await context.client()
+  const { items } = await client.ask(client.api.GET('/nodes'))
+  const isThere = items.some((node) => node.branch === branch && node.state === 'member')
+  if (isThere) context.note(say().members.namesake({ branch: showText(branch) }))
+}
+
 export const memberCommands: readonly CommandSpec[] = [
   {
     usage: 'nodes',
@@ -114,6 +122,7 @@ export const memberCommands: readonly CommandSpec[] = [
       const client = await context.client()
       const made = await client.ask(client.api.POST('/invites', { body }))
       context.print(made, made.invite)
+      if (replaces === undefined) await noteNamesake(context, made.branch)
     },
     subcommands: [
       { usage: 'ls', summary: () => say().help.invite.ls, examples: ['malote invite ls'], run: listInvites },

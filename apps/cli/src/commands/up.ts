@@ -1,7 +1,7 @@
 /** `up`: the only command that builds a node. Everything else is a client of what this one runs. */
 
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CommandSpec, defined, type Options } from '../command.ts'
 import type { Context } from '../context.ts'
@@ -40,7 +40,6 @@ async function runNode(context: Context, options: Options): Promise<void> {
   const { given, settings, views } = await resolveSettings(context.dataDir, options, process.env)
   // late: no other command waits until the node's code is loaded
   const [{ createServer }, { createNode }] = await Promise.all([import('@malote/api'), import('@malote/core')])
-  await mkdir(context.dataDir, { recursive: true, mode: 0o700 })
   const token = randomBytes(32).toString('base64url')
   const log = await createLog({
     level: context.isQuiet && options.logLevel === undefined ? 'silent' : settings.logLevel,

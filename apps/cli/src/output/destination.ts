@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, existsSync } from 'node:fs'
 import { type FileHandle, link, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -13,6 +13,8 @@ import { release } from '@malote/core/release'
 import { OutputError } from '../errors.ts'
 import { say } from '../messages/index.ts'
 
+/** What a system answers where there can be no such file. */
+const CANNOT: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'EISDIR', 'ELOOP'])
 /** How much is written at once. */
 const WRITE_BYTES = 1024 * 1024
 
@@ -186,9 +188,10 @@ function explain(error: unknown, path: string): unknown {
       advice: words.anotherPlace,
     })
   }
-  if (code === 'ENOENT' || code === 'ENOTDIR') return noFolder(dirname(path))
+  const isThere = existsSync(dirname(path))
+  if ((code === 'ENOENT' || code === 'ENOTDIR') && !isThere) return noFolder(dirname(path))
   if (code === 'EEXIST') return existsError(path)
-  if (code === 'ENAMETOOLONG' || code === 'EISDIR' || code === 'ELOOP') {
+  if (code !== undefined && CANNOT.has(code)) {
     return new OutputError('usage', words.cannotWrite({ path, code }), { path, cause })
   }
   return error

@@ -24,7 +24,9 @@ export async function readSettings(path: string, isWanted: boolean): Promise<Fil
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    if (!isWanted && (error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    // a data folder that is none is told by whoever needs it
+    const { code } = error as NodeJS.ErrnoException
+    if (!isWanted && (code === 'ENOENT' || code === 'ENOTDIR')) return new Map()
     throw new ConfigError(path, error instanceof Error ? error.message : String(error))
   }
   return parseSettings(text, path)
@@ -50,7 +52,10 @@ function checkSyntax(text: string, path: string): void {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
     const [what = ''] = error.message.split('\n', 1)
-    throw new ConfigError(`${path}:${error.line}`, what.replace(/^Invalid TOML document: /, ''))
+    const said = what.replace(/^Invalid TOML document: /, '')
+    // what it took for a number or a date
+    const hint = /literal|invalid value/.test(said) ? `; ${say().config.quotes}` : ''
+    throw new ConfigError(`${path}:${error.line}`, said + hint)
   }
 }
 

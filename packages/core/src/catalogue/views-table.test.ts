@@ -120,6 +120,18 @@ describe('references', () => {
       expect(() => table.resolve(ref)).toThrow(expect.objectContaining({ code: 'not-found' }))
     }
   })
+
+  test('a name as it looks, in whichever form its accents are; as it was written, where that is one', () => {
+    const [composed, decomposed] = ['Ver\u00e3o', 'Vera\u0303o']
+    const first = put(1, { name: decomposed })
+    for (const ref of [composed, decomposed]) expect(table.resolve(ref).file).toBe(first)
+    const second = put(2, { name: composed })
+    expect([composed, decomposed].map((ref) => table.resolve(ref).file)).toEqual([second, first])
+    const third = put(3, { name: composed })
+    expect(() => table.resolve(composed)).toThrow(expect.objectContaining({ code: 'ambiguous' }))
+    expect(table.resolve(decomposed).file).toBe(first)
+    expect(third).not.toBe(second)
+  })
 })
 
 describe('what is removed', () => {

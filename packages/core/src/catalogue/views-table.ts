@@ -152,6 +152,11 @@ export function createViewsTable(db: Database): ViewsTable {
     return { items: rows.slice(0, limit).map(visible), next: last === undefined ? null : formatCursor(last) }
   }
 
+  function named(name: string): ViewRow[] {
+    const sql = 'SELECT * FROM views WHERE name_key = ? ORDER BY trashed, file'
+    return db.prepare<ViewRow>(sql).all(nameKey(name))
+  }
+
   function only(ref: string, rows: ViewRow[]): VisibleFile | null {
     const living = rows.filter((each) => each.state !== 'deleted')
     const [first, ...others] = living.length > 0 ? living : rows
@@ -238,10 +243,12 @@ export function createViewsTable(db: Database): ViewsTable {
         const found = only(ref, rows)
         if (found !== null) return found
       }
-      const alike = db
-        .prepare<ViewRow>('SELECT * FROM views WHERE name_key = ? ORDER BY trashed, file')
-        .all(nameKey(ref))
-      const found = only(ref, alike.filter((each) => visible(each).name === ref).slice(0, CANDIDATES_MAX))
+      // as it was written, else as it looks: some systems write an accent as a letter of its own
+      const composed = ref.normalize('NFC')
+      const alike = [...new Set([ref, composed, ref.normalize('NFD')])].flatMap((name) => named(name))
+      const exact = alike.filter((each) => visible(each).name === ref)
+      const same = exact.length > 0 ? exact : alike.filter((each) => visible(each).name.normalize('NFC') === composed)
+      const found = only(ref, same.slice(0, CANDIDATES_MAX))
       if (found === null) throw new FileNotFoundError(ref)
       return found
     },

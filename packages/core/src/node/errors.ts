@@ -108,6 +108,18 @@ export class NoIdentityError extends MaloteError {
   }
 }
 
+export class FolderUnusableError extends MaloteError {
+  override name = 'FolderUnusableError'
+  constructor(folder: string, cause: unknown) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+    super('usage', `${folder} cannot be a data folder (${code})`, {
+      details: { folder, code },
+      cause,
+      advice: 'Name a folder with --data that this user may write to, or where there is none yet.',
+    })
+  }
+}
+
 /** An identity never takes the place of another. */
 export class FolderInUseError extends MaloteError {
   override name = 'FolderInUseError'

@@ -1,15 +1,6 @@
 /** This machine's keys: made on first start, kept in one file that only its user can read. Format: docs/specs/identity.md. */
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeSync,
-} from 'node:fs'
+
+import { chmodSync, closeSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { decodeCbor, encodeCbor, shape } from '../codec/index.ts'
 import {
@@ -21,6 +12,7 @@ import {
   signingKeyFromSeed,
 } from '../crypto/index.ts'
 import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
+import { makeDataFolder } from './data-folder.ts'
 import { IdentityDamagedError } from './errors.ts'
 
 export interface Identity {
@@ -35,7 +27,7 @@ const identityShape = shape.object({ v: shape.uint(1), signing: shape.bytes(32),
 
 /** Reads the identity, or makes one. @throws {IdentityDamagedError} when the file is there but not readable as one */
 export function loadIdentity(dataDir: string): Identity {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDataFolder(dataDir)
   const path = join(dataDir, FILE)
   let bytes: Uint8Array
   try {

@@ -2,6 +2,7 @@
  * `createNode`: one node, with or without a network. Owns the data folder, the identity, the host, and at most one
  * session; founding, joining and leaving replace the session, one at a time.
  */
+
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../clock.ts'
@@ -16,6 +17,7 @@ import { atPort, createHost, DEFAULT_PORT, type Gate, type NetworkHost } from '.
 import { systemRandom } from '../random.ts'
 import { readAnchor, writeAnchor } from './anchor.ts'
 import { openSession } from './components.ts'
+import { makeDataFolder } from './data-folder.ts'
 import { AlreadyMemberError, IncompleteNetworkError, LeavingError, NoNetworkError } from './errors.ts'
 import { createEventHub } from './events.ts'
 import { createFiles } from './files.ts'
@@ -53,14 +55,14 @@ const NOBODY: Gate = { isMember: () => false, isQuarantined: () => false, mayCon
 
 /**
  * Starts a node on a data folder. `await node.stop()` ends it.
- * @throws {FolderLockedError} when another node runs there
+ * @throws {FolderLockedError} when another node runs there @throws {FolderUnusableError}
  * @throws {IdentityDamagedError} @throws {DatabaseDamagedError} @throws {DatabaseNewerError} @throws {ListenError}
  * @example
  * const node = await createNode({ dataDir: './branch' })
  * await node.network.init({ name: 'Agência Horizonte', branch: 'São Paulo' })
  */
 export async function createNode(init: NodeInit): Promise<MaloteNode> {
-  mkdirSync(init.dataDir, { recursive: true, mode: 0o700 })
+  makeDataFolder(init.dataDir)
   const lock = lockFolder(init.dataDir)
   try {
     const runtime = new Runtime(init, lock)

@@ -2,11 +2,13 @@
  * An identity that moves to another machine: keys, settings and the way back to the network, never a feed. Works on a
  * data folder that no node uses. Spec: docs/specs/identity.md, "Export".
  */
+
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DecodeError } from '../codec/index.ts'
 import { lockFolder } from '../database/index.ts'
 import { readAnchor } from './anchor.ts'
+import { makeDataFolder } from './data-folder.ts'
 import { FolderInUseError, NoIdentityError, NotAnExportError, SettingsTooLongError } from './errors.ts'
 import { decodeIdentity, loadIdentity, writePrivateFile } from './identity.ts'
 import { decodePortable, encodePortable, MAX_CONFIG } from './portable-format.ts'
@@ -66,7 +68,7 @@ export async function importIdentity(
   const { identity, anchor, config } = decodePortable(text, passphrase)
   const id = identityIn(identity)
   const isNew = !existsSync(dataDir)
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeDataFolder(dataDir)
   refuseUsed(dataDir)
   const lock = lockFolder(dataDir)
   const network = join(dataDir, 'network')

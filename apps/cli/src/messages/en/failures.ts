@@ -4,6 +4,8 @@
 export const wrong = {
   duration: ({ given }: { given: string }) => `not a duration: ${given} (try 72h, 30m or 90s)`,
   size: ({ given }: { given: string }) => `not a size: ${given} (try 500GB or 2TiB)`,
+  rate: ({ given }: { given: string }) => `not a rate: ${given} (try 10MB/s or unlimited)`,
+  lowRate: ({ given }: { given: string }) => `${given} is less than 1 KiB a second: give a unit, as in 10MB/s`,
   zeroRate: 'a cap of 0 would stop all transfers: pause them instead, or say unlimited',
   transports: ({ given }: { given: string }) => `not transports: ${given} (try tcp, udp or tcp,udp)`,
   address: ({ given }: { given: string }) => `not an address: ${given} (try 127.0.0.1:7373)`,
@@ -41,6 +43,7 @@ export const wrong = {
 export const config = {
   advice: 'See "malote config show --help".',
   tooLong: ({ max }: { max: number }) => `longer than ${max} bytes`,
+  quotes: 'sizes, rates and other words stand in quotes: capacity = "2TB"',
   rebuild: 'rebuild is no setting: "malote up --rebuild" does it once',
   notHere: ({ key }: { key: string }) => `${key} can be told by --${key} or by the environment only`,
   noTables: ({ key }: { key: string }) => `there are no tables: write the keys of ${key} without one`,

@@ -136,6 +136,8 @@ export const members = {
   marked: ({ marks }: { marks: string }) => `, marked: ${marks}`,
   role: ({ branch, id, role }: { branch: string; id: string; role: string }) => `${branch} (${id}): role ${role}`,
   noInvites: 'no invites',
+  namesake: ({ branch }: { branch: string }) =>
+    `There is a member named ${branch} already. For a new machine in its place: --replaces "${branch}"`,
   revoked: ({ id }: { id: string }) => `revoked ${id}`,
   final: 'it is final',
   notFinal: ({ waitsFor }: { waitsFor: string }) => `not final yet, waits for: ${waitsFor}`,

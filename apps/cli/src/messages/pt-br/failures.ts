@@ -3,6 +3,8 @@ import type { Messages } from '../en.ts'
 export const wrong: Messages['wrong'] = {
   duration: ({ given }) => `não é uma duração: ${given} (tente 72h, 30m ou 90s)`,
   size: ({ given }) => `não é um tamanho: ${given} (tente 500GB ou 2TiB)`,
+  rate: ({ given }) => `não é uma velocidade: ${given} (tente 10MB/s ou unlimited)`,
+  lowRate: ({ given }) => `${given} é menos de 1 KiB por segundo: diga a unidade, como em 10MB/s`,
   zeroRate: 'um limite de 0 pararia todas as transferências: pause-as, ou diga unlimited (sem limite)',
   transports: ({ given }) => `não são transportes: ${given} (tente tcp, udp ou tcp,udp)`,
   address: ({ given }) => `não é um endereço: ${given} (tente 127.0.0.1:7373)`,
@@ -38,6 +40,7 @@ export const wrong: Messages['wrong'] = {
 export const config: Messages['config'] = {
   advice: 'Veja "malote config show --help".',
   tooLong: ({ max }) => `tem mais de ${max} bytes`,
+  quotes: 'tamanhos, velocidades e outras palavras ficam entre aspas: capacity = "2TB"',
   rebuild: 'rebuild não é uma opção do arquivo: "malote up --rebuild" faz isso uma vez',
   notHere: ({ key }) => `${key} só pode ser dito com --${key} ou pelo ambiente`,
   noTables: ({ key }) => `não há tabelas: escreva as chaves de ${key} sem tabela`,

@@ -272,6 +272,10 @@ export const errors: Messages['errors'] = {
     `não há identidade em ${folder}`,
     'Diga a pasta de dados de um nó com --data; `malote up` cria uma.',
   ],
+  'folder-unusable': ({ folder, code }) => [
+    `${folder} não pode ser uma pasta de dados (${code})`,
+    'Diga com --data uma pasta em que este usuário possa gravar, ou que ainda não exista.',
+  ],
   'folder-in-use': ({ path }) => [
     `${path} já existe, e uma importação não substitui nada`,
     'Importe numa pasta de dados que ainda não existe, dita com --data.',
@@ -330,6 +334,10 @@ export const errors: Messages['errors'] = {
   ],
   'range-unsatisfiable': ({ size }) => [`o conteúdo tem ${size} bytes, nenhum deles no intervalo`],
   'request-invalid': ({ detail = '' }) => [`o pedido não tem a forma que devia: ${detail}`],
+  'remote-api': ({ host }) => [
+    `a API só escuta em ${host} se o acesso de fora for permitido`,
+    'Permita com --api-allow-remote onde a rede for segura, ou deixe em 127.0.0.1.',
+  ],
   'route-not-found': ({ method, path }) => [`a API não conhece ${method} ${path}`],
   'upload-aborted': () => ['o envio acabou antes da hora; nada foi publicado'],
   closing: () => ['o nó está desligando'],

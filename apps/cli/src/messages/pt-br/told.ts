@@ -174,6 +174,8 @@ export const members: Messages['members'] = {
   marked: ({ marks }) => `, marcas: ${marks}`,
   role: ({ branch, id, role }) => `${branch} (${id}): papel ${role}`,
   noInvites: 'nenhum convite',
+  namesake: ({ branch }) =>
+    `Já existe um membro chamado ${branch}. Para uma máquina nova no lugar dele: --replaces "${branch}"`,
   revoked: ({ id }) => `convite ${id} cancelado`,
   final: 'é definitivo',
   notFinal: ({ waitsFor }) => `ainda não é definitivo, espera por: ${waitsFor}`,
