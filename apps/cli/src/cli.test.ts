@@ -485,8 +485,8 @@ describe('fetch', () => {
   })
 
   it.skipIf(process.platform !== 'linux')('ends where nothing can be written, with bytes still to come', async () => {
-    const large = server.node.addFile('large.bin', Buffer.alloc(8 << 20))
-    expect(await json(['fetch', large, '-o', '/proc/nowhere'], 2)).toMatchObject({ code: 'usage' })
+    const { id } = server.node.addFile('large.bin', Buffer.alloc(8 << 20))
+    expect(await json(['fetch', id, '-o', '/proc/nowhere'], 2)).toMatchObject({ code: 'usage' })
   })
 
   it('writes over a path that was named, and tells the sources', async () => {
@@ -811,10 +811,13 @@ describe('members', () => {
   it('are listed, invited and judged', async () => {
     expect(await json(['nodes'])).toMatchObject({ items: [{ branch: 'Recife' }, { branch: 'Olinda' }] })
     const invited = await run(['invite', '--branch', 'Natal', '--expires', '1.5h', '--role', 'admin'])
-    expect(invited.out).toBe('eyJ.x.y\n')
+    expect(invited).toMatchObject({ out: 'eyJ.x.y\n', err: '' })
     expect(server.node.calls.at(-1)).toMatchObject({
       args: [{ branch: 'Natal', role: 'admin', expiresInMs: 5_400_000 }, {}],
     })
+    const again = await run(['invite', '--branch', 'Recife'])
+    expect(again).toMatchObject({ code: 0, out: 'eyJ.x.y\n' })
+    expect(again.err).toContain('--replaces "Recife"')
     expect(await json(['invite', 'ls'])).toMatchObject({ items: [{ id: 'ab12cd34' }] })
     expect(await json(['invite', 'revoke', 'ab12cd34'])).toMatchObject({ state: 'revoked' })
     expect(await json(['role', 'Olinda', 'admin'])).toMatchObject({ role: 'admin' })

@@ -120,9 +120,9 @@ export const memberCommands: readonly CommandSpec[] = [
       const what = { role: roleOf(role, '--role'), expires: expiryOf(expires), replaces, recoveryKey }
       const body = { branch, ...defined(what) }
       const client = await context.client()
+      if (replaces === undefined) await noteNamesake(context, branch)
       const made = await client.ask(client.api.POST('/invites', { body }))
       context.print(made, made.invite)
-      if (replaces === undefined) await noteNamesake(context, made.branch)
     },
     subcommands: [
       { usage: 'ls', summary: () => say().help.invite.ls, examples: ['malote invite ls'], run: listInvites },

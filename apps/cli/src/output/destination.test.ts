@@ -31,13 +31,16 @@ const failure = (promise: Promise<unknown>) =>
     (error: unknown) => error,
   )
 
-it.skipIf(process.platform !== 'linux')('a folder that is there, and in which there can be no such file, is told as that', async () => {
-  const destination = await destinationOf('/proc/nowhere', 'other')
-  expect(await failure(writeTo(destination, pieces('one'), { signal }))).toMatchObject({
-    code: 'usage',
-    message: '/proc/nowhere cannot be written (ENOENT)',
-  })
-})
+it.skipIf(process.platform !== 'linux')(
+  'a folder that is there, and in which there can be no such file, is told as that',
+  async () => {
+    const destination = await destinationOf('/proc/nowhere', 'other')
+    expect(await failure(writeTo(destination, pieces('one'), { signal }))).toMatchObject({
+      code: 'usage',
+      message: '/proc/nowhere cannot be written (ENOENT)',
+    })
+  },
+)
 
 describe('the name of the file', () => {
   it.each([
