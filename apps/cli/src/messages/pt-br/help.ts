@@ -77,7 +77,7 @@ export const help: Messages['help'] = {
   quarantine: { summary: 'não dá mais pedaços, caixas nem chaves a um nó (só administradores)' },
   release: { summary: 'acaba com uma quarentena (só administradores)' },
   expel: {
-    summary: 'põe um nó em quarentena já e começa a expulsão (só administradores, ou com a chave de recuperação)',
+    summary: 'põe um nó em quarentena na hora e começa a expulsão (só administradores, ou com a chave de recuperação)',
     keyFile: 'arquivo com a chave de recuperação, que torna a expulsão definitiva; - lê de stdin',
     since: 'desfaz este registro do nó, todos os seguintes e o que resultou deles',
   },

@@ -340,7 +340,7 @@ export const errors: Messages['errors'] = {
   ],
   'route-not-found': ({ method, path }) => [`a API não conhece ${method} ${path}`],
   'upload-aborted': () => ['o envio acabou antes da hora; nada foi publicado'],
-  closing: () => ['o nó está desligando'],
+  closing: () => ['o nó está sendo desligado'],
   'wait-timeout': ({ seconds }) => [`não foi alcançado em ${seconds} s`, 'Continua em segundo plano.'],
 
   // packages/client
@@ -407,7 +407,7 @@ export const refusals: Messages['refusals'] = {
   'not-founder': 'a primeira chave de todos é a de quem fundou a rede',
   'not-orphaned': 'o arquivo tem dona',
   'not-owner': 'a filial do autor não é a dona do arquivo',
-  'not-party': 'a oferta é de outra filial, ou a outra',
+  'not-party': 'a oferta não é desta filial, nem para ela',
   'not-renewed': 'a chave que existe tinha de assinar a seguinte',
   orphaned: 'o arquivo está sem dono',
   purged: 'o arquivo foi apagado de vez',
