@@ -14,7 +14,7 @@ import { generateSigningKey } from '../crypto/index.ts'
 import { type NodeId, nodeIdFromPublicKey } from '../ids.ts'
 import { startLibp2p } from './libp2p-node.ts'
 import { createRelayBudget, STRANGER_CIRCUIT_BYTES } from './relay-budget.ts'
-import { Circuits } from './relay-circuits.ts'
+import { Circuits, HELD_BYTES } from './relay-circuits.ts'
 import { RelayReservations } from './relay-reservations.ts'
 import { ManualClock, startTestHost, type TestHost } from './testing.ts'
 
@@ -243,7 +243,12 @@ class Pipe extends EventTarget {
   status = 'open'
   readStatus = 'readable'
   writableNeedsDrain = false
+  /** bytes beyond its room */
   writeBufferLength = 0
+  recvWindow = MIB
+  maxStreamWindowSize = 4 * MIB
+  /** granted, and not used yet */
+  recvWindowCapacity = 0
   readonly unread: Uint8Array[] = []
   /** what was sent to it */
   readonly sent: number[] = []
@@ -262,12 +267,14 @@ class Pipe extends EventTarget {
     this.sent.push(data.byteLength)
     this.#filled += data.byteLength
     this.writableNeedsDrain = this.#filled >= this.room
+    this.writeBufferLength = Math.max(0, this.#filled - this.room)
     return !this.writableNeedsDrain
   }
 
   drain(): void {
     this.#filled = 0
     this.writableNeedsDrain = false
+    this.writeBufferLength = 0
     this.dispatchEvent(new Event('drain'))
   }
 
@@ -282,6 +289,8 @@ class Pipe extends EventTarget {
 
   abort(): void {
     this.status = 'aborted'
+    this.writeBufferLength = 0
+    this.dispatchEvent(new Event('close'))
   }
 }
 
@@ -351,5 +360,56 @@ describe('ways that wait for the rate', () => {
       expect(to.sent.reduce((sum, bytes) => sum + bytes, 0)).toBe(3 * MIB)
       expect(from.unread).toEqual([])
     }
+  })
+
+  it('have small windows when they are many, and those that wait alone large ones', () => {
+    const many = scene(64)
+    for (const { from } of many.targets) for (let at = 0; at < 16; at++) from.arrive(new Uint8Array(64 * 1024))
+    for (let ms = 0; ms < 100_000; ms += 10) many.clock.advance(10)
+    const windows = many.targets.map(({ from }) => from.recvWindow)
+    // the last ones to go on had fewer beside them
+    expect(windows.toSorted((a, b) => a - b)[32]).toBeLessThanOrEqual(256 * 1024)
+    for (const { from } of many.targets) expect(from.maxStreamWindowSize).toBe(from.recvWindow)
+    const alone = scene(1)
+    for (let at = 0; at < 64; at++) alone.targets[0]?.from.arrive(new Uint8Array(64 * 1024))
+    for (let ms = 0; ms < 10_000; ms += 10) alone.clock.advance(10)
+    expect(alone.targets[0]?.from.recvWindow).toBe(MIB)
+  })
+
+  it('go on with large ones when the others have gone', () => {
+    const { clock, targets } = scene(64)
+    for (const { from } of targets) for (let at = 0; at < 16; at++) from.arrive(new Uint8Array(64 * 1024))
+    for (let ms = 0; ms < 100_000; ms += 10) clock.advance(10)
+    const [first] = targets
+    if (first === undefined) throw new Error('nobody')
+    expect(first.from.readStatus).toBe('readable')
+    first.from.arrive(new Uint8Array(1024))
+    expect(first.from.recvWindow).toBe(MIB)
+    // what it has kept unread is not granted again before it has gone out
+    first.to.room = 1
+    first.from.arrive(new Uint8Array(64 * 1024))
+    expect(first.from.readStatus).toBe('paused')
+    for (let at = 0; at < 16; at++) first.from.arrive(new Uint8Array(64 * 1024))
+    for (let parts = 0; parts < 2; parts++) {
+      first.to.drain()
+      clock.advance(1_000)
+    }
+    expect(first.from.recvWindow).toBe(0)
+    first.to.room = Number.POSITIVE_INFINITY
+    first.to.drain()
+    clock.advance(1_000)
+    expect(first.from.recvWindow).toBe(MIB)
+  })
+
+  it('whose sources have ended are counted', () => {
+    const { targets } = scene(80)
+    for (const { from, to } of targets) {
+      to.room = 1
+      for (let at = 0; at < 16; at++) from.arrive(new Uint8Array(64 * 1024))
+      from.dispatchEvent(new Event('remoteCloseWrite'))
+    }
+    const held = () => targets.reduce((sum, { to }) => sum + to.writeBufferLength, 0)
+    expect(held()).toBeGreaterThan(HELD_BYTES / 2)
+    expect(held()).toBeLessThanOrEqual(HELD_BYTES)
   })
 })

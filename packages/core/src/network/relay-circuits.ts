@@ -20,6 +20,10 @@ const PART_BYTES = 32 * 1024
 const SCARCE_MS = 1_000
 /** What all circuits together may hold: windows of sources that were held back, and what targets have not taken. */
 export const HELD_BYTES = 64 * 1024 * 1024
+/** What the sources that are held back may send meanwhile, all together; */
+const WINDOWS_BYTES = 8 * 1024 * 1024
+/** but each so much. */
+const MIN_WINDOW_BYTES = 64 * 1024
 /** Held sources, below which they cannot hold as much as that. */
 const HELD_SOURCES = 16
 /** How often those are looked at that wait for something that tells nobody when it has come, milliseconds. */
@@ -51,6 +55,8 @@ interface Way {
   readonly circuit: Circuit
   readonly from: Stream
   readonly to: Stream
+  /** what its source may send before it is read, at most */
+  readonly window: number
   /** arrived, and waiting for its turn */
   readonly waiting: Uint8Array[]
   waitingBytes: number
@@ -64,6 +70,8 @@ export class Circuits {
   readonly #init: CircuitsInit
   readonly #circuits = new Set<Circuit>()
   readonly #held = new Set<Way>()
+  /** their sources have ended, and their targets have not taken everything yet */
+  readonly #ending = new Set<Way>()
   /** their targets have room again */
   readonly #ready = new Set<Way>()
   #cancelLook: (() => void) | undefined
@@ -95,9 +103,9 @@ export class Circuits {
     const circuit: Circuit = { pair: pairOf(source.peer, target.peer), ends: [source, target], ways: [] }
     circuit.ways.push(wayOf(circuit, source.stream, target.stream), wayOf(circuit, target.stream, source.stream))
     this.#circuits.add(circuit)
-    for (const { stream } of circuit.ends) {
-      keepWindow(stream)
-      stream.addEventListener('close', () => this.#forget(circuit))
+    for (const { from, window } of circuit.ways) {
+      setWindow(from, window)
+      from.addEventListener('close', () => this.#forget(circuit))
     }
     let isJoined = false
     return () => {
@@ -120,14 +128,22 @@ export class Circuits {
       way.isOver = true
       while (this.#pass(way));
       this.#check(way)
+      this.#ending.add(way)
+      if (this.#held.size + this.#ending.size > HELD_SOURCES) this.#bound()
     })
     from.addEventListener('message', ({ data }) => {
       for (const piece of data instanceof Uint8Array ? [data] : data) way.waiting.push(piece)
       way.waitingBytes += data.byteLength
       // who has waited goes first
       if (!way.isHeld || way.isOver) while (this.#pass(way));
+      // all of it has gone: the source goes on, also where it was granted nothing for what it had sent before
+      if (way.waitingBytes === 0 && !to.writableNeedsDrain) setWindow(from, this.#share(way))
       this.#check(way)
     })
+  }
+
+  #share({ window }: Way): number {
+    return Math.min(window, Math.max(MIN_WINDOW_BYTES, WINDOWS_BYTES / (this.#held.size + 1)))
   }
 
   /** As much as its target takes now, in turns with the others whose targets have room again. */
@@ -174,11 +190,13 @@ export class Circuits {
     if (mustWait) {
       this.#held.add(way)
       if (way.from.readStatus === 'readable') way.from.pause()
-      if (this.#held.size > HELD_SOURCES) this.#bound()
+      if (this.#held.size + this.#ending.size > HELD_SOURCES) this.#bound()
       this.#lookLater()
     } else {
       this.#held.delete(way)
       if (way.from.readStatus !== 'paused') return
+      // what all may send while they are held back is bounded, as far as windows can be: they all begin with one
+      setWindow(way.from, this.#share(way) - way.from.readBufferLength)
       // what it has kept arrives before this returns; a pause within it would be undone at its end
       way.isResuming = true
       way.from.resume()
@@ -220,7 +238,8 @@ export class Circuits {
   #bound(): void {
     let all = 0
     const sizes = new Map<Circuit, number>()
-    for (const { circuit, from, to, waitingBytes } of this.#held) {
+    for (const way of this.#ending) if (way.to.writeBufferLength === 0) this.#ending.delete(way)
+    for (const { circuit, from, to, waitingBytes } of new Set([...this.#held, ...this.#ending])) {
       const bytes = waitingBytes + from.readBufferLength + to.writeBufferLength
       all += bytes
       sizes.set(circuit, (sizes.get(circuit) ?? 0) + bytes)
@@ -237,6 +256,7 @@ export class Circuits {
     if (!this.#circuits.delete(circuit)) return
     for (const way of circuit.ways) {
       this.#held.delete(way)
+      this.#ending.delete(way)
       way.isOver = true
       // what the source has sent before its end still goes out
       if (way.isHeld && way.from.readStatus === 'paused') way.from.resume()
@@ -245,7 +265,8 @@ export class Circuits {
 }
 
 function wayOf(circuit: Circuit, from: Stream, to: Stream): Way {
-  return { circuit, from, to, waiting: [], waitingBytes: 0, isHeld: false, isResuming: false, isOver: false }
+  const window = Number(Reflect.get(from, 'recvWindow'))
+  return { circuit, from, to, window, waiting: [], waitingBytes: 0, isHeld: false, isResuming: false, isOver: false }
 }
 
 /** The first bytes that wait, in one piece: each piece costs a frame and an encryption. */
@@ -270,11 +291,14 @@ function end({ ends }: Circuit, why: string): void {
 }
 
 /**
- * A window that has grown is memory of this node for each circuit whose target is slow. @libp2p/yamux has no setting per
- * stream; where its field is renamed windows grow as they do elsewhere, and what all hold stays bounded.
+ * What its source may send from now on, if it may not send more already. A window is memory of this node for each circuit
+ * whose target is slow: it never grows here, and with many that wait it is small. @libp2p/yamux has no setting per stream;
+ * where its fields are renamed windows are as they are elsewhere, and what all hold stays bounded.
  */
-function keepWindow(stream: Stream): void {
-  if (typeof Reflect.get(stream, 'maxStreamWindowSize') === 'number') {
-    Reflect.set(stream, 'maxStreamWindowSize', Reflect.get(stream, 'recvWindow'))
-  }
+function setWindow(stream: Stream, bytes: number): void {
+  const granted: unknown = Reflect.get(stream, 'recvWindowCapacity')
+  if (typeof granted !== 'number' || !Number.isFinite(bytes)) return
+  const window = Math.max(granted, Math.floor(bytes))
+  Reflect.set(stream, 'recvWindow', window)
+  Reflect.set(stream, 'maxStreamWindowSize', window)
 }
