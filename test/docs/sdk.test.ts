@@ -32,10 +32,12 @@ it('has every event', () => {
   expect(firstColumn('Events').sort()).toEqual(events.sort())
 })
 
-it('has every exit code', () => {
-  const [, list = ''] = /The command line ends with (.+)\./.exec(page) ?? []
-  const told = [...list.matchAll(/(\d+) \(/g)].map(([, code]) => Number(code))
-  expect(told).toEqual([...new Set([0, ...Object.values(EXIT_CODES)])].sort((a, b) => a - b))
+it('has the exit code of every error code', () => {
+  const section = page.split(/^## /m).find((each) => each.startsWith('Exit codes')) ?? ''
+  const told = [...section.matchAll(/^\| (\d+) \| [^|]+ \| (.+) \|$/gm)].flatMap(([, exit = '', codes = '']) =>
+    [...codes.matchAll(/`([^`]+)`/g)].map(([, code = '']) => [code, Number(exit)]),
+  )
+  expect(Object.fromEntries(told)).toEqual(EXIT_CODES)
 })
 
 it('shows a program that runs, and says so when there is no node', () => {
