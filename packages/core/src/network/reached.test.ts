@@ -1,14 +1,24 @@
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, it } from 'vitest'
+import { punched } from './path-kinds.ts'
 import { Reached, type ReachedInit } from './reached.ts'
 
-/** A node with a public address, its own unless told otherwise, to which a member has come from there. */
-function reachedFrom(from: string, own = { type: 'transport', at: '/ip4/11.22.33.1/tcp/4373' }): boolean {
+interface Coming {
+  /** its own address, unless told otherwise */
+  readonly own?: { type: string; at: string }
+  /** there is a connection with the member already */
+  readonly isBeside?: boolean
+  readonly isPunched?: boolean
+}
+
+/** A node with a public address to which a member has come from there. */
+function reachedFrom(from: string, coming: Coming = {}): boolean {
+  const { own = { type: 'transport', at: '/ip4/11.22.33.1/tcp/4373' }, isBeside = false, isPunched = false } = coming
   const events = new EventTarget()
   const components = {
     events,
-    connectionManager: { getConnections: () => [] },
+    connectionManager: { getConnections: () => (isBeside ? [{}] : []) },
     addressManager: {
       getAddressesWithMetadata: () => [{ type: own.type, multiaddr: multiaddr(own.at) }],
     },
@@ -16,6 +26,7 @@ function reachedFrom(from: string, own = { type: 'transport', at: '/ip4/11.22.33
   const reached = new Reached({ components, announces: false, isTrusted: () => true })
   const connection = { direction: 'inbound', remoteAddr: multiaddr(from), remotePeer: {} } as unknown as Connection
   events.dispatchEvent(new CustomEvent('connection:open', { detail: connection }))
+  if (isPunched) punched.add(connection)
   return reached.isReached
 }
 
@@ -32,6 +43,13 @@ it.each(['/ip4/192.168.1.7/tcp/50000', '/ip6zone/eth0/ip6/fe80::1/tcp/50000', '/
 
 it('counts who comes by a port that the router leads here, and nobody where there is none', () => {
   const from = '/ip4/11.22.44.1/tcp/50000'
-  expect(reachedFrom(from, { type: 'ip-mapping', at: '/ip4/11.22.33.1/tcp/4373' })).toBe(true)
-  expect(reachedFrom(from, { type: 'transport', at: '/ip4/192.168.1.7/tcp/4373' })).toBe(false)
+  expect(reachedFrom(from, { own: { type: 'ip-mapping', at: '/ip4/11.22.33.1/tcp/4373' } })).toBe(true)
+  expect(reachedFrom(from, { own: { type: 'transport', at: '/ip4/192.168.1.7/tcp/4373' } })).toBe(false)
+})
+
+it('counts who comes beside a connection by TCP, whose port has sent nothing; not by UDP, nor whom both have punched', () => {
+  const [tcp, udp] = ['/ip4/11.22.44.1/tcp/50000', '/ip4/11.22.44.1/udp/50000/quic-v1']
+  expect([tcp, udp].map((from) => reachedFrom(from))).toEqual([true, true])
+  expect([tcp, udp].map((from) => reachedFrom(from, { isBeside: true }))).toEqual([true, false])
+  expect(reachedFrom(tcp, { isBeside: true, isPunched: true })).toBe(false)
 })

@@ -1,12 +1,13 @@
 /**
  * Whether others reach this node from outside. What counts is a member that has dialled a public address of this machine,
- * one that its router leads here (UPnP), or one that a person announced, out of nothing: with no connection between the two, over which the way could have been
- * opened. It counts as long as these addresses are what they were.
+ * one that its router leads here (UPnP), or one that a person announced. Over UDP out of nothing, with no connection between the two: one port does all, so
+ * that what it has sent may have opened the way. A TCP port that listens has sent nothing; whom both sides have punched has not come through it.
+ * It counts as long as these addresses are what they were.
  */
 import type { Connection } from '@libp2p/interface'
 import { isPrivateIp, isRelayed, pathOf } from './addresses.ts'
 import type { Components } from './guard.ts'
-import { ipOf } from './path-kinds.ts'
+import { ipOf, punched } from './path-kinds.ts'
 import type { PathKind } from './types.ts'
 
 /** Connections of strangers, some of which are about to become members. */
@@ -38,6 +39,7 @@ export class Reached {
     for (const connection of this.#waiting) {
       if (!this.#init.isTrusted(connection)) continue
       this.#waiting.delete(connection)
+      if (punched.has(connection)) continue
       if (this.#at !== addresses) this.#by.clear()
       this.#at = addresses
       this.#by.add(pathOf(connection.remoteAddr))
@@ -54,7 +56,8 @@ export class Reached {
     const { direction, remoteAddr, remotePeer } = connection
     if (direction !== 'inbound' || isRelayed(remoteAddr) || isPrivateIp(ipOf(remoteAddr) ?? '')) return
     const others = this.#init.components.connectionManager.getConnections(remotePeer)
-    if (others.some((other) => other !== connection) || this.#waiting.size >= MAX_WAITING) return
+    const isBeside = others.some((other) => other !== connection)
+    if ((isBeside && pathOf(remoteAddr) !== 'tcp') || this.#waiting.size >= MAX_WAITING) return
     this.#waiting.add(connection)
   }
 
